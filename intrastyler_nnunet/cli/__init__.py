@@ -1,0 +1,38 @@
+"""The `intrastyler` command: one module of this package per sub-command.
+
+A sub-command module has `HELP` (one line), `add_arguments(parser)` and `run(arguments)`; it imports what is heavy
+inside `run`, so that `intrastyler --help` answers at once.
+"""
+import argparse
+import sys
+from importlib import import_module
+
+from intrastyler_nnunet.errors import InputError
+
+COMMANDS = ("demo", "simulate", "add-target", "pretrain", "evaluate", "import-upstream", "trainer-path")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="intrastyler", description="Exemplar-based style synthesis for nnU-Net v2."
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = import_module(f"intrastyler_nnunet.cli.{name.replace('-', '_')}")
+        subparser = subparsers.add_parser(
+            name, help=module.HELP, description=module.HELP, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of `intrastyler`. Exits with 2 and one line on bad input."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except InputError as error:
+        print(f"intrastyler {arguments.command}: {error}", file=sys.stderr)
+        sys.exit(2)

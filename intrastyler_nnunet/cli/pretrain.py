@@ -1,0 +1,48 @@
+"""`intrastyler pretrain`: train the synthesizer on preprocessed source and target images."""
+import argparse
+from pathlib import Path
+
+HELP = "train the synthesizer on the preprocessed source and target images of a dataset"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("-d", dest="dataset", required=True, help="dataset id or name")
+    parser.add_argument("-c", dest="configuration", required=True, help="3D configuration of the plans, e.g. 3d_fullres")
+    parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier; change it if you planned anew")
+    parser.add_argument("-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__...")
+    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to train")
+    parser.add_argument("--preset", default="reference", help="architecture: reference | compact | mini; smaller is faster")
+    parser.add_argument("--iterations", type=int, default=100_000, help="training steps; more for more varied data")
+    parser.add_argument("--batch-size", type=int, default=1, help="patches per step; raise it on a large GPU")
+    parser.add_argument("--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case")
+    parser.add_argument("--seed", type=int, default=0, help="change it to repeat a run with other random numbers")
+    parser.add_argument(
+        "--label-hint", action="store_true",
+        help="CrossMoDA labels steer the input (cochlea inverted, tumour darkened); use it when tumour or cochlea "
+        "keep their source appearance",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, then build the style bank beside the generator."""
+    import torch
+
+    from intrastyler_nnunet.networks.label_hint import LabelHint
+    from intrastyler_nnunet.synthesis.setup import prepare_run
+    from intrastyler_nnunet.styles import bank
+    from intrastyler_nnunet.synthesis.pretrain import pretrain
+
+    run = prepare_run(
+        arguments.dataset, arguments.configuration, arguments.plans, arguments.output,
+        preset=arguments.preset, iterations=arguments.iterations, batch_size=arguments.batch_size, seed=arguments.seed,
+        patch_size=arguments.patch_size, label_hint=LabelHint() if arguments.label_hint else None,
+    )  # fmt: skip
+    device = torch.device(arguments.device)
+    path = pretrain(run.source, run.target, run.config, run.metadata, run.folder, device)
+    from intrastyler_nnunet.networks.generator import Generator
+
+    bank.style_bank(
+        Generator.load(path, device), path, run.target_folder, run.config.style_patch_size,
+        run.folder / bank.FILE_NAME, device,
+    )  # fmt: skip

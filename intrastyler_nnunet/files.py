@@ -1,0 +1,33 @@
+"""Atomic writing: a file is complete under its final name, or it is not there."""
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_atomically(path: Path | str) -> Iterator[Path]:
+    """Give a temporary name beside `path` to write to; rename it to `path` if the block succeeds.
+
+    The temporary name keeps the file ending, because SimpleITK and matplotlib choose the format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(content: dict | list, path: Path | str) -> None:
+    """Write `content` to `path` as indented JSON, atomically."""
+    with written_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path | str) -> dict | list:
+    """Read the JSON file `path`."""
+    return json.loads(Path(path).read_text())

@@ -1,0 +1,56 @@
+"""Architectures as data: every network is fully described by one frozen dataclass."""
+from dataclasses import asdict, dataclass
+
+from intrastyler_nnunet.errors import InputError
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Architecture of the generator and its style encoder. Spatial triples end with the through-plane axis."""
+
+    width: int = 64  # channels after the first convolution ("ngf")
+    residual_blocks: int = 9
+    strides: tuple[Triple, ...] = ((2, 2, 2), (2, 2, 2))  # one entry per down-sampling stage
+    outer_kernel: Triple = (7, 7, 7)  # first and last convolution
+    style_dim: int = 256  # K, length of the style vector
+    style_width: int = 64  # channels after the style encoder's first convolution
+    released_blur: bool = False  # the blur of the paper's released code, for its weights only
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "GeneratorConfig":
+        """Inverse of `to_dict` after a round trip through JSON (lists become tuples)."""
+        return cls(**{name: _tupled(value) for name, value in values.items()})
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """Architecture of the 3D PatchGAN: kernels are short on the through-plane axis."""
+
+    width: int = 64
+    levels: int = 3
+    kernel: Triple = (4, 4, 3)
+
+
+# Reference: the paper and its released code. The others trade capacity for speed.
+PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
+    "reference": (GeneratorConfig(), DiscriminatorConfig()),
+    "compact": (GeneratorConfig(width=12, outer_kernel=(5, 5, 3), style_width=16), DiscriminatorConfig(width=32)),
+    "mini": (GeneratorConfig(width=8, style_width=16), DiscriminatorConfig(width=16)),
+}
+
+
+def preset(name: str) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+    """The architectures of preset `name`; InputError for an unknown one."""
+    if name not in PRESETS:
+        raise InputError(f"preset {name!r} is not known, expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _tupled(value):
+    return tuple(_tupled(item) for item in value) if isinstance(value, list | tuple) else value

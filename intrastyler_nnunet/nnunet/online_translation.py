@@ -1,0 +1,153 @@
+"""Translation during nnU-Net's training: generator, style bank and source windows in one place."""
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import distributed
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE
+from intrastyler_nnunet.nnunet.tiles import translate_in_tiles
+from intrastyler_nnunet.nnunet.translator import Translator, check_generator_fits
+from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
+from intrastyler_nnunet.styles.bank import StyleBank, style_bank
+from intrastyler_nnunet.styles.windows import read_windows
+
+
+class OnlineTranslation:
+    """Translates batches and whole cases to exemplars of the style bank."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        bank: StyleBank,
+        source_windows: dict[str, tuple[float, float]],
+        device: torch.device | str,
+    ):
+        self.translator = translator
+        self.source_windows = source_windows
+        self.device = device
+        self.styles = bank.vectors.to(device)
+        self.target_windows = bank.windows.to(device)
+
+    def __len__(self) -> int:
+        """Number of exemplars in the bank."""
+        return len(self.styles)
+
+    def translate_batch(
+        self,
+        images: torch.Tensor,
+        outside: torch.Tensor,
+        labels: torch.Tensor,
+        cases: Sequence[str],
+        exemplars: np.ndarray,
+    ) -> torch.Tensor:
+        """Translate the first channel of each sample to its exemplar.
+
+        Args:
+            images: (B, C, *spatial) on the device, in nnU-Net space.
+            outside: (B, C, *spatial) bool, voxels outside the image.
+            labels: (B, 1, *spatial) source labels.
+            cases: the B samples' case names.
+            exemplars: (B,) indices into the bank, KEEP_SOURCE for samples to leave alone.
+
+        Returns:
+            A new tensor like `images`.
+        """
+        chosen = np.flatnonzero(exemplars != KEEP_SOURCE)
+        if len(chosen) == 0:
+            return images
+        sample, exemplar = self._on_device(chosen), self._on_device(exemplars[chosen])
+        windows = np.array([self.source_windows[cases[i]] for i in chosen], dtype=np.float32)
+        translated = images.clone()
+        translated[sample, :1] = self.translator(
+            images[sample, :1],
+            self._on_device(windows),
+            self.styles[exemplar],
+            self.target_windows[exemplar],
+            outside[sample, :1],
+            labels[sample],
+        )
+        return translated
+
+    def translate_case(
+        self, image: np.ndarray, labels: np.ndarray, case: str, exemplar: int, tile_size: Sequence[int]
+    ) -> np.ndarray:
+        """Translate a preprocessed case, tile by tile if it is much larger than a training patch.
+
+        Args:
+            image: (C, *spatial) in nnU-Net space; only the first channel is translated.
+            labels: (1 or more, *spatial) as preprocessed, -1 outside the nonzero region.
+            case: its name.
+            exemplar: index into the bank.
+            tile_size: training patch size.
+        """
+        # Copies, because nnU-Net's memory maps are read-only.
+        images = torch.from_numpy(np.array(image, dtype=np.float32))[None].to(self.device)
+        segmentation = torch.from_numpy(np.array(labels[:1], dtype=np.int16))[None].to(self.device)
+        outside = (segmentation == -1) & (images == 0)
+        exemplars = np.array([exemplar])
+
+        def translate(window: tuple[slice, ...]) -> torch.Tensor:
+            return self.translate_batch(
+                images[window], outside[window], segmentation[window], [case], exemplars
+            )
+
+        return translate_in_tiles(translate, images, tile_size)[0].cpu().numpy()
+
+    def _on_device(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values).to(self.device, non_blocking=True)
+
+
+def load_online_translation(
+    generator_path: Path, plans: PlansManager, configuration_name: str, device: torch.device, regions: bool
+) -> tuple[OnlineTranslation, list[str]]:
+    """Everything training needs from the files of one nnU-Net configuration.
+
+    Args:
+        generator_path: a generator's file.
+        plans: nnU-Net's plans of the dataset.
+        configuration_name: the configuration that is trained.
+        device: the training device.
+        regions: whether nnU-Net trains on regions, which leaves no label values for a label hint.
+
+    Returns:
+        The translation and warnings for the log.
+
+    Raises:
+        InputError: the generator cannot be read or does not fit the plans; target cases are missing.
+    """
+    dataset = plans.dataset_name
+    configuration = folders.read_configuration(plans, configuration_name)
+    source_folder = folders.configuration_folder(dataset, plans, configuration_name)
+    target_folder = folders.require_target(dataset, plans, configuration_name)
+    bank_path = folders.synthesizer_folder(dataset, plans.plans_name, configuration_name) / BANK_FILE
+    generator = Generator.load(generator_path, device)
+    try:
+        warnings = check_generator_fits(generator.metadata, plans, configuration)
+    except InputError as error:
+        raise InputError(f"{generator_path}: {error}") from None
+    if generator.metadata.label_hint is not None and regions:
+        raise InputError(f"{generator_path}: trained with a label hint, but the dataset trains on regions")
+    translator = Translator(generator)
+    patch_size = tuple(configuration.patch_size)
+    with _first_rank_first():
+        bank = style_bank(generator, generator_path, target_folder, patch_size, bank_path, device)
+        source_windows = read_windows(source_folder)
+    return OnlineTranslation(translator, bank, source_windows, device), warnings
+
+
+@contextmanager
+def _first_rank_first() -> Iterator[None]:
+    """Rank 0 runs the block before the other ranks do, which then find its files."""
+    distributed_run = distributed.is_available() and distributed.is_initialized()
+    if distributed_run and distributed.get_rank() != 0:
+        distributed.barrier()
+    yield
+    if distributed_run and distributed.get_rank() == 0:
+        distributed.barrier()

@@ -1,0 +1,114 @@
+"""Settings of the trainer. nnU-Net hands a trainer no arguments, so they come from a JSON file."""
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import get_type_hints
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import read_json, write_json
+
+SETTINGS_VARIABLE = "INTRASTYLER_SETTINGS"
+GENERATOR_VARIABLE = "INTRASTYLER_GENERATOR"
+GENERATOR_FILE = "generator.safetensors"
+RESOLVED_FILE = "intrastyler_settings.json"
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """Content of the settings file; every entry is optional. None keeps nnU-Net's own value."""
+
+    seed: int = 0  # of exemplars and intensity augmentation
+    p_translate: float = 1.0  # probability that a training sample is translated; 0 is the NoAdapt baseline
+    generator: str | None = None  # file of the generator; None: where `intrastyler pretrain` puts it
+    num_epochs: int | None = None
+    num_iterations_per_epoch: int | None = None
+    num_val_iterations_per_epoch: int | None = None
+    save_every: int | None = None  # epochs between checkpoints
+
+    def __post_init__(self):
+        if not 0 <= self.p_translate <= 1:
+            raise InputError(f"p_translate is {self.p_translate}, expected a probability between 0 and 1")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}, expected 0 or more")
+        for name, value in self.overrides().items():
+            if value < 1:
+                raise InputError(f"{name} is {value}, expected 1 or more")
+
+    def overrides(self) -> dict[str, int]:
+        """Attributes of nnU-Net's trainer that the settings replace."""
+        names = ("num_epochs", "num_iterations_per_epoch", "num_val_iterations_per_epoch", "save_every")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+def read_settings() -> TrainerSettings:
+    """Settings from the file named by INTRASTYLER_SETTINGS, defaults if it is unset.
+
+    Raises:
+        InputError: the file is missing or not JSON; an entry is unknown, of the wrong type or out of range.
+    """
+    path = os.environ.get(SETTINGS_VARIABLE)
+    if not path:
+        return TrainerSettings()
+    try:
+        content = read_json(path)
+    except OSError as error:
+        raise InputError(f"{SETTINGS_VARIABLE}={path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+    try:
+        return _checked(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def generator_path(settings: TrainerSettings, synthesizer_folder: Path) -> Path:
+    """INTRASTYLER_GENERATOR, else the settings' generator, else the one in `synthesizer_folder`."""
+    chosen = os.environ.get(GENERATOR_VARIABLE) or settings.generator
+    path = Path(chosen).absolute() if chosen else synthesizer_folder / GENERATOR_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such generator; run intrastyler pretrain, or set {GENERATOR_VARIABLE} to its file"
+        )
+    return path
+
+
+def resolve(settings: TrainerSettings, generator: Path | None) -> dict:
+    """The settings with the path and checksum of the generator in use (None: no translation)."""
+    if generator is None:
+        return asdict(settings) | {"generator": None, "generator_sha256": None}
+    checksum = hashlib.sha256(generator.read_bytes()).hexdigest()
+    return asdict(settings) | {"generator": str(generator), "generator_sha256": checksum}
+
+
+def write_resolved(resolved: dict, folder: Path) -> None:
+    """Copy the resolved settings into a training's output folder."""
+    write_json(resolved, folder / RESOLVED_FILE)
+
+
+def check_resumable(resolved: dict, folder: Path) -> None:
+    """Raise InputError if the training in `folder` was begun with another seed, p_translate or generator."""
+    path = folder / RESOLVED_FILE
+    begun = read_json(path) if path.is_file() else resolved
+    for name in ("seed", "p_translate", "generator_sha256"):
+        if begun[name] != resolved[name]:
+            raise InputError(
+                f"{path}: this training was begun with {name} {begun[name]}, now it is {resolved[name]}"
+            )
+
+
+def _checked(content: object) -> TrainerSettings:
+    if not isinstance(content, dict):
+        raise InputError(f"expected a JSON object, found {json.dumps(content)[:40]}")
+    types = get_type_hints(TrainerSettings)
+    unknown = sorted(set(content) - set(types))
+    if unknown:
+        known = ", ".join(field.name for field in fields(TrainerSettings))
+        raise InputError(f"unknown setting {unknown[0]!r}; expected {known}")
+    for name, value in content.items():
+        accepted = int | float if types[name] is float else types[name]
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            expected = getattr(types[name], "__name__", str(types[name]))
+            raise InputError(f"{name} is {json.dumps(value)}, expected {expected}")
+    return TrainerSettings(**content)

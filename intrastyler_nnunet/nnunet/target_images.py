@@ -1,0 +1,56 @@
+"""Finding and checking unlabelled target images before anything is written."""
+import re
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
+
+from intrastyler_nnunet.errors import InputError
+
+
+def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
+    """The images `<case>_0000<file_ending>` in `folder`, by case name.
+
+    Raises:
+        InputError: there is none, or a file of that ending is named otherwise or holds another channel.
+    """
+    files = sorted(path for path in folder.glob(f"*{file_ending}") if path.is_file())
+    expected = f"expected unlabelled target images named case_0000{file_ending}"
+    if not files:
+        found = "no such folder" if not folder.is_dir() else f"no {file_ending} files"
+        raise InputError(f"{folder}: {found}; {expected}")
+    images = {}
+    for path in files:
+        name = re.fullmatch(r"(.+)_(\d{4})", path.name.removesuffix(file_ending))
+        if name is None:
+            raise InputError(f"{path}: not named as nnU-Net names images; {expected}")
+        if name[2] != "0000":
+            raise InputError(f"{path}: channel {int(name[2])} of case {name[1]}; expected one channel, 0000")
+        images[name[1]] = path
+    return images
+
+
+def check_target_image(path: Path, reader: BaseReaderWriter) -> str | None:
+    """Why the image at `path` cannot be used, in one line; None if it can.
+
+    Args:
+        path: an image file.
+        reader: of the class the plans name.
+    """
+    try:
+        if path.name.endswith((".nii", ".nii.gz")):
+            # ITK fills a truncated NIfTI with zeros without a word; nibabel refuses it.
+            np.asanyarray(nibabel.load(path).dataobj)
+        image, _ = reader.read_images([str(path)])
+    except Exception as error:  # readers raise whatever they like
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        return f"{path}: cannot be read ({reason}); expected a complete image file"
+    if image.ndim != 4 or image.shape[0] != 1:
+        return f"{path}: an array of shape {image.shape}; expected one channel in three dimensions"
+    if not np.isfinite(image).all():
+        bad = int(np.size(image) - np.isfinite(image).sum())
+        return f"{path}: {bad} voxels are NaN or infinite; expected finite intensities"
+    if image.min() == image.max():
+        return f"{path}: every voxel is {image.min():g}; expected an image"
+    return None

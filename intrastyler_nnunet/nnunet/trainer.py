@@ -1,0 +1,179 @@
+"""nnU-Net's trainer on source batches that are translated to target styles on the fly."""
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.nnunet.exemplar_sampling import draw_exemplars
+from intrastyler_nnunet.nnunet.folders import synthesizer_folder
+from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
+from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
+from intrastyler_nnunet.nnunet.mark_outside import split_outside
+from intrastyler_nnunet.nnunet.online_translation import load_online_translation
+from intrastyler_nnunet.nnunet.settings import check_resumable, generator_path, read_settings, resolve
+from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_settings
+from intrastyler_nnunet.nnunet.translated_dataset import translated_dataset_class
+from intrastyler_nnunet.nnunet.worker_transforms import marking_outside, without_intensity
+
+# Independent random streams of one iteration.
+TRAINING_EXEMPLARS, INTENSITY, VALIDATION_EXEMPLARS, CASE_EXEMPLAR = range(4)
+
+
+class nnUNetTrainerIntraStyler(nnUNetTrainer):
+    """Stock nnU-Net, trained on translated source images.
+
+    Order of a training batch: spatial augmentation (workers), translation, intensity augmentation (device).
+    The network, the loss and the checkpoints are stock. Settings: see `settings.TrainerSettings`.
+    """
+
+    def initialize(self):
+        """Read settings and generator before anything is trained; bad input ends it with one line."""
+        with _one_line_errors():
+            self.settings = read_settings()
+            for name, value in self.settings.overrides().items():
+                setattr(self, name, value)
+            self.translation, path = None, None
+            if self.settings.p_translate > 0:
+                path, self.translation = self._load_translation()
+            self.resolved_settings = resolve(self.settings, path)
+        self.iteration = 0
+        self.noise_generator = torch.Generator(self.device)
+        super().initialize()
+
+    def _load_translation(self):
+        plans = self.plans_manager
+        folder = synthesizer_folder(plans.dataset_name, plans.plans_name, self.configuration_name)
+        path = generator_path(self.settings, folder)
+        translation, warnings = load_online_translation(
+            path, plans, self.configuration_name, self.device, self.label_manager.has_regions
+        )
+        for warning in warnings:
+            self.print_to_log_file(f"WARNING: {path}: {warning}")
+        self.print_to_log_file(f"Translating with {path} to {len(translation)} exemplars")
+        return path, translation
+
+    def on_train_start(self):
+        """Also copy the resolved settings into the output folder."""
+        super().on_train_start()
+        if self.local_rank == 0:
+            write_resolved_settings(self.resolved_settings, Path(self.output_folder))
+
+    @staticmethod
+    def get_training_transforms(*args, **kwargs) -> BasicTransform:
+        """nnU-Net's pipeline for the workers, spatial part only."""
+        return marking_outside(without_intensity(nnUNetTrainer.get_training_transforms(*args, **kwargs)))
+
+    @staticmethod
+    def get_validation_transforms(*args, **kwargs) -> BasicTransform:
+        """nnU-Net's pipeline, which also marks voxels outside the image."""
+        return marking_outside(nnUNetTrainer.get_validation_transforms(*args, **kwargs))
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
+        """Also remember whether axis 0 keeps its resolution ("dummy 2D" augmentation)."""
+        augmentation = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        self.through_plane_low_resolution = not augmentation[1]
+        return augmentation
+
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        self.iteration = 0
+
+    def on_validation_epoch_start(self):
+        super().on_validation_epoch_start()
+        self.iteration = 0
+
+    def train_step(self, batch: dict) -> dict:
+        return super().train_step(self.training_batch(batch))
+
+    def validation_step(self, batch: dict) -> dict:
+        return super().validation_step(self.validation_batch(batch))
+
+    def training_batch(self, batch: dict) -> dict:
+        """Turn what a worker made into what the network sees: translated, then augmented in intensity."""
+        images, outside = split_outside(batch["data"].to(self.device, non_blocking=True))
+        images = self._translated(images, outside, batch, self.settings.p_translate, TRAINING_EXEMPLARS)
+        masked_channels = self.configuration_manager.use_mask_for_norm
+        parameters = sample_intensity_parameters(
+            self._rng(INTENSITY),
+            samples=len(images),
+            channels=len(masked_channels),
+            axes=images.ndim - 2,
+            through_plane_low_resolution=self.through_plane_low_resolution,
+        )
+        images = augment_intensity(images, parameters, self.noise_generator)
+        for channel in np.flatnonzero(masked_channels):
+            images[:, channel].masked_fill_(outside[:, channel], 0.0)
+        self.iteration += 1
+        return batch | {"data": images}
+
+    def validation_batch(self, batch: dict) -> dict:
+        """Translate every sample; no augmentation."""
+        images, outside = split_outside(batch["data"].to(self.device, non_blocking=True))
+        images = self._translated(images, outside, batch, 1.0, VALIDATION_EXEMPLARS)
+        self.iteration += 1
+        return batch | {"data": images}
+
+    def _translated(
+        self, images: torch.Tensor, outside: torch.Tensor, batch: dict, p_translate: float, stream: int
+    ) -> torch.Tensor:
+        if self.translation is None:
+            return images
+        exemplars = draw_exemplars(self._rng(stream), len(images), len(self.translation), p_translate)
+        target = batch["target"]
+        labels = (target[0] if isinstance(target, list) else target).to(self.device, non_blocking=True)
+        return self.translation.translate_batch(images, outside, labels, batch["keys"], exemplars)
+
+    def _rng(self, stream: int) -> np.random.Generator:
+        """Random numbers that depend on where training stands, so that a resumed one goes on the same."""
+        return np.random.default_rng(
+            [self.settings.seed, self.local_rank, self.current_epoch, self.iteration, stream]
+        )
+
+    def perform_actual_validation(self, save_probabilities: bool = False):
+        """nnU-Net's final validation on translated cases: the network has never seen a source image."""
+        stock = self.dataset_class
+        if self.translation is not None:
+            self.dataset_class = translated_dataset_class(stock, self._translated_case)
+        try:
+            super().perform_actual_validation(save_probabilities)
+        finally:
+            self.dataset_class = stock
+
+    def _translated_case(self, case: str, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
+        exemplar = int(rng.integers(len(self.translation)))
+        patch_size = self.configuration_manager.patch_size
+        return self.translation.translate_case(image, labels, case, exemplar, patch_size)
+
+    def save_checkpoint(self, filename: str) -> None:
+        """Name nnU-Net's own trainer in the checkpoint, which is all that inference needs of it."""
+        if self.local_rank != 0 or self.disable_checkpointing:
+            return super().save_checkpoint(filename)
+        with written_atomically(filename) as temporary:
+            super().save_checkpoint(str(temporary))
+            checkpoint = torch.load(temporary, map_location="cpu", weights_only=False)
+            torch.save(checkpoint | {"trainer_name": nnUNetTrainer.__name__}, temporary)
+
+    def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
+        """Refuse to continue a training that was begun with other settings of the translation."""
+        super().load_checkpoint(filename_or_checkpoint)
+        with _one_line_errors():
+            check_resumable(self.resolved_settings, Path(self.output_folder))
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """nnU-Net's command starts training, so bad input must end the process here: one line, exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        print(f"{nnUNetTrainerIntraStyler.__name__}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,102 @@
+"""Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
+import numpy as np
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.styles.windows import from_generator_space, to_generator_space
+
+SPACING_TOLERANCE = 0.05
+
+
+class Translator:
+    """A frozen generator, called with images as nnU-Net stores them.
+
+    Maps each image into generator space with its own intensity window, and the output back with the
+    exemplar's: the synthetic image lies where that exemplar's voxels lie after nnU-Net's preprocessing.
+    """
+
+    def __init__(self, generator: Generator):
+        self.generator = generator.eval().requires_grad_(False)
+        self.axes = generator.metadata.axes
+        self.label_hint = generator.metadata.label_hint
+
+    @torch.no_grad()  # not inference_mode, whose tensors may not enter the segmenter's autograd graph
+    def __call__(
+        self,
+        images: torch.Tensor,
+        source_windows: torch.Tensor,
+        styles: torch.Tensor,
+        target_windows: torch.Tensor,
+        outside: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Translate a batch; everything on the generator's device.
+
+        Args:
+            images: (B, 1, *spatial) in nnU-Net space and axis order.
+            source_windows: (B, 2) intensity windows (lo, hi) of the images' cases.
+            styles: (B, K) style vectors of the exemplars.
+            target_windows: (B, 2) intensity windows of the exemplars.
+            outside: (B, 1, *spatial) bool, voxels outside the image, which become exactly 0 like padding.
+            labels: (B, 1, *spatial) source labels, needed by a generator trained with a label hint.
+
+        Returns:
+            (B, 1, *spatial), float32, in nnU-Net space and axis order.
+        """
+        source = to_generator_space(images.float(), source_windows)
+        if self.label_hint is not None:
+            source = apply_label_hint(source, labels, self.label_hint)
+        with torch.autocast(images.device.type, torch.float16, enabled=images.device.type == "cuda"):
+            target = self.generator(self._to_generator_axes(source), styles)
+        translated = from_generator_space(self._to_nnunet_axes(target.float()), target_windows)
+        return translated if outside is None else translated.masked_fill(outside, 0.0)
+
+    def _to_generator_axes(self, images: torch.Tensor) -> torch.Tensor:
+        return images.permute(0, 1, *(2 + axis for axis in self.axes)).contiguous()
+
+    def _to_nnunet_axes(self, images: torch.Tensor) -> torch.Tensor:
+        inverse = (self.axes.index(axis) for axis in range(len(self.axes)))
+        return images.permute(0, 1, *(2 + axis for axis in inverse)).contiguous()
+
+
+def check_generator_fits(
+    metadata: GeneratorMetadata, plans: PlansManager, configuration: ConfigurationManager
+) -> list[str]:
+    """Compare what the generator was trained on with the plans it is to be used on.
+
+    Returns:
+        One warning per property the generator's metadata do not state.
+
+    Raises:
+        InputError: spacing (more than 5 % apart on an axis), axis order or normalisation differ, or the
+            configuration is not 3D with one image channel.
+    """
+    if len(configuration.patch_size) != 3 or len(configuration.normalization_schemes) != 1:
+        raise InputError(
+            f"the plans have {len(configuration.patch_size)}D patches of "
+            f"{len(configuration.normalization_schemes)} image channel(s); expected 3D patches of one channel"
+        )
+    comparisons = {
+        "spacing": (metadata.spacing, configuration.spacing, _close),
+        "transpose_forward": (metadata.transpose_forward, plans.transpose_forward, _equal),
+        "normalization": (metadata.normalization, configuration.normalization_schemes, _equal),
+    }
+    warnings = []
+    for name, (trained, planned, agree) in comparisons.items():
+        if trained is None:
+            warnings.append(f"the generator does not state its {name}; assuming the plans' {list(planned)}")
+        elif not agree(list(trained), list(planned)):
+            raise InputError(f"trained with {name} {list(trained)}, but the plans have {list(planned)}")
+    return warnings
+
+
+def _close(trained: list[float], planned: list[float]) -> bool:
+    return len(trained) == len(planned) and np.allclose(trained, planned, rtol=SPACING_TOLERANCE, atol=0)
+
+
+def _equal(trained: list, planned: list) -> bool:
+    return trained == planned

@@ -1,0 +1,84 @@
+"""Subjects: what differs from patient to patient, as numbers drawn by a seed."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from intrastyler_nnunet.simulation.tissues import Tissue
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """A vestibular schwannoma."""
+
+    side: int  # +1 right, -1 left
+    volume: float  # mm^3, intra- and extra-meatal parts together; of the intra-meatal part where that is all
+    extra_meatal: bool
+    fundus: float  # 0..1 where along the canal, from its lateral end, the tumour begins
+    porus: float  # 0..1 where along the canal, from its medial end, the extra-meatal part begins
+    widening: float  # radius at the porus over the canal's radius
+    semi_axes: tuple[float, float, float]  # relative semi-axes of the extra-meatal ellipsoid (x, y, z)
+    direction: tuple[float, float, float]  # of growth out of the porus (towards the midline, anterior, superior)
+    roughness: float  # mm, standard deviation of the surface's undulation
+    cleft: float  # mm of CSF between tumour and brain
+    cysts: float  # 0..1 how much of the tumour is cystic
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A patient: a head, how it is warped and positioned, and a tumour."""
+
+    index: int
+    head: str
+    seed: int  # of the subject's smooth fields
+    rotation: tuple[float, float, float]  # degrees about x, y, z
+    scale: tuple[float, float, float]
+    translation: tuple[float, float, float]  # mm
+    warp: float  # mm, standard deviation of the smooth displacement
+    cochlea_size: float  # relative linear size
+    pneumatisation: float  # 0..1, how far the temporal bone is air instead of marrow
+    property_factors: tuple[tuple[float, float, float, float], ...]  # per tissue: of PD, T1, T2, gadolinium
+    tumour: Tumour
+
+
+def sample_tumour(rng: np.random.Generator) -> Tumour:
+    """Draw a tumour; one in ten has no extra-meatal part."""
+    extra_meatal = bool(rng.random() > 0.1)
+    direction = np.array([-1.0, rng.uniform(-0.55, -0.1), rng.uniform(-0.35, 0.35)])
+    return Tumour(
+        side=int(rng.choice([-1, 1])),
+        volume=float(rng.uniform(1000, 2300)),
+        extra_meatal=extra_meatal,
+        fundus=float(rng.uniform(0.0, 0.4)),
+        porus=float(rng.uniform(0.05, 0.3)),
+        widening=float(rng.uniform(1.1, 1.5)),
+        semi_axes=tuple(float(a) for a in rng.uniform(0.85, 1.15, 3)),
+        direction=tuple(float(d) for d in direction / np.linalg.norm(direction)),
+        roughness=float(rng.uniform(0.2, 0.7)),
+        cleft=float(rng.uniform(0.0, 1.2)),
+        cysts=float(max(rng.uniform(-0.3, 0.6), 0)),
+    )
+
+
+def sample_property_factors(rng: np.random.Generator) -> tuple[tuple[float, float, float, float], ...]:
+    """Per tissue, how far this patient's PD, T1, T2 and gadolinium deviate; tumours vary most."""
+    factors = np.exp(rng.normal(0, (0.03, 0.05, 0.07, 0.2), (len(Tissue), 4)))
+    factors[Tissue.TUMOUR] = (1, rng.uniform(0.85, 1.2), rng.uniform(0.7, 1.4), rng.uniform(0.67, 1.33))
+    return tuple(tuple(float(f) for f in row) for row in factors)
+
+
+def sample_subject(seed: int, index: int, head: str = "colin27") -> Subject:
+    """Draw subject number `index` of the simulation `seed`; the same numbers give the same subject."""
+    rng = np.random.default_rng([seed, index])
+    return Subject(
+        index=index,
+        head=head,
+        seed=int(rng.integers(2**31)),
+        rotation=tuple(float(a) for a in rng.normal(0, (2.0, 2.0, 3.0))),
+        scale=(float(rng.uniform(0.99, 1.02)), *(float(s) for s in rng.uniform(0.95, 1.06, 2))),
+        translation=tuple(float(t) for t in rng.normal(0, (1.0, 1.5, 1.0))),
+        warp=float(rng.uniform(0.8, 1.8)),
+        cochlea_size=float(rng.uniform(0.94, 1.06)),
+        pneumatisation=float(rng.uniform(0.2, 1.0)),
+        property_factors=sample_property_factors(rng),
+        tumour=sample_tumour(rng),
+    )

@@ -1,0 +1,132 @@
+"""The style bank: one style vector per exemplar, with its intensity window and dispersion."""
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.styles.windows import read_windows, to_generator_space
+
+FILE_NAME = "style_bank.safetensors"
+
+
+@dataclass(frozen=True)
+class StyleBank:
+    """The styles of N exemplars.
+
+    Attributes:
+        names: case names of the exemplars.
+        vectors: (N, K) unit vectors.
+        windows: (N, 2) intensity windows in nnU-Net space.
+        dispersion: (N,) 1 - length of the mean unit vector over the exemplar's patches; 0 = one style everywhere.
+        fingerprint: of the generator and the target set the bank was built from.
+    """
+
+    names: tuple[str, ...]
+    vectors: torch.Tensor
+    windows: torch.Tensor
+    dispersion: torch.Tensor
+    fingerprint: str = ""
+
+    def save(self, path: Path | str) -> None:
+        """Write to one safetensors file."""
+        tensors = {"vectors": self.vectors, "windows": self.windows, "dispersion": self.dispersion}
+        header = {"names": json.dumps(self.names), "fingerprint": self.fingerprint}
+        with written_atomically(path) as temporary:
+            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata=header)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "StyleBank":
+        """Read a bank written by `save`."""
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in ("vectors", "windows", "dispersion")}
+        return cls(names=tuple(json.loads(header["names"])), fingerprint=header["fingerprint"], **tensors)
+
+
+def style_bank(generator, generator_path: Path, target_folder: Path, patch_size: tuple[int, ...], path: Path,
+               device: torch.device | str = "cpu") -> StyleBank:  # fmt: skip
+    """The bank of all exemplars in `target_folder`: read from `path` if it is still true, else built and written.
+
+    Args:
+        generator: the loaded generator, on `device`.
+        generator_path: its file, whose content is part of the bank's fingerprint.
+        target_folder: preprocessed target images (`<plans>_<config>_target`).
+        patch_size: of the patches whose style vectors are averaged, in nnU-Net's axis order, should the generator
+            not state the size its style encoder was trained on.
+        path: where the bank is cached.
+
+    Raises:
+        InputError: there is no preprocessed target image.
+    """
+    windows = read_windows(target_folder)
+    if not windows:
+        raise InputError(f"{target_folder}: no preprocessed target images, run `intrastyler add-target` first")
+    patch_size = generator.metadata.style_patch_size or tuple(patch_size)
+    fingerprint = _fingerprint(generator_path, windows, patch_size)
+    if path.is_file():
+        bank = StyleBank.load(path)
+        if bank.fingerprint == fingerprint:
+            return bank
+    bank = build_style_bank(generator, target_folder, windows, patch_size, device, fingerprint)
+    bank.save(path)
+    return bank
+
+
+@torch.no_grad()
+def build_style_bank(generator, target_folder: Path, windows: dict[str, tuple[float, float]],
+                     patch_size: tuple[int, ...], device: torch.device | str, fingerprint: str = "") -> StyleBank:  # fmt: skip
+    """Style vector of each exemplar: mean of its patches' unit vectors, renormalised."""
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    dataset = nnUNetDatasetBlosc2(str(target_folder), sorted(windows))
+    vectors, dispersions = [], []
+    for name in dataset.identifiers:
+        volume = torch.from_numpy(np.asarray(dataset.load_case(name)[0][:1])).to(device)
+        vector, dispersion = exemplar_style(generator, volume, windows[name], patch_size)
+        vectors.append(vector.cpu())
+        dispersions.append(dispersion.cpu())
+    return StyleBank(
+        names=tuple(dataset.identifiers),
+        vectors=torch.stack(vectors),
+        windows=torch.tensor([windows[name] for name in dataset.identifiers]),
+        dispersion=torch.stack(dispersions),
+        fingerprint=fingerprint,
+    )
+
+
+def exemplar_style(generator, volume: torch.Tensor, window: tuple[float, float],
+                   patch_size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """Style vector (K,) and dispersion () of one volume (1, *spatial) in nnU-Net space and axis order."""
+    bounds = torch.tensor([window], device=volume.device)
+    image = to_generator_space(volume[None], bounds).permute(0, 1, *(2 + axis for axis in generator.metadata.axes))
+    size = [patch_size[axis] for axis in generator.metadata.axes]
+    units = torch.cat([generator.encode_style(patch) for patch in grid_patches(image, size)])
+    mean = units.mean(dim=0)
+    return F.normalize(mean, dim=0), 1 - mean.norm()
+
+
+def grid_patches(image: torch.Tensor, size: list[int]):
+    """Patches of `size` (or the image's, where it is smaller) that cover (1, 1, X, Y, Z) evenly, a half overlapping."""
+    starts = []
+    for extent, length in zip(image.shape[2:], size, strict=True):
+        length = min(extent, length)
+        steps = max(1, int(np.ceil((extent - length) / max(1, length // 2))) + 1)
+        starts.append([(int(round(start)), length) for start in np.linspace(0, extent - length, steps)])
+    for x, width in starts[0]:
+        for y, height in starts[1]:
+            for z, depth in starts[2]:
+                yield image[..., x : x + width, y : y + height, z : z + depth]
+
+
+def _fingerprint(generator_path: Path, windows: dict[str, tuple[float, float]], patch_size: tuple[int, ...]) -> str:
+    digest = hashlib.sha256(Path(generator_path).read_bytes())
+    digest.update(json.dumps([windows, list(patch_size)], sort_keys=True).encode())
+    return digest.hexdigest()

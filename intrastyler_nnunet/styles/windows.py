@@ -1,0 +1,87 @@
+"""The intensity window of a case, and the map between nnU-Net space and generator space."""
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from intrastyler_nnunet.files import read_json, write_json
+
+
+def intensity_window(volume: np.ndarray) -> tuple[float, float]:
+    """Minimum and 99.9th percentile of a whole preprocessed volume, in nnU-Net space."""
+    return float(np.min(volume)), float(np.percentile(volume, 99.9))
+
+
+def to_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+    """clip((z - lo) / (hi - lo), 0, 1) * 2 - 1.
+
+    Args:
+        images: (B, C, *spatial) in nnU-Net space.
+        windows: (B, 2), each image's (lo, hi).
+
+    Returns:
+        (B, C, *spatial) in [-1, 1].
+    """
+    lo, hi = _bounds(images, windows)
+    return ((images - lo) / (hi - lo)).clamp(0, 1) * 2 - 1
+
+
+def from_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+    """Inverse of `to_generator_space` within the window: [-1, 1] -> [lo, hi]."""
+    lo, hi = _bounds(images, windows)
+    return (images + 1) / 2 * (hi - lo) + lo
+
+
+def read_windows(folder: Path, processes: int = 0, progress: bool = False) -> dict[str, tuple[float, float]]:
+    """The windows of all preprocessed cases in `folder`, cached as JSON; computes those missing or out of date.
+
+    Args:
+        folder: a preprocessed folder of nnU-Net (`<plans>_<config>` or `<plans>_<config>_target`).
+        processes: worker processes for missing windows; 0 computes in this process.
+        progress: show a progress bar.
+    """
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    path = windows_file(folder)
+    cases = sorted(nnUNetDatasetBlosc2.get_identifiers(str(folder)))
+    written = {case: (Path(folder) / f"{case}.b2nd").stat().st_mtime_ns for case in cases}
+    cached = read_json(path) if path.is_file() else {}
+    known = {
+        case: cached[case]["window"]
+        for case in cases
+        if case in cached and cached[case]["case_written_ns"] == written[case]
+    }
+    missing = [case for case in cases if case not in known]
+    if missing:
+        jobs = [(str(folder), case) for case in missing]
+        if processes:
+            with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+                computed = list(tqdm(pool.map(_window_of, jobs), "windows", len(jobs), disable=not progress))
+        else:
+            computed = list(map(_window_of, jobs))
+        known.update(zip(missing, computed, strict=True))
+        write_json(
+            {case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path
+        )
+    return {case: tuple(known[case]) for case in cases}
+
+
+def windows_file(folder: Path) -> Path:
+    """Where the windows of `folder` are cached: beside it, as nnU-Net refuses JSON among preprocessed cases."""
+    folder = Path(folder)
+    return folder.with_name(f"{folder.name}_intensity_windows.json")
+
+
+def _window_of(job: tuple[str, str]) -> tuple[float, float]:
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    folder, case = job
+    return intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][0])
+
+
+def _bounds(images: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    shape = (-1,) + (1,) * (images.ndim - 1)
+    return windows[:, 0].reshape(shape), windows[:, 1].reshape(shape)

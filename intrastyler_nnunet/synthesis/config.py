@@ -1,0 +1,34 @@
+"""Everything that decides how a generator is trained."""
+from dataclasses import asdict, dataclass
+
+from intrastyler_nnunet.networks.label_hint import LabelHint
+
+
+@dataclass(frozen=True)
+class PretrainingConfig:
+    """Saved as `config.json` beside the generator. Sizes are voxels in nnU-Net's axis order."""
+
+    preset: str
+    patch_size: tuple[int, ...]  # of the generator and discriminator
+    style_patch_size: tuple[int, ...]  # of the style encoder; smaller, so that two patches of one exemplar differ
+    iterations: int
+    seed: int = 0
+    batch_size: int = 1
+    learning_rate: float = 2e-4  # halves linearly to zero over the second half
+    betas: tuple[float, float] = (0.5, 0.999)
+    lambda_nce: float = 1.0
+    lambda_style: float = 5.0  # paper section 2.5.2
+    lambda_consistency: float = 5.0  # paper section 2.5.2
+    nce_layers: tuple[int, ...] = (0, 4, 8, 12, 16)
+    nce_places: int = 256
+    nce_temperature: float = 0.07
+    negatives: int = 8  # N of equation 1
+    style_temperature: float = 0.01  # tau of equation 1
+    ema_decay: float = 0.998  # the saved generator is this moving average of the trained one
+    label_hint: LabelHint | None = None
+    checkpoint_every: int = 250
+    panel_every: int = 250
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return asdict(self)

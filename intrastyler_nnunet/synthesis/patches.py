@@ -1,0 +1,84 @@
+"""Random patches of source and target, read straight from nnU-Net's blosc2 chunks."""
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.styles.windows import read_windows, to_generator_space
+
+
+@dataclass(frozen=True)
+class TrainingPatches:
+    """One sample in generator space and generator axis order, each (1, 1, X, Y, Z)."""
+
+    source: torch.Tensor
+    source_labels: torch.Tensor
+    target: torch.Tensor
+    style_query: torch.Tensor  # two random places of the target patch's own volume
+    style_positive: torch.Tensor
+
+
+class PreprocessedCases:
+    """The preprocessed cases of one domain with their intensity windows.
+
+    Raises:
+        InputError: the folder has no case, or a case is smaller than the patch.
+    """
+
+    def __init__(self, folder: Path, axes: tuple[int, int, int]):
+        from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+        self.axes = axes
+        self.windows = read_windows(folder)
+        if not self.windows:
+            raise InputError(f"{folder}: no preprocessed cases found")
+        self.dataset = nnUNetDatasetBlosc2(str(folder), sorted(self.windows))
+        self.names = self.dataset.identifiers
+        self.shapes = {name: self.dataset.load_case(name)[0].shape[1:] for name in self.names}
+
+    def smallest(self) -> tuple[int, ...]:
+        """The smallest extent along each axis over all cases."""
+        return tuple(np.min(list(self.shapes.values()), axis=0).tolist())
+
+    def patch(self, name: str, start: np.ndarray, size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image patch in [-1, 1] and its labels (zero outside the labelled region), in generator axis order."""
+        data, labels = self.dataset.load_case(name)[:2]
+        box = (slice(0, 1), *(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True)))
+        window = torch.tensor([self.windows[name]])
+        image = to_generator_space(torch.from_numpy(np.array(data[box]))[None], window)
+        labels = torch.from_numpy(np.array(labels[box])).clamp(min=0)[None]
+        order = (0, 1, *(2 + axis for axis in self.axes))
+        return image.permute(order), labels.permute(order)
+
+    def random_start(self, rng: np.random.Generator, name: str, size: tuple[int, ...]) -> np.ndarray:
+        """A uniformly random corner of a patch of `size` inside the case."""
+        return np.array([rng.integers(0, extent - n + 1) for extent, n in zip(self.shapes[name], size, strict=True)])
+
+
+def sample_patches(
+    rng: np.random.Generator, source: PreprocessedCases, target: PreprocessedCases,
+    patch_size: tuple[int, ...], style_patch_size: tuple[int, ...],
+) -> TrainingPatches:  # fmt: skip
+    """Draw a source case and an exemplar, and their patches; each pair is mirrored left-right by a coin toss."""
+    source_name, target_name = rng.choice(source.names), rng.choice(target.names)
+    image, labels = source.patch(source_name, source.random_start(rng, source_name, patch_size), patch_size)
+    exemplar, _ = target.patch(target_name, target.random_start(rng, target_name, patch_size), patch_size)
+    query, positive = (
+        target.patch(target_name, target.random_start(rng, target_name, style_patch_size), style_patch_size)[0]
+        for _ in range(2)
+    )
+    if rng.random() < 0.5:
+        image, labels = image.flip(2), labels.flip(2)
+    if rng.random() < 0.5:
+        exemplar = exemplar.flip(2)
+    return TrainingPatches(image, labels, exemplar, query, positive)
+
+
+def batch_of(samples: list[TrainingPatches], device: torch.device) -> TrainingPatches:
+    """Stack samples to a batch on `device`."""
+    names = TrainingPatches.__dataclass_fields__
+    return TrainingPatches(
+        **{name: torch.cat([getattr(sample, name) for sample in samples]).to(device, non_blocking=True) for name in names}
+    )

@@ -1,0 +1,172 @@
+"""The training loop of the synthesizer."""
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.losses.patch_nce import PatchProjector
+from intrastyler_nnunet.networks.config import preset
+from intrastyler_nnunet.networks.discriminator import Discriminator
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.synthesis.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.panel import save_panel
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases, batch_of, sample_patches
+from intrastyler_nnunet.synthesis.step import Networks, discriminator_step, generator_step, sample_plan
+
+PANEL_SOURCES, PANEL_EXEMPLARS = 3, 6
+
+
+def pretrain(
+    source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig, metadata: GeneratorMetadata,
+    folder: Path, device: torch.device,
+) -> Path:  # fmt: skip
+    """Train a synthesizer, or go on with the run that `folder` holds; returns the path of the generator.
+
+    Writes `config.json`, `stats.jsonl`, `checkpoint.pt`, `panel_*.png` and `generator.safetensors` to `folder`.
+    """
+    state = initial_state(config, metadata, device)
+    load_checkpoint(state, config, folder)
+    write_json(config.to_dict(), folder / "config.json")
+    started, resumed_at = time.time(), state.iteration
+    progress = tqdm(total=config.iterations, initial=state.iteration, unit="step", desc="pretraining")
+    with (folder / "stats.jsonl").open("a") as stats:
+        for terms in training_steps(state, source, target, config, metadata, device):
+            progress.update()
+            if state.iteration % 10 == 0:
+                values = {name: round(float(term), 4) for name, term in terms.items()}
+                progress.set_postfix(values)
+                stats.write(json.dumps({"iteration": state.iteration, **values}) + "\n")
+                stats.flush()
+            if state.iteration % config.checkpoint_every == 0 or state.iteration == config.iterations:
+                save_checkpoint(state, config, folder)
+            if state.iteration % config.panel_every == 0:
+                draw_panel(state.average, source, target, config, folder / f"panel_{state.iteration:07d}.png", device)
+    progress.close()
+    steps = state.iteration - resumed_at
+    print(f"{steps} steps in {time.time() - started:.0f} s; generator in {folder}")
+    path = folder / "generator.safetensors"
+    state.average.save(path)
+    return path
+
+
+def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device: torch.device) -> TrainingState:
+    """Untrained networks (normal weights of deviation 0.02, as CUT) and their optimizers."""
+    torch.manual_seed(config.seed)
+    generator_config, discriminator_config = preset(config.preset)
+    networks = Networks(
+        Generator(generator_config, metadata),
+        PatchProjector(generator_config, config.nce_layers),
+        Discriminator(discriminator_config),
+    )
+    for module in networks.modules().values():
+        module.apply(_initialise)
+        module.to(device)
+    average = Generator(generator_config, metadata).to(device).requires_grad_(False)
+    average.load_state_dict(networks.generator.state_dict())
+    generator_parameters = [*networks.generator.parameters(), *networks.projector.parameters()]
+    options = {"lr": config.learning_rate, "betas": config.betas}
+    return TrainingState(
+        networks, average,
+        generator_optimizer=torch.optim.Adam(generator_parameters, **options),
+        discriminator_optimizer=torch.optim.Adam(networks.discriminator.parameters(), **options),
+    )  # fmt: skip
+
+
+def training_steps(
+    state: TrainingState, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
+    metadata: GeneratorMetadata, device: torch.device,
+) -> Iterator[dict[str, torch.Tensor]]:  # fmt: skip
+    """Train until `config.iterations`; after each step yield its loss terms."""
+    while state.iteration < config.iterations:
+        # Seeded per iteration, so that a resumed run draws what the uninterrupted one would have drawn.
+        rng = np.random.default_rng([config.seed, 0, state.iteration])
+        torch.manual_seed(int(rng.integers(2**62)))
+        samples = [
+            sample_patches(rng, source, target, config.patch_size, config.style_patch_size)
+            for _ in range(config.batch_size)
+        ]
+        plan = sample_plan(rng, config, metadata.axes, metadata.spacing)
+        terms = training_step(state, batch_of(samples, device), plan, config)
+        state.iteration += 1
+        yield terms
+
+
+def training_step(state: TrainingState, batch, plan, config: PretrainingConfig) -> dict[str, torch.Tensor]:
+    """One update of generator, projector and style encoder, then one of the discriminator."""
+    _set_learning_rate(state, config)
+    networks = state.networks
+    networks.discriminator.requires_grad_(False)
+    loss, terms, translated = generator_step(networks, batch, plan, config)
+    _update(state.generator_optimizer, loss)
+    networks.discriminator.requires_grad_(True)
+    terms["discriminator"] = discriminator_step(networks.discriminator, batch, translated)
+    _update(state.discriminator_optimizer, terms["discriminator"])
+    _update_average(state, config.ema_decay)
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def learning_rate_factor(progress: float) -> float:
+    """1 over the first half of the training, then linearly to 0 (design: linear decay in the second half)."""
+    return min(1.0, 2 * (1 - progress))
+
+
+def _set_learning_rate(state: TrainingState, config: PretrainingConfig) -> None:
+    rate = config.learning_rate * learning_rate_factor(state.iteration / config.iterations)
+    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
+def _update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+@torch.no_grad()
+def _update_average(state: TrainingState, decay: float) -> None:
+    # Early on the average follows faster, so that it does not remember the initial weights.
+    decay = min(decay, (1 + state.iteration) / (10 + state.iteration))
+    averages, currents = state.average.parameters(), state.networks.generator.parameters()
+    torch._foreach_lerp_(list(averages), [p.detach() for p in currents], 1 - decay)
+
+
+def _initialise(module: torch.nn.Module) -> None:
+    if isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
+        torch.nn.init.normal_(module.weight, 0.0, 0.02)
+        torch.nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def draw_panel(
+    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
+    path: Path, device: torch.device,
+) -> None:  # fmt: skip
+    """The fixed panel: central patches of evenly spaced sources and exemplars."""
+    sources, inputs = [], []
+    for name in _evenly(source.names, PANEL_SOURCES):
+        image, labels = _central_patch(source, name, config.patch_size)
+        sources.append(image)
+        hint = config.label_hint
+        inputs.append(image if hint is None else apply_label_hint(image, labels, hint))
+    exemplars = [_central_patch(target, name, config.patch_size)[0] for name in _evenly(target.names, PANEL_EXEMPLARS)]
+    styles = [generator.encode_style(exemplar.to(device)) for exemplar in exemplars]
+    translations = [[generator(image.to(device), style).cpu() for style in styles] for image in inputs]
+    save_panel(sources, exemplars, translations, path)
+
+
+def _central_patch(cases: PreprocessedCases, name: str, size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    start = [(extent - length) // 2 for extent, length in zip(cases.shapes[name], size, strict=True)]
+    return cases.patch(name, np.array(start), size)
+
+
+def _evenly(names: list[str], count: int) -> list[str]:
+    return [names[int(i)] for i in np.linspace(0, len(names) - 1, min(count, len(names)))]

@@ -1,0 +1,65 @@
+"""From a dataset, plans and a configuration to everything a training run needs."""
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.networks.config import preset as known_preset
+from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+
+STYLE_PATCH_FRACTION = 0.7  # of the patch in every axis: two style patches of one exemplar overlap, but differ
+SMALLEST_STYLE_PATCH = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run, ready to start."""
+
+    source: PreprocessedCases
+    target: PreprocessedCases
+    target_folder: Path
+    config: PretrainingConfig
+    metadata: GeneratorMetadata
+    folder: Path
+
+
+def prepare_run(
+    dataset: str, configuration_name: str, plans_name: str, output: Path | None, *, preset: str, iterations: int,
+    batch_size: int, seed: int, patch_size: list[int] | None, label_hint: LabelHint | None,
+) -> Run:  # fmt: skip
+    """Resolve folders and sizes, and check them.
+
+    Raises:
+        InputError: unknown preset, dataset or configuration; nothing preprocessed; a 2D configuration; a patch
+            larger than the smallest case.
+    """
+    known_preset(preset)
+    plans = folders.read_plans(dataset, plans_name)
+    configuration = folders.read_configuration(plans, configuration_name)
+    if len(configuration.patch_size) != 3:
+        raise InputError(f"configuration {configuration_name} is 2D, expected a 3D configuration such as 3d_fullres")
+    metadata = GeneratorMetadata(
+        spacing=tuple(configuration.spacing),
+        transpose_forward=tuple(plans.transpose_forward),
+        normalization=tuple(configuration.normalization_schemes),
+        label_hint=label_hint,
+    )
+    source = PreprocessedCases(folders.configuration_folder(dataset, plans, configuration_name), metadata.axes)
+    target_folder = folders.require_target(dataset, plans, configuration_name)
+    target = PreprocessedCases(target_folder, metadata.axes)
+    smallest = tuple(min(pair) for pair in zip(source.smallest(), target.smallest(), strict=True))
+    if patch_size is None:
+        patch_size = [min(pair) for pair in zip(configuration.patch_size, smallest, strict=True)]
+    if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
+        raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
+    style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
+    config = PretrainingConfig(
+        preset=preset, patch_size=tuple(patch_size), style_patch_size=style_patch, iterations=iterations, seed=seed,
+        batch_size=batch_size, label_hint=label_hint,
+    )  # fmt: skip
+    metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
+    folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
+    return Run(source, target, target_folder, config, metadata, folder)

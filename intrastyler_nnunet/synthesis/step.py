@@ -1,0 +1,120 @@
+"""One training step: the objective L = L_CUT + lambda_style L_style + lambda_con L_con (paper section 2.3)."""
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from intrastyler_nnunet.losses.adversarial import discriminator_loss, generator_loss
+from intrastyler_nnunet.losses.patch_nce import PatchProjector, gather_places, patch_nce, sample_places
+from intrastyler_nnunet.losses.style import style_consistency, style_contrast
+from intrastyler_nnunet.networks.discriminator import Discriminator
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.patches import TrainingPatches
+from intrastyler_nnunet.synthesis.perturbations import Perturbation, perturb
+
+
+@dataclass
+class Networks:
+    """What is trained together."""
+
+    generator: Generator
+    projector: PatchProjector
+    discriminator: Discriminator
+
+    def modules(self) -> dict[str, nn.Module]:
+        """By the name under which a checkpoint holds them."""
+        return {"generator": self.generator, "projector": self.projector, "discriminator": self.discriminator}
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """The random choices of one step that are made on the CPU, so that a test can fix them."""
+
+    perturbation: Perturbation  # for batch_size * negatives images
+    output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
+
+
+def generator_step(
+    networks: Networks, batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+    """The generator's, projector's and style encoder's loss for one batch.
+
+    Returns:
+        The loss (), its terms (detached, by name), and the translated images (B, 1, X, Y, Z), detached, for the
+        discriminator's step.
+    """
+    generator, discriminator = networks.generator, networks.discriminator
+    style, contrast = _style_of_exemplars(generator, batch, plan.perturbation, config)
+    source = batch.source
+    if config.label_hint is not None:
+        source = apply_label_hint(source, batch.source_labels, config.label_hint)
+
+    # Source and exemplar go through the generator together: translation, and CUT's identity term.
+    count = len(source)
+    images, features = generator.translate(
+        torch.cat([source, batch.target]), torch.cat([style, style]), config.nce_layers
+    )
+    translated = images[:count]
+    nce = _patch_nce(networks, images, features, config)
+    adversarial = generator_loss(discriminator(translated))
+    consistency = style_consistency(
+        generator.encode_style(_crop(translated, plan.output_start, batch.style_query.shape[2:])), style
+    )
+    loss = (
+        adversarial
+        + config.lambda_nce * nce
+        + config.lambda_style * contrast
+        + config.lambda_consistency * consistency
+    )
+    terms = {"adversarial": adversarial, "nce": nce, "style": contrast, "consistency": consistency}
+    return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
+
+
+def discriminator_step(discriminator: Discriminator, batch: TrainingPatches, translated: torch.Tensor) -> torch.Tensor:
+    """The discriminator's loss () for the translations of this step and the batch's real target patches."""
+    scores = discriminator(torch.cat([batch.target, translated]))
+    real, fake = scores.chunk(2)
+    return discriminator_loss(real, fake)
+
+
+def _style_of_exemplars(
+    generator: Generator, batch: TrainingPatches, perturbation: Perturbation, config: PretrainingConfig
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Style vectors (B, K) of the exemplars and the style contrast; one pass of E_S over all patches."""
+    count = len(batch.style_query)
+    copies = batch.style_positive.repeat_interleave(config.negatives, dim=0)
+    patches = torch.cat([batch.style_query, batch.style_positive, perturb(copies, perturbation)])
+    vectors = generator.encode_style(patches)
+    query, positive, negatives = vectors[:count], vectors[count : 2 * count], vectors[2 * count :]
+    contrast = style_contrast(query, positive, negatives.unflatten(0, (count, -1)), config.style_temperature)
+    return query, contrast
+
+
+def _patch_nce(
+    networks: Networks, images: torch.Tensor, features: list[torch.Tensor], config: PretrainingConfig
+) -> torch.Tensor:
+    """PatchNCE over translation and identity, averaged because both are in the batch."""
+    output_features = networks.generator.content_features(images, config.nce_layers)
+    places = sample_places(features, config.nce_places)
+    queries = networks.projector(gather_places(output_features, places))
+    keys = networks.projector(gather_places(features, places))
+    return patch_nce(queries, keys, config.nce_temperature)
+
+
+def _crop(images: torch.Tensor, start: tuple[int, int, int], size: torch.Size) -> torch.Tensor:
+    x, y, z = (slice(s, s + n) for s, n in zip(start, size, strict=True))
+    return images[:, :, x, y, z]
+
+
+def sample_plan(
+    rng: np.random.Generator, config: PretrainingConfig, axes: tuple[int, int, int], spacing: tuple[float, ...]
+) -> StepPlan:
+    """Draw the perturbations and the place in the output; `spacing` in mm and sizes in nnU-Net's axis order."""
+    from intrastyler_nnunet.synthesis.perturbations import sample_perturbation
+
+    perturbation = sample_perturbation(rng, config.batch_size * config.negatives, tuple(spacing[a] for a in axes))
+    room = [config.patch_size[axis] - config.style_patch_size[axis] for axis in axes]
+    return StepPlan(perturbation, tuple(int(rng.integers(0, r + 1)) for r in room))

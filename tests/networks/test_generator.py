@@ -1,0 +1,90 @@
+"""Generator, DIN and discriminator."""
+import pytest
+import torch
+import torch.nn.functional as F
+from fake_cuda import fake_cuda
+
+from intrastyler_nnunet import Generator
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.networks.config import DiscriminatorConfig, GeneratorConfig
+from intrastyler_nnunet.networks.discriminator import Discriminator
+from intrastyler_nnunet.networks.label_hint import LabelHint, apply_label_hint
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
+
+TINY = GeneratorConfig(width=4, residual_blocks=5, style_dim=16, style_width=4)
+
+
+def test_din_is_instance_norm_with_the_affine_part_of_the_style():
+    din = DynamicInstanceNorm(style_dim=6, channels=3)
+    x, style = torch.randn(2, 3, 5, 4, 3) * 4 + 1, torch.randn(2, 6)
+    affine = style @ din.controller.weight.flatten(1).T + din.controller.bias
+    for sample in range(2):
+        expected = F.instance_norm(x[sample, None], weight=affine[sample, :3], bias=affine[sample, 3:])
+        torch.testing.assert_close(din(x, style)[sample, None], expected)
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 8), (17, 10, 9), (8, 8, 8)])
+def test_any_size_goes_in_and_comes_out(shape):
+    torch.manual_seed(0)
+    generator = Generator(TINY)
+    image = torch.rand(2, 1, *shape) * 2 - 1
+    style = generator.encode_style(image)
+    torch.testing.assert_close(style.norm(dim=1), torch.ones(2))
+    output = generator(image, style)
+    assert output.shape == image.shape and output.abs().max() <= 1
+
+
+def test_only_the_style_and_the_content_decide():
+    torch.manual_seed(0)
+    generator = Generator(TINY)
+    images, styles = torch.rand(2, 1, 16, 16, 8), F.normalize(torch.randn(2, 16), dim=1)
+    together = generator(images, styles)
+    for sample in range(2):
+        alone = generator(images[sample, None], styles[sample, None])
+        torch.testing.assert_close(together[sample, None], alone, atol=1e-5, rtol=1e-4)
+    assert (generator(images, styles.flip(0)) - together).abs().max() > 1e-4
+
+
+def test_a_file_holds_weights_architecture_and_metadata(tmp_path):
+    metadata = GeneratorMetadata(spacing=(1.5, 1.0, 1.0), label_hint=LabelHint(shift=-0.4), training={"steps": 3})
+    generator = Generator(TINY, metadata)
+    generator.save(tmp_path / "generator.safetensors")
+    loaded = Generator.load(tmp_path / "generator.safetensors")
+    assert loaded.config == TINY and loaded.metadata == metadata
+    image = torch.rand(1, 1, 16, 16, 8)
+    style = generator.encode_style(image)
+    assert torch.equal(loaded.encode_style(image), style) and torch.equal(loaded(image, style), generator(image, style))
+
+
+def test_a_file_that_is_no_generator_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "generator.safetensors"
+    with pytest.raises(InputError, match="no such file"):
+        Generator.load(path)
+    path.write_bytes(b"\x00" * 100)
+    with pytest.raises(InputError, match="not a generator"):
+        Generator.load(path)
+    save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(InputError, match="not a generator"):
+        Generator.load(path)
+
+
+def test_label_hint_inverts_and_shifts_where_the_labels_say():
+    images = torch.tensor([-0.8, 0.5, 0.5, 0.9]).reshape(1, 1, 4, 1, 1)
+    labels = torch.tensor([3, 0, 1, 2]).reshape(1, 1, 4, 1, 1)
+    hinted = apply_label_hint(images, labels, LabelHint(inverted=(3,), shifted=(1, 2), shift=-0.6))
+    torch.testing.assert_close(hinted.flatten(), torch.tensor([0.8, 0.5, -0.1, 0.3]))
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float16, torch.bfloat16])
+def test_runs_on_a_cuda_device(dtype):
+    with fake_cuda(autocast=dtype):
+        generator, discriminator = Generator(TINY), Discriminator(DiscriminatorConfig(width=4))
+        image, labels = torch.rand(2, 1, 18, 16, 8), torch.zeros(2, 1, 18, 16, 8, dtype=torch.int16)
+        style = generator.encode_style(image)
+        output = generator(apply_label_hint(image, labels, LabelHint()), style)
+        assert style.dtype == torch.float32  # the losses on it need full precision
+        assert output.device.type == "cuda" and output.shape == image.shape
+        assert output.dtype == discriminator(output).dtype == (dtype or torch.float32)
