@@ -1,5 +1,34 @@
-"""Test helpers that live beside the tests are importable by name."""
+"""Shared fixtures. Test helpers that live beside the tests are importable by name."""
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory):
+    """A tiny nnU-Net dataset (a `TinyDataset`), source and target preprocessed. Do not change it."""
+    from tiny_dataset import make_tiny_dataset
+
+    from intrastyler_nnunet.nnunet.add_target import add_target
+
+    dataset = make_tiny_dataset(tmp_path_factory.mktemp("nnunet"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        dataset.use(monkeypatch)
+        add_target(998, "nnUNetPlans", processes=2)
+    return dataset
+
+
+@pytest.fixture
+def own_dataset(tiny_dataset, tmp_path, monkeypatch):
+    """A copy of the tiny dataset that a test may change; nnU-Net's variables point to it."""
+    import shutil
+
+    from tiny_dataset import TinyDataset
+
+    shutil.copytree(tiny_dataset.root, tmp_path / "nnunet")
+    dataset = TinyDataset(tmp_path / "nnunet")
+    dataset.use(monkeypatch)
+    return dataset

@@ -3,6 +3,7 @@
 Autograd's engine asks the CUDA driver for a stream, so `backward` cannot run here; forward passes, losses and
 optimizers can.
 """
+
 from contextlib import contextmanager
 
 import torch

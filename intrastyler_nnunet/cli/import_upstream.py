@@ -1,4 +1,5 @@
 """`intrastyler import-upstream`: weights of the paper's released code as a generator of this project."""
+
 import argparse
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """`intrastyler pretrain`: train the synthesizer on preprocessed source and target images."""
+
 import argparse
 from pathlib import Path
 
@@ -8,14 +9,24 @@ HELP = "train the synthesizer on the preprocessed source and target images of a 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("-d", dest="dataset", required=True, help="dataset id or name")
-    parser.add_argument("-c", dest="configuration", required=True, help="3D configuration of the plans, e.g. 3d_fullres")
-    parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier; change it if you planned anew")
-    parser.add_argument("-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__...")
+    parser.add_argument(
+        "-c", dest="configuration", required=True, help="3D configuration of the plans, e.g. 3d_fullres"
+    )
+    parser.add_argument(
+        "-p", dest="plans", default="nnUNetPlans", help="plans identifier; change it if you planned anew"
+    )
+    parser.add_argument(
+        "-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__..."
+    )
     parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to train")
-    parser.add_argument("--preset", default="reference", help="architecture: reference | compact | mini; smaller is faster")
+    parser.add_argument(
+        "--preset", default="reference", help="architecture: reference | compact | mini; smaller is faster"
+    )
     parser.add_argument("--iterations", type=int, default=100_000, help="training steps; more for more varied data")
     parser.add_argument("--batch-size", type=int, default=1, help="patches per step; raise it on a large GPU")
-    parser.add_argument("--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case")
+    parser.add_argument(
+        "--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case"
+    )
     parser.add_argument("--seed", type=int, default=0, help="change it to repeat a run with other random numbers")
     parser.add_argument(
         "--label-hint", action="store_true",
@@ -29,9 +40,9 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from intrastyler_nnunet.networks.label_hint import LabelHint
-    from intrastyler_nnunet.synthesis.setup import prepare_run
     from intrastyler_nnunet.styles import bank
     from intrastyler_nnunet.synthesis.pretrain import pretrain
+    from intrastyler_nnunet.synthesis.setup import prepare_run
 
     run = prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output,

@@ -1,4 +1,5 @@
 """Least-squares GAN losses, the adversarial part of CUT (paper section 2.1)."""
+
 import torch
 
 

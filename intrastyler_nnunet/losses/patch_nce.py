@@ -1,4 +1,5 @@
 """PatchNCE: the same place in input and output must be recognisable among other places (paper section 2.1)."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -12,7 +13,8 @@ class PatchProjector(nn.Module):
     def __init__(self, config: GeneratorConfig, layers: tuple[int, ...], dim: int = 256):
         super().__init__()
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(layer_channels(config, layer), dim), nn.ReLU(), nn.Linear(dim, dim)) for layer in layers
+            nn.Sequential(nn.Linear(layer_channels(config, layer), dim), nn.ReLU(), nn.Linear(dim, dim))
+            for layer in layers
         )
 
     def forward(self, samples: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -1,4 +1,5 @@
 """The two style losses of IntraStyler."""
+
 import torch
 import torch.nn.functional as F
 

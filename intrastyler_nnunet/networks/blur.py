@@ -1,7 +1,8 @@
-"""Anti-aliased down- and up-sampling by binomial filters (Zhang, "Making convolutional networks shift-invariant again").
+"""Anti-aliased down- and up-sampling by binomial filters (Zhang, "Making convolutional networks shift-invariant").
 
 The filters are separable and tiny, so each axis is a weighted sum of shifted slices: no convolution is needed.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -1,4 +1,5 @@
 """Architectures as data: every network is fully described by one frozen dataclass."""
+
 from dataclasses import asdict, dataclass
 
 from intrastyler_nnunet.errors import InputError

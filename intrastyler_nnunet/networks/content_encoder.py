@@ -1,4 +1,5 @@
 """The content encoder: first half of the generator, and the feature extractor of PatchNCE."""
+
 import torch
 from torch import nn
 

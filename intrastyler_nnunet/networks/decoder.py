@@ -1,4 +1,5 @@
 """The style-conditioned decoder: second half of the generator. Its last two norms are DIN (paper section 2.3)."""
+
 import torch
 from torch import nn
 

@@ -1,4 +1,5 @@
 """The 3D PatchGAN discriminator, trained with the least-squares loss."""
+
 import torch
 from torch import nn
 
@@ -12,7 +13,10 @@ class Discriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
         padding = tuple(size // 2 for size in config.kernel)
-        layers: list[nn.Module] = [nn.Conv3d(1, config.width, config.kernel, stride=2, padding=padding), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [
+            nn.Conv3d(1, config.width, config.kernel, stride=2, padding=padding),
+            nn.LeakyReLU(0.2),
+        ]
         channels = config.width
         for level in range(1, config.levels + 1):
             stride = 2 if level < config.levels else 1

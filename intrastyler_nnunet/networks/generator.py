@@ -1,4 +1,5 @@
 """The generator G: source image + style vector -> target image, with its style encoder and its file format."""
+
 import json
 from pathlib import Path
 

@@ -3,6 +3,7 @@
 Cochleae are dark in ceT1 and bright in T2, an enhancing tumour is the reverse. Unpaired losses can live with either
 mapping, so the released code changes the *generator's input* where the source label says what is there.
 """
+
 from dataclasses import dataclass
 
 import torch

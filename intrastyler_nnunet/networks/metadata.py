@@ -1,4 +1,5 @@
 """What a generator was trained on, and therefore what it may be used on."""
+
 from dataclasses import asdict, dataclass, field
 
 from intrastyler_nnunet.networks.config import _tupled
@@ -26,7 +27,9 @@ class GeneratorMetadata:
     @classmethod
     def from_dict(cls, values: dict) -> "GeneratorMetadata":
         """Inverse of `to_dict` after a round trip through JSON."""
-        values = {name: value if name in ("training", "label_hint") else _tupled(value) for name, value in values.items()}
+        values = {
+            name: value if name in ("training", "label_hint") else _tupled(value) for name, value in values.items()
+        }
         if values.get("label_hint") is not None:
             values["label_hint"] = LabelHint(**{k: _tupled(v) for k, v in values["label_hint"].items()})
         return cls(**values)

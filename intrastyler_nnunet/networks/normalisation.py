@@ -1,4 +1,5 @@
 """Instance normalisation without learnt affine part, and its style-conditioned form, DIN (paper section 2.3)."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn

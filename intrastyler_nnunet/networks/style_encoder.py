@@ -1,4 +1,5 @@
 """The style encoder E_S: a patch of an image to a unit vector (paper section 2.2)."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -1,4 +1,5 @@
 """Weights of the paper's released code (`latest_net_G.pth`) as a generator of this project."""
+
 import pickle
 import re
 from pathlib import Path
@@ -41,7 +42,9 @@ def import_upstream(path: Path | str) -> Generator:
     try:
         generator.load_state_dict(renamed)
     except RuntimeError as error:
-        raise InputError(f"{path}: weights do not fit the released architecture: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"{path}: weights do not fit the released architecture: {' '.join(str(error).split())}"
+        ) from None
     return generator
 
 
@@ -78,8 +81,6 @@ def _rename(name: str, path: Path | str) -> str:
     raise InputError(f"{path}: entry {name!r} is not known, expected the released IntraStyler generator")
 
 
-
-
 @torch.no_grad()
 def compare_with_reference(generator: Generator, path: Path | str) -> dict[str, float]:
     """Largest absolute differences to what the released network gave.
@@ -100,5 +101,7 @@ def compare_with_reference(generator: Generator, path: Path | str) -> dict[str, 
             differences["style" + suffix] = float((style - arrays["style" + suffix]).abs().max())
             differences["translated" + suffix] = float((image - arrays["translated" + suffix]).abs().max())
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: cannot be used ({error}), expected npz with source, exemplar, style, translated") from None
+        raise InputError(
+            f"{path}: cannot be used ({error}), expected npz with source, exemplar, style, translated"
+        ) from None
     return differences

@@ -135,7 +135,7 @@ def load_online_translation(
     if generator.metadata.label_hint is not None and regions:
         raise InputError(f"{generator_path}: trained with a label hint, but the dataset trains on regions")
     translator = Translator(generator)
-    patch_size = tuple(configuration.patch_size)
+    patch_size = tuple(generator.metadata.patch_size or configuration.patch_size)
     with _first_rank_first():
         bank = style_bank(generator, generator_path, target_folder, patch_size, bank_path, device)
         source_windows = read_windows(source_folder)

@@ -39,18 +39,26 @@ def check_target_image(path: Path, reader: BaseReaderWriter) -> str | None:
         reader: of the class the plans name.
     """
     try:
-        if path.name.endswith((".nii", ".nii.gz")):
-            # ITK fills a truncated NIfTI with zeros without a word; nibabel refuses it.
-            np.asanyarray(nibabel.load(path).dataobj)
+        stored = _stored_voxels(path)
         image, _ = reader.read_images([str(path)])
     except Exception as error:  # readers raise whatever they like
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         return f"{path}: cannot be read ({reason}); expected a complete image file"
     if image.ndim != 4 or image.shape[0] != 1:
         return f"{path}: an array of shape {image.shape}; expected one channel in three dimensions"
-    if not np.isfinite(image).all():
-        bad = int(np.size(image) - np.isfinite(image).sum())
+    voxels = image if stored is None else stored
+    if not np.isfinite(voxels).all():
+        bad = int(np.count_nonzero(~np.isfinite(voxels)))
         return f"{path}: {bad} voxels are NaN or infinite; expected finite intensities"
     if image.min() == image.max():
         return f"{path}: every voxel is {image.min():g}; expected an image"
     return None
+
+
+def _stored_voxels(path: Path) -> np.ndarray | None:
+    """What a NIfTI file really holds; None for other formats.
+
+    ITK, which nnU-Net reads with, silently puts zeros for NaN and for what is missing of a truncated file.
+    nibabel keeps the one and refuses the other.
+    """
+    return np.asanyarray(nibabel.load(path).dataobj) if path.name.endswith((".nii", ".nii.gz")) else None

@@ -18,7 +18,13 @@ from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.mark_outside import split_outside
 from intrastyler_nnunet.nnunet.online_translation import load_online_translation
-from intrastyler_nnunet.nnunet.settings import check_resumable, generator_path, read_settings, resolve
+from intrastyler_nnunet.nnunet.settings import (
+    TrainerSettings,
+    check_resumable,
+    generator_path,
+    read_settings,
+    resolve,
+)
 from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_settings
 from intrastyler_nnunet.nnunet.translated_dataset import translated_dataset_class
 from intrastyler_nnunet.nnunet.worker_transforms import marking_outside, without_intensity
@@ -37,7 +43,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     def initialize(self):
         """Read settings and generator before anything is trained; bad input ends it with one line."""
         with _one_line_errors():
-            self.settings = read_settings()
+            self.settings = self.choose_settings()
             for name, value in self.settings.overrides().items():
                 setattr(self, name, value)
             self.translation, path = None, None
@@ -47,6 +53,10 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         self.iteration = 0
         self.noise_generator = torch.Generator(self.device)
         super().initialize()
+
+    def choose_settings(self) -> TrainerSettings:
+        """The settings file's content; named variants of the trainer replace entries of it."""
+        return read_settings()
 
     def _load_translation(self):
         plans = self.plans_manager
@@ -139,11 +149,17 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
 
     def perform_actual_validation(self, save_probabilities: bool = False):
         """nnU-Net's final validation on translated cases: the network has never seen a source image."""
+        with self.translated_cases():
+            super().perform_actual_validation(save_probabilities)
+
+    @contextmanager
+    def translated_cases(self) -> Iterator[None]:
+        """Within the block, `self.dataset_class` loads translated cases, each to an exemplar of its own."""
         stock = self.dataset_class
         if self.translation is not None:
             self.dataset_class = translated_dataset_class(stock, self._translated_case)
         try:
-            super().perform_actual_validation(save_probabilities)
+            yield
         finally:
             self.dataset_class = stock
 

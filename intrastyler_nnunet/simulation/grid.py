@@ -3,7 +3,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FIELD_HALF_WIDTH = np.array([112.0, 112.0, 64.0])  # mm: smooth fields are defined this far around the centre
+FIELD_HALF_WIDTH = np.array([112.0, 112.0, 64.0])  # mm: smooth fields reach this far around the centre
+SPLINE_MEAN_SQUARE = 0.479583  # along one axis: the mean over places of the sum of squared spline weights
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Grid:
         ]
 
     def refined(self, largest_voxel: float) -> tuple["Grid", tuple[int, int, int]]:
-        """The same field of view in voxels of at most `largest_voxel` mm, and the factors by which it is finer."""
+        """The same field of view in voxels of at most `largest_voxel` mm, and how many times finer."""
         factors = tuple(int(np.ceil(s / largest_voxel - 1e-6)) for s in self.spacing)
         shape = tuple(n * f for n, f in zip(self.shape, factors, strict=True))
         spacing = tuple(s / f for s, f in zip(self.spacing, factors, strict=True))
@@ -39,7 +40,7 @@ def cubic_spline_weights(positions: np.ndarray, count: int) -> np.ndarray:
 
 
 def smooth_field(grid: Grid, knot_distance: float, seed: tuple[int, ...]) -> np.ndarray:
-    """A smooth random field (x, y, z), zero mean, unit variance, float32, tied to the patient and not to the grid.
+    """A smooth random field (x, y, z), float32, zero mean, unit variance, tied to the patient, not to the grid.
 
     Cubic B-spline with normal coefficients at knots `knot_distance` mm apart; two grids see the same field.
     """
@@ -48,7 +49,7 @@ def smooth_field(grid: Grid, knot_distance: float, seed: tuple[int, ...]) -> np.
     for axis, (coordinates, centre, count) in enumerate(zip(grid.axes(), grid.centre, counts, strict=True)):
         weights = cubic_spline_weights((coordinates - centre) / knot_distance + (count - 1) / 2, count)
         field = np.moveaxis(np.tensordot(weights, field, axes=(1, axis)), 0, axis)
-    return field / 0.479583**1.5  # mean square of the B-spline at a random place is 0.4796 per axis
+    return field / SPLINE_MEAN_SQUARE**1.5
 
 
 def block_mean(volume: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from scipy import ndimage
 from sklearn.mixture import GaussianMixture
 
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.simulation.head import DATA_FOLDER
+from intrastyler_nnunet.simulation.head import DATA_FOLDER, UNEVENNESS
 from intrastyler_nnunet.simulation.tissues import Tissue
 
 SLAB_START = (-90, -112, -71)  # mm, MNI (x, y, z) of the first voxel
@@ -27,9 +27,11 @@ TEXTURE_LEVELS = 15  # few levels keep the file small; the image's own noise hid
 def read_slab(path: Path) -> np.ndarray:
     """The slab of a 1 mm template in MNI space, float32, axes (x, y, z)."""
     image = sitk.ReadImage(str(path), sitk.sitkFloat32)
-    start = image.TransformPhysicalPointToIndex((-float(SLAB_START[0]), -float(SLAB_START[1]), float(SLAB_START[2])))
+    right, anterior, superior = (float(s) for s in SLAB_START)
+    start = image.TransformPhysicalPointToIndex((-right, -anterior, superior))
     size = [stop - begin + 1 for begin, stop in zip(SLAB_START, SLAB_STOP, strict=True)]
-    return sitk.GetArrayFromImage(image[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))]).transpose(2, 1, 0)
+    slab = image[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))]
+    return sitk.GetArrayFromImage(slab).transpose(2, 1, 0)
 
 
 def index_of(point: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -43,71 +45,75 @@ def sphere(shape: tuple[int, ...], centre: tuple[int, int, int], radius: float) 
     return sum((o - c) ** 2 for o, c in zip(offsets, index_of(centre), strict=True)) <= radius**2
 
 
-def largest_component_at(mask: np.ndarray, index: tuple[int, int, int]) -> np.ndarray:
-    """The connected component of `mask` that holds the voxel `index`."""
-    components, _ = ndimage.label(mask)
-    return components == components[index]
-
-
-def class_means(slab: np.ndarray, envelope: np.ndarray, white: float) -> tuple[float, float, float, float]:
-    """Mean intensities of bone, CSF, grey and white matter: a Gaussian mixture inside the brain's envelope."""
-    values = slab[envelope][::7, None]
-    mixture = GaussianMixture(4, means_init=np.array([[0.1], [0.4], [0.87], [1.08]]) * white, random_state=0)
-    return tuple(np.sort(mixture.fit(values).means_.ravel()))
-
-
 def segment(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tissue classes (uint8) and texture (float, about -1..1) of a T1-weighted slab.
+    """Tissue classes (uint8) and texture (float, -1..1) of a T1-weighted slab.
 
     In CSF, grey and white matter the texture says how far the intensity lies towards the next darker (< 0) or next
-    brighter (> 0) of the three: the partial volumes between folia. Elsewhere it is the deviation from the
-    class's local mean, in units of 30 % of that mean.
+    brighter (> 0) of the three: the partial volumes between folia. Elsewhere it is the deviation from the class's
+    local mean, in units of `UNEVENNESS`.
     """
-    white = float(np.median(slab[sphere(slab.shape, PONS, 5)]))
+    pons = float(np.median(slab[sphere(slab.shape, PONS, 5)]))
     x, y, z = np.meshgrid(*[np.arange(n) + s for n, s in zip(slab.shape, SLAB_START, strict=True)], indexing="ij")
     outside_skull = (np.abs(x) > 72) | ((y > 26) & (z < -26)) | ((y > -15) & (z < -52))
-    tissue_like = (slab > 0.62 * white) & (slab < 1.35 * white) & ~outside_skull
-    brain = largest_component_at(ndimage.binary_opening(tissue_like, iterations=3), index_of(PONS))
-    brain = ndimage.binary_dilation(brain, iterations=3, mask=(slab > 0.55 * white) & tissue_like)
+    brain = find_brain(slab, pons, outside_skull)
     distance = ndimage.distance_transform_edt(~brain)
-    bone, csf, grey, white = class_means(slab, distance < 6, white)
+    bone, csf, grey, white = class_means(slab[distance < 6], pons)
 
-    # Cisterns: brighter than bone, darker than brain, reachable from the brain without crossing bone.
+    # Brighter than bone, darker than brain.
     fluid_like = (slab > (bone + csf) / 2) & (slab < (csf + grey) / 2)
-    near = distance < 8
-    cisterns = ndimage.binary_dilation(brain, iterations=9, mask=(fluid_like | brain) & near) & ~brain & fluid_like
+    cisterns = find_cisterns(fluid_like, brain, distance)
     eyes = np.any([sphere(slab.shape, eye, 13) for eye in EYES], axis=0)
     vitreous = ndimage.binary_opening(eyes & fluid_like, iterations=2)
+    soft = slab > 0.42 * grey
+    nasal = (np.abs(x) < 22) & (y > 6) & (z < -22)
+    depth = ndimage.distance_transform_edt(ndimage.binary_closing(slab > bone, iterations=2))
 
     tissue = np.full(slab.shape, Tissue.BONE_OR_AIR, dtype=np.uint8)
-    soft = slab > 0.42 * grey
     tissue[soft] = Tissue.MUSCLE
-    nasal = (np.abs(x) < 22) & (y > 6) & (z < -22)
     tissue[soft & nasal & (slab < 1.1 * white)] = Tissue.MUCOSA
     tissue[slab > 1.12 * white] = Tissue.FAT
-    depth = ndimage.distance_transform_edt(ndimage.binary_closing(slab > bone, iterations=2))
-    marrow = ~soft & (slab > (bone + csf) / 2 + 0.05 * white) & (depth > 8)
-    tissue[marrow] = Tissue.MARROW
+    tissue[~soft & (slab > (bone + csf) / 2 + 0.05 * white) & (depth > 8)] = Tissue.MARROW
     tissue[cisterns | vitreous] = Tissue.CSF
     tissue[brain] = np.where(slab[brain] > (grey + white) / 2, Tissue.WHITE_MATTER, Tissue.GREY_MATTER)
-    return tissue, texture(slab, tissue, (csf, grey, white))
+    return tissue, texture(slab, tissue, csf, grey, white)
 
 
-def texture(slab: np.ndarray, tissue: np.ndarray, brain_means: tuple[float, float, float]) -> np.ndarray:
+def find_brain(slab: np.ndarray, pons: float, outside_skull: np.ndarray) -> np.ndarray:
+    """Mask of the brain: the region as bright as brain that holds the pons, cut free of muscle by an opening."""
+    brain_like = (slab > 0.62 * pons) & (slab < 1.35 * pons) & ~outside_skull
+    regions, _ = ndimage.label(ndimage.binary_opening(brain_like, iterations=3))
+    brain = regions == regions[index_of(PONS)]
+    return ndimage.binary_dilation(brain, iterations=3, mask=brain_like)
+
+
+def class_means(values: np.ndarray, pons: float) -> tuple[float, float, float, float]:
+    """Mean intensities of bone, CSF, grey and white matter among `values`: a Gaussian mixture."""
+    mixture = GaussianMixture(4, means_init=np.array([[0.1], [0.4], [0.87], [1.08]]) * pons, random_state=0)
+    return tuple(np.sort(mixture.fit(values[::7, None]).means_.ravel()))
+
+
+def find_cisterns(fluid_like: np.ndarray, brain: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Mask of the CSF: what is like fluid near the brain and reached from it without crossing bone."""
+    reachable = (fluid_like | brain) & (distance < 8)
+    return ndimage.binary_dilation(brain, iterations=9, mask=reachable) & ~brain & fluid_like
+
+
+def texture(slab: np.ndarray, tissue: np.ndarray, csf: float, grey: float, white: float) -> np.ndarray:
     """See `segment`."""
     result = np.zeros(slab.shape, dtype=np.float32)
-    csf, grey, white = brain_means
-    for name, mean, below, above in (
+    smallest_step = 0.1 * white
+    for name, mean, darker, brighter in (
         (Tissue.CSF, csf, csf, grey), (Tissue.GREY_MATTER, grey, csf, white), (Tissue.WHITE_MATTER, white, grey, white),
-    ):
+    ):  # fmt: skip
         mask = tissue == name
         excess = slab[mask] - mean
-        result[mask] = np.where(excess > 0, excess / max(above - mean, 0.1 * white), excess / max(mean - below, 0.1 * white))
+        step = np.where(excess > 0, brighter - mean, mean - darker)
+        result[mask] = excess / np.maximum(step, smallest_step)
     for name in (Tissue.MARROW, Tissue.FAT, Tissue.MUSCLE, Tissue.MUCOSA):
         mask = tissue == name
         weight = ndimage.gaussian_filter(mask.astype(np.float32), 5)
         local_mean = ndimage.gaussian_filter(slab * mask, 5) / np.maximum(weight, 1e-3)
-        result[mask] = (slab[mask] / local_mean[mask] - 1) / 0.3
+        result[mask] = (slab[mask] / local_mean[mask] - 1) / UNEVENNESS
     return np.clip(result, -1, 1)
 
 

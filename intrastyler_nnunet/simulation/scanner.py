@@ -2,27 +2,55 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from intrastyler_nnunet.simulation.anatomy import Anatomy, head_signal
+from intrastyler_nnunet.simulation.anatomy import Anatomy, build_anatomy
 from intrastyler_nnunet.simulation.grid import Grid, block_mean, smooth_field
+from intrastyler_nnunet.simulation.head import head_signal, load_head
+from intrastyler_nnunet.simulation.layers import paint_signals
 from intrastyler_nnunet.simulation.signals import SEQUENCES, enhanced
 from intrastyler_nnunet.simulation.sites import Scan
 from intrastyler_nnunet.simulation.subject import Subject
-from intrastyler_nnunet.simulation.tissues import PROPERTIES, Tissue, property_arrays
+from intrastyler_nnunet.simulation.tissues import Tissue, tabulated_properties
 
 FWHM = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian of unit standard deviation
+BIAS_KNOTS = 70.0  # mm between the knots of the receive field
+BIAS, NOISE = range(2)  # keys of a scan's random numbers
+
+
+def render(subject: Subject, scan: Scan, grid: Grid) -> np.ndarray:
+    """Image (x, y, z), float32, of `subject` in `scan`."""
+    return scan_anatomy(build_anatomy(subject, grid), scan)
+
+
+def render_pair(subject: Subject, source: Scan, target: Scan, grid: Grid) -> tuple[np.ndarray, np.ndarray, Anatomy]:
+    """The same subject in two scans, e.g. ceT1 and an exemplar's T2: two images (x, y, z), and the anatomy."""
+    anatomy = build_anatomy(subject, grid)
+    return scan_anatomy(anatomy, source), scan_anatomy(anatomy, target), anatomy
+
+
+def scan_anatomy(anatomy: Anatomy, scan: Scan) -> np.ndarray:
+    """Image (x, y, z), float32, of the anatomy in this scan."""
+    signals = tissue_signals(anatomy.subject, scan)
+    volume = head_signal(load_head(anatomy.subject.head), anatomy.slab_coordinates, signals)
+    paint_signals(volume, anatomy.layers, signals)
+    volume = volume.reshape(anatomy.fine.shape)
+    volume = gaussian_filter(volume, point_spread(scan, anatomy.fine), mode="nearest", truncate=3.0)
+    image = block_mean(volume, anatomy.factors)
+    image = image * np.exp(scan.bias * smooth_field(anatomy.grid, BIAS_KNOTS, (scan.seed, BIAS)))
+    noise = correlated_noise(scan, anatomy.grid, np.random.default_rng([scan.seed, NOISE]))
+    deviation = signals[Tissue.GREY_MATTER] / scan.snr
+    return (scan.gain * rician(image, noise, deviation)).astype(np.float32)
 
 
 def tissue_signals(subject: Subject, scan: Scan) -> np.ndarray:
     """Signal of every `Tissue` of this patient in this scan, in units of the magnetisation of free water."""
-    proton_density, t1, t2, gadolinium = (
-        values * factors
-        for values, factors in zip(property_arrays(PROPERTIES), np.array(subject.property_factors).T, strict=True)
-    )
+    properties = tabulated_properties(np.array(subject.property_factors))
+    t1, t2 = properties.t1, properties.t2
     if scan.contrast_agent:
-        t1, t2 = enhanced(t1, t2, gadolinium)
-    signal = SEQUENCES[scan.sequence](proton_density, t1, t2, tr=scan.tr, te=scan.te, flip=scan.flip)
-    signal[Tissue.BLOOD] *= scan.flow_signal
-    return signal
+        t1, t2 = enhanced(t1, t2, properties.gadolinium)
+    sequence = SEQUENCES[scan.sequence]
+    signals = sequence(properties.proton_density, t1, t2, tr=scan.tr, te=scan.te, flip=scan.flip)
+    signals[Tissue.BLOOD] *= scan.flow_signal
+    return signals
 
 
 def point_spread(scan: Scan, grid: Grid) -> tuple[float, float, float]:
@@ -33,7 +61,7 @@ def point_spread(scan: Scan, grid: Grid) -> tuple[float, float, float]:
     )
 
 
-def noise(scan: Scan, grid: Grid, rng: np.random.Generator) -> np.ndarray:
+def correlated_noise(scan: Scan, grid: Grid, rng: np.random.Generator) -> np.ndarray:
     """Complex normal noise (x, y, z), unit variance in each part, as coarse as the scan's resolution."""
     sigma = point_spread(scan, grid)
     parts = []
@@ -44,20 +72,5 @@ def noise(scan: Scan, grid: Grid, rng: np.random.Generator) -> np.ndarray:
 
 
 def rician(signal: np.ndarray, noise: np.ndarray, deviation: float) -> np.ndarray:
-    """Magnitude image: the modulus of `signal` plus complex `noise` of standard deviation `deviation` in each part."""
+    """Magnitude image: modulus of `signal` plus complex unit `noise` of standard deviation `deviation` per part."""
     return np.abs(signal + deviation * noise)
-
-
-def scan_anatomy(anatomy: Anatomy, scan: Scan) -> np.ndarray:
-    """Image (x, y, z), float32, of the anatomy in this scan."""
-    signals = tissue_signals(anatomy.subject, scan)
-    volume = head_signal(anatomy, signals)
-    for layer in anatomy.layers:
-        volume[layer.index] += layer.coverage * (np.float32(signals[layer.tissue]) - volume[layer.index])
-    volume = volume.reshape(anatomy.fine.shape)
-    volume = gaussian_filter(volume, point_spread(scan, anatomy.fine), mode="nearest", truncate=3.0)
-    image = block_mean(volume, anatomy.factors)
-    image = image * np.exp(scan.bias * smooth_field(anatomy.grid, 70.0, (scan.seed, 0)))
-    deviation = signals[Tissue.GREY_MATTER] / scan.snr
-    image = rician(image, noise(scan, anatomy.grid, np.random.default_rng([scan.seed, 1])), deviation)
-    return (scan.gain * image).astype(np.float32)

@@ -1,12 +1,14 @@
-"""Steady-state signal equations of the MRI sequences, as functions of arrays of tissue properties.
+"""Steady-state signal equations of MRI sequences, for arrays of tissue properties.
 
-Times in ms, flip angles in degrees; the signal is in units of the magnetisation of free water. See Bernstein, King
-and Zhou, Handbook of MRI Pulse Sequences (2004), chapters 14 and 16.
+Times are in ms, flip angles in degrees; the signal is in units of the magnetisation of free water. See Bernstein,
+King and Zhou, Handbook of MRI Pulse Sequences (2004), chapters 14 and 16.
 """
 import numpy as np
 
-RELAXIVITY_1 = 4.5e-3  # 1 / (mM ms): gadolinium chelate in blood at 3 T, Rohrer et al., Invest Radiol 40:715 (2005)
-RELAXIVITY_2 = 5.5e-3  # 1 / (mM ms)
+# Longitudinal and transverse relaxivity of gadolinium chelates in plasma at 3 T, 1 / (mM ms): amid the agents
+# measured by Rohrer et al., Invest Radiol 40:715 (2005).
+RELAXIVITY_1 = 4.5e-3
+RELAXIVITY_2 = 5.5e-3
 
 
 def enhanced(t1: np.ndarray, t2: np.ndarray, gadolinium: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -17,32 +19,42 @@ def enhanced(t1: np.ndarray, t2: np.ndarray, gadolinium: np.ndarray) -> tuple[np
 def spoiled_gradient_echo(
     proton_density: np.ndarray, t1: np.ndarray, t2: np.ndarray, *, tr: float, te: float, flip: float
 ) -> np.ndarray:
-    """Ernst's equation with transverse decay at `te`: M sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE/T2)."""
+    """Ernst's equation with decay until the echo: M sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE/T2)."""
     angle, e1 = np.deg2rad(flip), np.exp(-tr / t1)
     return proton_density * np.sin(angle) * (1 - e1) / (1 - np.cos(angle) * e1) * np.exp(-te / t2)
 
 
 def spin_echo(
-    proton_density: np.ndarray, t1: np.ndarray, t2: np.ndarray, *, tr: float, te: float, flip: float = 90.0
+    proton_density: np.ndarray, t1: np.ndarray, t2: np.ndarray, *, tr: float, te: float, flip: float
 ) -> np.ndarray:
-    """90-180 degree spin echo: M (1 - 2 exp(-(TR - TE/2)/T1) + exp(-TR/T1)) exp(-TE/T2); `flip` is 90."""
-    recovery = 1 - 2 * np.exp(-(tr - te / 2) / t1) + np.exp(-tr / t1)
-    return proton_density * np.sin(np.deg2rad(flip)) * recovery * np.exp(-te / t2)
+    """Excitation by `flip`, refocusing by 180 degrees.
+
+    M sin(a) (1 - 2 exp(-(TR - TE/2)/T1) + E1) / (1 + cos(a) E1) exp(-TE/T2)
+    """
+    angle, e1 = np.deg2rad(flip), np.exp(-tr / t1)
+    recovery = (1 - 2 * np.exp(-(tr - te / 2) / t1) + e1) / (1 + np.cos(angle) * e1)
+    return proton_density * np.sin(angle) * recovery * np.exp(-te / t2)
 
 
 def balanced_ssfp(
     proton_density: np.ndarray, t1: np.ndarray, t2: np.ndarray, *, tr: float, te: float, flip: float
 ) -> np.ndarray:
-    """On-resonance balanced steady-state free precession, Freeman and Hill; echo at `te` (usually TR / 2)."""
+    """Balanced steady-state free precession on resonance (Freeman and Hill), at `te` after the pulse.
+
+    M sin(a) (1 - E1) / (1 - (E1 - E2) cos(a) - E1 E2) exp(-TE/T2)
+    """
     angle, e1, e2 = np.deg2rad(flip), np.exp(-tr / t1), np.exp(-tr / t2)
     steady = np.sin(angle) * (1 - e1) / (1 - (e1 - e2) * np.cos(angle) - e1 * e2)
     return proton_density * steady * np.exp(-te / t2)
 
 
 def turbo_spin_echo(
-    proton_density: np.ndarray, t1: np.ndarray, t2: np.ndarray, *, tr: float, te: float, flip: float = 90.0
+    proton_density: np.ndarray, t1: np.ndarray, t2: np.ndarray, *, tr: float, te: float, flip: float
 ) -> np.ndarray:
-    """Turbo spin echo: M (1 - exp(-(TR - 2 TE)/T1)) exp(-TE/T2); the train of echoes lasts twice the effective TE."""
+    """Turbo spin echo whose train of echoes lasts twice the effective `te` and leaves no magnetisation.
+
+    M sin(a) (1 - exp(-(TR - 2 TE)/T1)) exp(-TE/T2)
+    """
     recovery = 1 - np.exp(-np.maximum(tr - 2 * te, 0) / t1)
     return proton_density * np.sin(np.deg2rad(flip)) * recovery * np.exp(-te / t2)
 

@@ -1,7 +1,7 @@
-"""Structures no template shows, drawn analytically in MNI mm: inner ear, internal auditory canal, nerves, vessels.
+"""What no template shows, drawn analytically in MNI mm: inner ear, internal auditory canal, nerves, vessels.
 
-Everything is given for the right side (x > 0) and mirrored for the left. A structure is a chain of balls: points with
-radii, dense enough to be a smooth tube.
+Everything is given for the right side (x > 0) and mirrored for the left. A structure is a chain of balls: points
+with radii, dense enough to be a smooth tube.
 """
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ from scipy.spatial import cKDTree
 
 from intrastyler_nnunet.simulation.tissues import Tissue
 
+Point = tuple[float, float, float] | np.ndarray
+
 CANAL_MEDIAL = np.array([21.0, -37.0, -37.0])
 CANAL_LATERAL = np.array([31.0, -33.5, -36.0])
 CANAL_RADIUS = 2.4
@@ -18,6 +20,7 @@ COCHLEA_CENTRE = np.array([34.5, -29.0, -37.0])
 MODIOLUS = np.array([0.62, 0.75, -0.2]) / np.linalg.norm([0.62, 0.75, -0.2])  # from base to apex
 VESTIBULE_CENTRE = np.array([36.8, -33.8, -36.0])
 STEP = 0.25  # mm between the balls of a chain
+BALLS_PER_PIECE = 30
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,39 @@ class Chain:
         return Chain(self.tissue, self.points * (-1, 1, 1), self.radii)
 
     def coverage(self, points: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the `points` (n, 3) the structure touches, and how far it covers them, 0..1.
+        """Indices of the `points` (3, n) the structure touches, and how far it covers them, 0..1.
 
         The coverage falls linearly from 1 to 0 over `width` mm across the surface.
         """
         reach = self.radii.max() + width / 2
-        inside = (points > self.points.min(0) - reach) & (points < self.points.max(0) + reach)
-        index = np.flatnonzero(inside.all(1))
-        distance, nearest = cKDTree(self.points).query(points[index], distance_upper_bound=reach)
+        index = np.flatnonzero(in_box_around(self.points, reach, points))
+        # A long tube fills little of its box: look around pieces of it before measuring distances.
+        pieces = np.array_split(self.points, len(self.points) // BALLS_PER_PIECE + 1)
+        index = index[np.logical_or.reduce([in_box_around(piece, reach, points[:, index]) for piece in pieces])]
+        distance, nearest = cKDTree(self.points).query(points[:, index].T, distance_upper_bound=reach)
         touched = np.isfinite(distance)
         depth = self.radii[nearest[touched]] - distance[touched]
         cover = np.clip(0.5 + depth / width, 0, 1).astype(np.float32)
         return index[touched][cover > 0], cover[cover > 0]
 
 
-def tube(tissue: Tissue, knots: list[tuple[float, float, float]], radii: float | list[float]) -> Chain:
+def in_box_around(content: np.ndarray, margin: float, points: np.ndarray) -> np.ndarray:
+    """Which of the `points` (3, n) lie in the box around `content` (m, 3), `margin` mm wider."""
+    low, high = content.min(0) - margin, content.max(0) + margin
+    return np.logical_and.reduce([(p > a) & (p < b) for p, a, b in zip(points, low, high, strict=True)])
+
+
+def tube(tissue: Tissue, knots: list[Point], radii: float | list[float]) -> Chain:
     """A tube along a smooth curve through `knots` (mm), with one radius or a radius at every knot."""
     knots = np.asarray(knots, dtype=float)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
     at = np.linspace(0, length[-1], int(length[-1] / STEP) + 2)
-    return Chain(tissue, CubicSpline(length, knots)(at), np.interp(at, length, np.broadcast_to(radii, len(knots))))
+    radii_at = np.interp(at, length, np.broadcast_to(radii, len(knots)))
+    return Chain(tissue, CubicSpline(length, knots)(at), radii_at)
 
 
-def ring(tissue: Tissue, centre: tuple[float, float, float], normal: tuple[float, float, float], radius: float,
-         thickness: float) -> Chain:
-    """A ring around `centre` in the plane with this `normal`."""
+def ring(tissue: Tissue, centre: Point, normal: Point, radius: float, thickness: float) -> Chain:
+    """A ring of this `radius` around `centre` in the plane with this `normal`; `thickness` is its tube's radius."""
     first, second = plane_basis(np.asarray(normal, dtype=float))
     angles = np.linspace(0, 2 * np.pi, int(2 * np.pi * radius / STEP))
     points = centre + radius * (np.cos(angles)[:, None] * first + np.sin(angles)[:, None] * second)
@@ -81,7 +92,7 @@ def cochlea(size: float) -> Chain:
     height = 3.4 * turn - 1.5
     spiral = radius[:, None] * (np.cos(angles)[:, None] * first + np.sin(angles)[:, None] * second)
     points = COCHLEA_CENTRE + size * (spiral + height[:, None] * MODIOLUS)
-    return Chain(Tissue.INNER_EAR_FLUID, points, size * (1.0 - 0.3 * turn))
+    return Chain(Tissue.INNER_EAR_FLUID, points, size * (1.04 - 0.3 * turn))
 
 
 def canal_point(fraction: float) -> np.ndarray:
@@ -103,22 +114,24 @@ def labyrinth() -> list[Chain]:
 
 def temporal_bone() -> list[Chain]:
     """The dense bone around canal and inner ear."""
-    bone = Tissue.BONE_OR_AIR
+    around_vestibule = [canal_point(0.45), canal_point(1.0), VESTIBULE_CENTRE + (2, -1, 0.5)]
+    around_cochlea = [canal_point(0.75), COCHLEA_CENTRE, COCHLEA_CENTRE + (2, 1, 0)]
     return [
-        tube(bone, [canal_point(0.45), canal_point(1.0), tuple(VESTIBULE_CENTRE + (2, -1, 0.5))], [4.6, 6.0, 8.0]),
-        tube(bone, [canal_point(0.75), tuple(COCHLEA_CENTRE), tuple(COCHLEA_CENTRE + (2, 1, 0))], [4.5, 6.5, 6.5]),
+        tube(Tissue.BONE_OR_AIR, around_vestibule, [4.6, 6.0, 8.0]),
+        tube(Tissue.BONE_OR_AIR, around_cochlea, [4.5, 6.5, 6.5]),
     ]
 
 
 def canal_and_nerves() -> list[Chain]:
     """Internal auditory canal and the nerves that cross the cistern into it."""
-    nerve = Tissue.WHITE_MATTER
-    canal = tube(Tissue.CSF, [canal_point(-0.25), canal_point(0.5), canal_point(1.0)], [2.9, CANAL_RADIUS, 2.0])
-    facial = tube(nerve, [(12.5, -34.5, -40), canal_point(0.0) + (0, 0.9, 0.7), canal_point(1.0) + (0, 0.9, 0.8)], 0.5)
-    vestibular = tube(
-        nerve, [(13.5, -36.5, -40), canal_point(0.0) + (0, -0.7, -0.5), canal_point(1.0) + (0, -0.8, -0.4)], 0.65
-    )
-    return [canal, facial, vestibular]
+    opening, fundus = canal_point(0.0), canal_point(1.0)
+    facial = [(12.5, -34.5, -40), opening + (0, 0.9, 0.7), fundus + (0, 0.9, 0.8)]
+    vestibular = [(13.5, -36.5, -40), opening + (0, -0.7, -0.5), fundus + (0, -0.8, -0.4)]
+    return [
+        tube(Tissue.CSF, [canal_point(-0.25), canal_point(0.5), fundus], [2.9, CANAL_RADIUS, 2.0]),
+        tube(Tissue.WHITE_MATTER, facial, 0.5),
+        tube(Tissue.WHITE_MATTER, vestibular, 0.65),
+    ]
 
 
 def paired_vessels() -> list[Chain]:
@@ -131,7 +144,8 @@ def paired_vessels() -> list[Chain]:
 
 def basilar_artery() -> Chain:
     """The basilar artery in front of the brainstem, on the midline."""
-    return tube(Tissue.BLOOD, [(3, -21, -57), (1, -15.5, -48), (0, -9.5, -40), (0.5, -7.5, -32), (0, -10, -22)], 1.6)
+    course = [(3, -21, -57), (1, -15.5, -48), (0, -9.5, -40), (0.5, -7.5, -32), (0, -10, -22)]
+    return tube(Tissue.BLOOD, course, 1.6)
 
 
 def bilateral_structures() -> list[Chain]:

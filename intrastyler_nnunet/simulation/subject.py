@@ -11,15 +11,15 @@ class Tumour:
     """A vestibular schwannoma."""
 
     side: int  # +1 right, -1 left
-    volume: float  # mm^3, intra- and extra-meatal parts together; of the intra-meatal part where that is all
+    volume: float  # mm^3, intra- and extra-meatal parts together; without an extra-meatal part it has no meaning
     extra_meatal: bool
     fundus: float  # 0..1 where along the canal, from its lateral end, the tumour begins
     porus: float  # 0..1 where along the canal, from its medial end, the extra-meatal part begins
     widening: float  # radius at the porus over the canal's radius
     semi_axes: tuple[float, float, float]  # relative semi-axes of the extra-meatal ellipsoid (x, y, z)
-    direction: tuple[float, float, float]  # of growth out of the porus (towards the midline, anterior, superior)
+    direction: tuple[float, float, float]  # of growth: lateral, anterior, superior
     roughness: float  # mm, standard deviation of the surface's undulation
-    cleft: float  # mm of CSF between tumour and brain
+    cleft: float  # mm, scale of the thickness of CSF between tumour and brain
     cysts: float  # 0..1 how much of the tumour is cystic
 
 
@@ -46,7 +46,7 @@ def sample_tumour(rng: np.random.Generator) -> Tumour:
     direction = np.array([-1.0, rng.uniform(-0.55, -0.1), rng.uniform(-0.35, 0.35)])
     return Tumour(
         side=int(rng.choice([-1, 1])),
-        volume=float(rng.uniform(1000, 2300)),
+        volume=float(rng.uniform(1030, 2250)),
         extra_meatal=extra_meatal,
         fundus=float(rng.uniform(0.0, 0.4)),
         porus=float(rng.uniform(0.05, 0.3)),
@@ -54,7 +54,7 @@ def sample_tumour(rng: np.random.Generator) -> Tumour:
         semi_axes=tuple(float(a) for a in rng.uniform(0.85, 1.15, 3)),
         direction=tuple(float(d) for d in direction / np.linalg.norm(direction)),
         roughness=float(rng.uniform(0.2, 0.7)),
-        cleft=float(rng.uniform(0.0, 1.2)),
+        cleft=float(rng.uniform(0.3, 1.8)),
         cysts=float(max(rng.uniform(-0.3, 0.6), 0)),
     )
 
@@ -62,7 +62,7 @@ def sample_tumour(rng: np.random.Generator) -> Tumour:
 def sample_property_factors(rng: np.random.Generator) -> tuple[tuple[float, float, float, float], ...]:
     """Per tissue, how far this patient's PD, T1, T2 and gadolinium deviate; tumours vary most."""
     factors = np.exp(rng.normal(0, (0.03, 0.05, 0.07, 0.2), (len(Tissue), 4)))
-    factors[Tissue.TUMOUR] = (1, rng.uniform(0.85, 1.2), rng.uniform(0.7, 1.4), rng.uniform(0.67, 1.33))
+    factors[Tissue.TUMOUR] = (1, rng.uniform(0.85, 1.2), rng.uniform(0.75, 1.4), rng.uniform(0.67, 1.33))
     return tuple(tuple(float(f) for f in row) for row in factors)
 
 
@@ -76,7 +76,7 @@ def sample_subject(seed: int, index: int, head: str = "colin27") -> Subject:
         rotation=tuple(float(a) for a in rng.normal(0, (2.0, 2.0, 3.0))),
         scale=(float(rng.uniform(0.99, 1.02)), *(float(s) for s in rng.uniform(0.95, 1.06, 2))),
         translation=tuple(float(t) for t in rng.normal(0, (1.0, 1.5, 1.0))),
-        warp=float(rng.uniform(0.8, 1.8)),
+        warp=float(rng.uniform(0.6, 1.4)),
         cochlea_size=float(rng.uniform(0.94, 1.06)),
         pneumatisation=float(rng.uniform(0.2, 1.0)),
         property_factors=sample_property_factors(rng),

@@ -24,18 +24,18 @@ class Tissue(IntEnum):
 
 @dataclass(frozen=True)
 class TissueProperties:
-    """Magnetic properties of one tissue."""
+    """Magnetic properties of one tissue; as arrays, of every tissue by class index."""
 
-    proton_density: float  # relative to free water, 0..1
-    t1: float  # ms
-    t2: float  # ms
-    gadolinium: float = 0.0  # mM some minutes after a standard dose
+    proton_density: float | np.ndarray  # relative to free water, 0..1
+    t1: float | np.ndarray  # ms
+    t2: float | np.ndarray  # ms
+    gadolinium: float | np.ndarray = 0.0  # mM some minutes after a standard dose
 
 
-# Proton density, T1 and T2 at 3 T: Stanisz et al., Magn Reson Med 54:507 (2005), for brain, muscle, marrow and blood;
-# Lu et al., J Magn Reson Imaging 22:13 (2005), for proton density and CSF; de Bazelaire et al., Radiology 230:652
-# (2004), for fat. Cortical bone keeps the faint signal of its water. Inner-ear fluid lies between CSF and
-# the protein-rich perilymph; vestibular schwannoma is like grey matter with a longer T2.
+# Rounded from: Wansapura et al., J Magn Reson Imaging 9:531 (1999), grey and white matter; de Bazelaire et al.,
+# Radiology 230:652 (2004), marrow, fat and muscle; Tofts, Quantitative MRI of the Brain (2003), proton density.
+# Inner-ear fluid is perilymph and endolymph, richer in protein than CSF. Vestibular schwannoma is like grey matter
+# with a longer T2. Cortical bone keeps the faint signal of its water; mucosa, blood and cysts are estimates.
 PROPERTIES: dict[Tissue, TissueProperties] = {
     Tissue.BONE_OR_AIR: TissueProperties(0.05, 600, 3),
     Tissue.CSF: TissueProperties(1.0, 4000, 1500),
@@ -47,15 +47,13 @@ PROPERTIES: dict[Tissue, TissueProperties] = {
     Tissue.MUCOSA: TissueProperties(0.85, 1300, 90, 0.6),
     Tissue.BLOOD: TissueProperties(0.85, 1700, 60, 0.9),
     Tissue.INNER_EAR_FLUID: TissueProperties(0.90, 3200, 700),
-    Tissue.TUMOUR: TissueProperties(0.85, 1350, 110, 0.75),
+    Tissue.TUMOUR: TissueProperties(0.88, 1300, 120, 0.75),
     Tissue.TUMOUR_CYST: TissueProperties(0.92, 2200, 300, 0.15),
 }
 
 
-def property_arrays(properties: dict[Tissue, TissueProperties]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Proton density, T1 (ms), T2 (ms) and gadolinium (mM) as arrays indexed by `Tissue`."""
-    rows = [properties[tissue] for tissue in Tissue]
-    return tuple(
-        np.array([getattr(row, name) for row in rows], dtype=np.float64)
-        for name in ("proton_density", "t1", "t2", "gadolinium")
-    )
+def tabulated_properties(factors: np.ndarray) -> TissueProperties:
+    """Properties of all tissues by class index, times `factors` (tissues, 4): of PD, T1, T2 and gadolinium."""
+    rows = [PROPERTIES[tissue] for tissue in Tissue]
+    table = np.array([(row.proton_density, row.t1, row.t2, row.gadolinium) for row in rows]) * factors
+    return TissueProperties(*table.T)

@@ -1,4 +1,5 @@
 """The style bank: one style vector per exemplar, with its intensity window and dispersion."""
+
 import hashlib
 import json
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Spherical linear interpolation of style vectors (paper equation 3)."""
+
 import torch
 
 

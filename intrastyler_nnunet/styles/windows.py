@@ -1,4 +1,5 @@
 """The intensity window of a case, and the map between nnU-Net space and generator space."""
+
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -63,9 +64,7 @@ def read_windows(folder: Path, processes: int = 0, progress: bool = False) -> di
         else:
             computed = list(map(_window_of, jobs))
         known.update(zip(missing, computed, strict=True))
-        write_json(
-            {case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path
-        )
+        write_json({case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path)
     return {case: tuple(known[case]) for case in cases}
 
 

@@ -1,4 +1,5 @@
 """The state of a training run, written atomically, so that a run cut at any moment can go on."""
+
 import json
 from dataclasses import dataclass
 from pathlib import Path

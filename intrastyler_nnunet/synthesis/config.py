@@ -1,4 +1,5 @@
 """Everything that decides how a generator is trained."""
+
 from dataclasses import asdict, dataclass
 
 from intrastyler_nnunet.networks.label_hint import LabelHint
@@ -24,6 +25,7 @@ class PretrainingConfig:
     nce_temperature: float = 0.07
     negatives: int = 8  # N of equation 1
     style_temperature: float = 0.01  # tau of equation 1
+    style_warmup: int = 500  # first steps, which train the style encoder alone: a generator needs styles that differ
     ema_decay: float = 0.998  # the saved generator is this moving average of the trained one
     label_hint: LabelHint | None = None
     checkpoint_every: int = 250

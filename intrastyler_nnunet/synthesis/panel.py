@@ -1,4 +1,5 @@
 """The fixed panel: the same sources in the styles of the same exemplars, to see hallucination and style drift."""
+
 from pathlib import Path
 
 import torch

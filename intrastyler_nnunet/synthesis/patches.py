@@ -1,4 +1,5 @@
 """Random patches of source and target, read straight from nnU-Net's blosc2 chunks."""
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,5 +81,8 @@ def batch_of(samples: list[TrainingPatches], device: torch.device) -> TrainingPa
     """Stack samples to a batch on `device`."""
     names = TrainingPatches.__dataclass_fields__
     return TrainingPatches(
-        **{name: torch.cat([getattr(sample, name) for sample in samples]).to(device, non_blocking=True) for name in names}
+        **{
+            name: torch.cat([getattr(sample, name) for sample in samples]).to(device, non_blocking=True)
+            for name in names
+        }
     )

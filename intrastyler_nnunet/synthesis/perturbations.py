@@ -3,6 +3,7 @@
 Each iteration draws one kind; every negative gets its own parameters. Parameters are drawn (`sample`) apart from
 their application (`perturb`), and every draw is far enough from the identity to change the style perceptibly.
 """
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The training loop of the synthesizer."""
+
 import json
 import time
 from collections.abc import Iterator
@@ -19,7 +20,13 @@ from intrastyler_nnunet.synthesis.checkpoint import TrainingState, load_checkpoi
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.panel import save_panel
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, batch_of, sample_patches
-from intrastyler_nnunet.synthesis.step import Networks, discriminator_step, generator_step, sample_plan
+from intrastyler_nnunet.synthesis.step import (
+    Networks,
+    discriminator_step,
+    generator_step,
+    sample_plan,
+    style_step,
+)
 
 PANEL_SOURCES, PANEL_EXEMPLARS = 3, 6
 
@@ -61,15 +68,15 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
     """Untrained networks (normal weights of deviation 0.02, as CUT) and their optimizers."""
     torch.manual_seed(config.seed)
     generator_config, discriminator_config = preset(config.preset)
-    networks = Networks(
-        Generator(generator_config, metadata),
-        PatchProjector(generator_config, config.nce_layers),
-        Discriminator(discriminator_config),
-    )
+    with device:
+        networks = Networks(
+            Generator(generator_config, metadata),
+            PatchProjector(generator_config, config.nce_layers),
+            Discriminator(discriminator_config),
+        )
+        average = Generator(generator_config, metadata).requires_grad_(False)
     for module in networks.modules().values():
         module.apply(_initialise)
-        module.to(device)
-    average = Generator(generator_config, metadata).to(device).requires_grad_(False)
     average.load_state_dict(networks.generator.state_dict())
     generator_parameters = [*networks.generator.parameters(), *networks.projector.parameters()]
     options = {"lr": config.learning_rate, "betas": config.betas}
@@ -94,9 +101,33 @@ def training_steps(
             for _ in range(config.batch_size)
         ]
         plan = sample_plan(rng, config, metadata.axes, metadata.spacing)
-        terms = training_step(state, batch_of(samples, device), plan, config)
+        batch = batch_of(samples, device)
+        if state.iteration == 0:
+            centre_styles(state.networks.generator, batch.target)
+        step = warm_up_step if state.iteration < config.style_warmup else training_step
+        terms = step(state, batch, plan, config)
         state.iteration += 1
         yield terms
+
+
+@torch.no_grad()
+def centre_styles(generator: Generator, images: torch.Tensor) -> None:
+    """Shift the untrained style encoder so that `images` map to the origin, before normalisation.
+
+    Pooled features of random convolutions are nearly the same for all images; that common part would make all style
+    vectors parallel and their contrast, at a temperature of 0.01, slow to learn.
+    """
+    encoder = generator.style_encoder
+    pooled = encoder.layers(images).mean(dim=(0, 2, 3, 4), keepdim=True)
+    encoder.to_style.bias.copy_(-(encoder.to_style.weight.flatten(1) @ pooled.flatten()))
+
+
+def warm_up_step(state: TrainingState, batch, plan, config: PretrainingConfig) -> dict[str, torch.Tensor]:
+    """One update of the style encoder alone."""
+    loss = style_step(state.networks.generator, batch, plan, config)
+    _update(state.generator_optimizer, loss)
+    _update_average(state, config.ema_decay)
+    return {"style": loss.detach()}
 
 
 def training_step(state: TrainingState, batch, plan, config: PretrainingConfig) -> dict[str, torch.Tensor]:

@@ -1,4 +1,5 @@
 """From a dataset, plans and a configuration to everything a training run needs."""
+
 from dataclasses import dataclass, replace
 from pathlib import Path
 

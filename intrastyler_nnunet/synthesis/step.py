@@ -1,9 +1,11 @@
 """One training step: the objective L = L_CUT + lambda_style L_style + lambda_con L_con (paper section 2.3)."""
+
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from intrastyler_nnunet.losses.adversarial import discriminator_loss, generator_loss
 from intrastyler_nnunet.losses.patch_nce import PatchProjector, gather_places, patch_nce, sample_places
@@ -60,14 +62,10 @@ def generator_step(
     translated = images[:count]
     nce = _patch_nce(networks, images, features, config)
     adversarial = generator_loss(discriminator(translated))
-    consistency = style_consistency(
-        generator.encode_style(_crop(translated, plan.output_start, batch.style_query.shape[2:])), style
-    )
+    output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
+    consistency = style_consistency(_judge_style(generator, output_patch), style.detach())
     loss = (
-        adversarial
-        + config.lambda_nce * nce
-        + config.lambda_style * contrast
-        + config.lambda_consistency * consistency
+        adversarial + config.lambda_nce * nce + config.lambda_style * contrast + config.lambda_consistency * consistency
     )
     terms = {"adversarial": adversarial, "nce": nce, "style": contrast, "consistency": consistency}
     return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
@@ -78,6 +76,20 @@ def discriminator_step(discriminator: Discriminator, batch: TrainingPatches, tra
     scores = discriminator(torch.cat([batch.target, translated]))
     real, fake = scores.chunk(2)
     return discriminator_loss(real, fake)
+
+
+def style_step(generator: Generator, batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig) -> torch.Tensor:
+    """The style contrast () alone, for the style encoder's warm-up."""
+    return _style_of_exemplars(generator, batch, plan.perturbation, config)[1]
+
+
+def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:
+    """E_S as a fixed judge: gradients reach the images, not its weights.
+
+    Otherwise E_S lowers the consistency loss by calling all styles alike, which is easier than the generator's part.
+    """
+    weights = {name: weight.detach() for name, weight in generator.style_encoder.named_parameters()}
+    return functional_call(generator.style_encoder, weights, (images,))
 
 
 def _style_of_exemplars(

@@ -1,4 +1,5 @@
 """The losses against their written-out formulas."""
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,11 @@ def test_style_contrast_is_equation_1():
 
 
 def test_style_contrast_teaches_the_encoder_from_every_side():
-    vectors = [torch.randn(2, 8).requires_grad_(), torch.randn(2, 8).requires_grad_(), torch.randn(2, 4, 8).requires_grad_()]
+    vectors = [
+        torch.randn(2, 8).requires_grad_(),
+        torch.randn(2, 8).requires_grad_(),
+        torch.randn(2, 4, 8).requires_grad_(),
+    ]
     style_contrast(*(F.normalize(v, dim=-1) for v in vectors), temperature=1.0).backward()
     assert all(v.grad.abs().sum() > 0 for v in vectors)
 

@@ -1,4 +1,5 @@
 """Blur-sampling as slices, against the dense depthwise convolution it stands for."""
+
 import numpy as np
 import pytest
 import torch

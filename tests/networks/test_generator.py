@@ -1,4 +1,5 @@
 """Generator, DIN and discriminator."""
+
 import pytest
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,5 @@
 """The released code's weights, against arrays the released network computed."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,5 @@
 """SLERP against the paper's formula, and at its singular places."""
+
 import math
 
 import numpy as np

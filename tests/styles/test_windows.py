@@ -1,4 +1,5 @@
 """The intensity window and its map, there and back."""
+
 import numpy as np
 import torch
 from hypothesis import given

@@ -1,4 +1,5 @@
 """Perturbations at fixed parameters against MONAI and SciPy, and the draw itself."""
+
 import monai.transforms as monai
 import numpy as np
 import pytest

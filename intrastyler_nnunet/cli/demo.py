@@ -1,0 +1,34 @@
+"""`intrastyler demo`: the whole of it on simulated data, on a laptop."""
+
+import argparse
+from pathlib import Path
+
+HELP = "simulate, train NoAdapt and IntraStyler with nnU-Net, predict, score and draw; half an hour on two cores"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "-o", dest="output", type=Path, default=Path("intrastyler_demo"),
+        help="folder for data, models and results; call again with the same folder to continue",
+    )  # fmt: skip
+    parser.add_argument("-device", default="cpu", choices=("cpu", "cuda", "mps"), help="where to train and predict")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run what is left to do, then print and draw the results."""
+    from intrastyler_nnunet.demonstration.panel import draw_panel
+    from intrastyler_nnunet.demonstration.stages import demo_stages, run_stages
+    from intrastyler_nnunet.demonstration.summary import summarise, table
+    from intrastyler_nnunet.files import write_json
+    from intrastyler_nnunet.pretrained_generators import shipped_generator
+
+    folder = arguments.output.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = shipped_generator("simcrossmoda_small")
+    run_stages(demo_stages(folder, generator, arguments.device), folder)
+    summary = summarise(folder)
+    write_json(summary, folder / "summary.json")
+    draw_panel(folder, generator, folder / "panel.png")
+    print(table(summary))
+    print(f"\n{folder / 'summary.json'}\n{folder / 'panel.png'}")

@@ -1,0 +1,58 @@
+"""`intrastyler evaluate`: Dice, ASSD and boundary ASSD of a folder of predictions."""
+import argparse
+from pathlib import Path
+
+HELP = "score predicted label maps against the ground truth: Dice, ASSD, boundary ASSD"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("-p", dest="predictions", type=Path, required=True, help="folder of predictions")
+    parser.add_argument(
+        "-g", dest="references", type=Path, required=True,
+        help="folder of true label maps; each needs a prediction of the same name",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", dest="output", type=Path, default=None,
+        help="JSON file to write; none given: scores.json in the folder of predictions",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dataset-json", type=Path, default=None,
+        help="nnU-Net's dataset.json with the labels; none given: the one beside the folder of true label "
+        "maps, or else 1 extra_meatal, 2 intra_meatal, 3 cochlea",
+    )  # fmt: skip
+    parser.add_argument(
+        "--assd", choices=("pooled", "directed"), default="pooled",
+        help="pooled: one mean over both surfaces (medpy 0.5.2); directed: mean of the two directed "
+        "means (medpy 0.4), to compare with tables published before 2024",
+    )  # fmt: skip
+    parser.add_argument(
+        "-np", dest="processes", type=int, default=None,
+        help="worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Score, print the table, write the JSON."""
+    from nnunetv2.configuration import default_num_processes
+
+    from intrastyler_nnunet.errors import InputError
+    from intrastyler_nnunet.evaluation.folder import evaluate_folder
+    from intrastyler_nnunet.evaluation.labels import find_labels
+    from intrastyler_nnunet.evaluation.table import format_table
+    from intrastyler_nnunet.files import write_json
+
+    summary = evaluate_folder(
+        arguments.predictions,
+        arguments.references,
+        find_labels(arguments.references, arguments.dataset_json),
+        default_num_processes if arguments.processes is None else arguments.processes,
+        assd_definition=arguments.assd,
+    )
+    print(format_table(summary))
+    output = arguments.output or arguments.predictions / "scores.json"
+    try:
+        write_json(summary, output)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+    print(f"written to {output}")

@@ -1,0 +1,44 @@
+"""Scores of the demo: each method on the seen target sites and on the unseen one."""
+
+from pathlib import Path
+
+from intrastyler_nnunet.demonstration.stages import NAME, TRAINERS
+from intrastyler_nnunet.evaluation.folder import evaluate_folder
+from intrastyler_nnunet.files import read_json
+
+LABELS = {"extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
+
+
+def summarise(folder: Path) -> dict:
+    """{method: {"seen_sites" | "unseen_site": mean_dice, structures, boundary, cases}} of finished predictions."""
+    raw = folder / "nnUNet_raw" / NAME
+    groups = test_cases(raw / "sites.json")
+    return {
+        method: {
+            group: evaluate_folder(folder / "predictions" / method, raw / "labelsTs", LABELS, cases=cases)
+            for group, cases in groups.items()
+        }
+        for method in TRAINERS
+    }
+
+
+def test_cases(sites_file: Path) -> dict[str, list[str]]:
+    """Names of the test cases from the target sites that have exemplars, and from the one that has none."""
+    records = [record for record in read_json(sites_file)["cases"] if record["split"] == "test"]
+    return {
+        "seen_sites": [record["case"] for record in records if record["seen"]],
+        "unseen_site": [record["case"] for record in records if not record["seen"]],
+    }
+
+
+def table(summary: dict) -> str:
+    """A line per method and group: mean Dice, then Dice and ASSD (mm) of each structure."""
+    names = list(LABELS)
+    lines = [f"{'':12} {'':12} {'mean Dice':>9}  " + "  ".join(f"{name + ' Dice / ASSD':>26}" for name in names)]
+    for method, groups in summary.items():
+        for group, scores in groups.items():
+            cells = [f"{s['dice']:.3f} / {s['assd']:.2f} mm" for s in (scores["structures"][name] for name in names)]
+            lines.append(
+                f"{method:12} {group:12} {scores['mean_dice']:9.3f}  " + "  ".join(f"{cell:>26}" for cell in cells)
+            )
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""Score a folder of predictions against a folder of references."""
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+
+from tqdm import tqdm
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_same_grid
+from intrastyler_nnunet.evaluation.labels import Labels, label_values
+from intrastyler_nnunet.evaluation.metrics import EMPTY_PENALTY_MM, CaseScores, evaluate_case
+from intrastyler_nnunet.images import image_files
+
+
+def evaluate_folder(
+    predictions: Path | str,
+    references: Path | str,
+    labels: Labels,
+    processes: int = 1,
+    cases: Collection[str] | None = None,
+    assd_definition: str = "pooled",
+) -> dict:
+    """Score every case of `references`, or only `cases`, with `processes` processes.
+
+    Files are matched by name without ending; predictions without a reference are ignored. The result:
+
+        mean_dice        mean over cases and structures
+        structures       {name: {dice, assd (mm), penalised (number of cases)}}, means over cases
+        boundary         {assd (mm), penalised}, or None if the labels do not have both tumour parts
+        cases            {case: {structures: {name: {dice, assd, penalised}}, boundary: the same or None}}
+        labels, assd_definition, empty_penalty_mm    what was scored, and how
+
+    Raises InputError for a missing folder, a missing prediction, an unreadable file, a prediction on another
+    grid than its reference, or a label map with fractional or unknown values.
+    """
+    if processes < 1:
+        raise InputError(f"found {processes} processes, expected at least 1")
+    pairs = _matching_files(Path(predictions), Path(references), cases)
+    jobs = [(prediction, reference, labels, assd_definition) for prediction, reference in pairs.values()]
+    scores = tqdm(_evaluate_all(jobs, processes), total=len(jobs), desc="evaluate", disable=None, leave=False)
+    summary = summarise(dict(zip(pairs, scores, strict=True)))
+    return summary | {
+        "labels": dict(labels),
+        "assd_definition": assd_definition,
+        "empty_penalty_mm": EMPTY_PENALTY_MM,
+    }
+
+
+def evaluate_files(prediction: Path, reference: Path, labels: Labels, assd_definition: str) -> CaseScores:
+    """Score one file against another. Raises InputError as `evaluate_folder` does."""
+    allowed = label_values(labels)
+    true = read_label_map(reference, allowed)
+    predicted = read_label_map(prediction, allowed)
+    require_same_grid(predicted, true)
+    return evaluate_case(predicted.labels, true.labels, true.spacing, labels, assd_definition)
+
+
+def summarise(scores: dict[str, CaseScores]) -> dict:
+    """Means over cases, and the cases, in the layout of `evaluate_folder`. `scores` is not empty."""
+    names = next(iter(scores.values())).structures
+    structures = {name: _means([asdict(case.structures[name]) for case in scores.values()]) for name in names}
+    boundaries = [asdict(case.boundary) for case in scores.values() if case.boundary]
+    return {
+        "mean_dice": fmean(structure["dice"] for structure in structures.values()),
+        "structures": structures,
+        "boundary": _means(boundaries) if boundaries else None,
+        "cases": {name: asdict(case) for name, case in scores.items()},
+    }
+
+
+def _means(rows: Sequence[dict]) -> dict:
+    means = {metric: fmean(row[metric] for row in rows) for metric in rows[0] if metric != "penalised"}
+    return means | {"penalised": sum(row["penalised"] for row in rows)}
+
+
+def _matching_files(
+    predictions: Path, references: Path, cases: Collection[str] | None
+) -> dict[str, tuple[Path, Path]]:
+    predicted, true = image_files(predictions), image_files(references)
+    wanted = sorted(true if cases is None else set(cases))
+    if not wanted:
+        raise InputError(f"{references}: found no label map, expected at least one")
+    for folder, files in ((references, true), (predictions, predicted)):
+        missing = [case for case in wanted if case not in files]
+        if missing:
+            shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            raise InputError(f"{folder}: no label map for {len(missing)} of {len(wanted)} cases ({shown})")
+    return {case: (predicted[case], true[case]) for case in wanted}
+
+
+def _evaluate_all(jobs: list[tuple], processes: int) -> Iterator[CaseScores]:
+    if min(processes, len(jobs)) == 1:
+        yield from (evaluate_files(*job) for job in jobs)
+        return
+    # Not forked: SimpleITK's threads do not survive a fork.
+    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(evaluate_files, *zip(*jobs, strict=True))

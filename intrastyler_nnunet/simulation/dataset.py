@@ -1,0 +1,135 @@
+"""Write a simulated dataset in nnU-Net's raw format."""
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from tqdm import tqdm
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import read_json, write_json, written_atomically
+from intrastyler_nnunet.simulation.anatomy import build_anatomy
+from intrastyler_nnunet.simulation.grid import Grid
+from intrastyler_nnunet.simulation.head import HEADS
+from intrastyler_nnunet.simulation.plan import FOLDERS, SCALES, TRAINING_HEAD, Case, plan_dataset
+from intrastyler_nnunet.simulation.scanner import scan_anatomy
+
+DATASET_NAME = "SimCrossMoDA"
+LABELS = {"background": 0, "extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
+IMAGE_ENDING, LABEL_ENDING = "_0000.nii.gz", ".nii.gz"
+
+
+def to_image(array: np.ndarray, grid: Grid) -> sitk.Image:
+    """A volume (x, y, z) on `grid` as a SimpleITK image in LPS orientation."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)))
+    image.SetSpacing(grid.spacing)
+    x, y, z = (float(axis[0]) for axis in grid.axes())
+    image.SetOrigin((-x, -y, z))
+    return image
+
+
+def write_image(array: np.ndarray, grid: Grid, path: Path) -> None:
+    """Write a volume (x, y, z) on `grid` as NIfTI."""
+    with written_atomically(path) as temporary:
+        sitk.WriteImage(to_image(array, grid), str(temporary), useCompression=True)
+
+
+def write_case(case: Case, folder: Path, scale: str, seed: int) -> None:
+    """Render a case and write its image (int16) and, where the split has labels, its label map (uint8).
+
+    A case that is already there is left alone.
+    """
+    image_folder, label_folder = FOLDERS[case.split]
+    image_path = folder / image_folder / f"{case.case}{IMAGE_ENDING}"
+    if image_path.exists():
+        return
+    grid = SCALES[scale].grid
+    anatomy = build_anatomy(case.sample_subject(seed), grid)
+    if label_folder is not None:
+        write_image(anatomy.labels, grid, folder / label_folder / f"{case.case}{LABEL_ENDING}")
+    intensities = np.rint(scan_anatomy(anatomy, case.scan)).clip(0, np.iinfo(np.int16).max)
+    write_image(intensities.astype(np.int16), grid, image_path)
+
+
+def raw_folder_for(dataset_id: int) -> Path:
+    """Folder of the dataset in nnUNet_raw. Raises `InputError` where it is unset or the id belongs to another."""
+    raw = os.environ.get("nnUNet_raw")
+    if not raw:
+        raise InputError("nnUNet_raw: environment variable is not set, expected the folder of nnU-Net's raw datasets")
+    folder = Path(raw) / f"Dataset{dataset_id:03d}_{DATASET_NAME}"
+    others = [p for p in Path(raw).glob(f"Dataset{dataset_id:03d}_*") if p != folder]
+    if others:
+        raise InputError(f"{others[0]}: dataset id {dataset_id} is taken, expected a free id")
+    return folder
+
+
+def check_resumable(description: dict, path: Path) -> None:
+    """Raise `InputError` unless the dataset described in `path` (sites.json), if any, is the one described here."""
+    if not path.exists():
+        if path.parent.exists() and any(path.parent.iterdir()):
+            raise InputError(f"{path.parent}: holds files but no sites.json, expected a simulated dataset or nothing")
+        return
+    found = read_json(path)
+    for key in ("scale", "seed", "test_head"):
+        if found[key] != description[key]:
+            raise InputError(f"{path}: dataset was made with {key} {found[key]}, expected {description[key]}")
+    planned = {record["case"]: record for record in description["cases"]}
+    if any(planned.get(record["case"]) != record for record in found["cases"] if record["split"] != "paired"):
+        raise InputError(f"{path}: dataset was made by another version of the simulation, expected this one")
+
+
+def simulate_dataset(
+    dataset_id: int, scale: str = "small", seed: int = 0, *, paired: bool = False, test_head: str = TRAINING_HEAD,
+    processes: int = 2,
+) -> Path:
+    """Write DatasetXXX_SimCrossMoDA into nnUNet_raw and return its folder; continues where it was interrupted.
+
+    `paired` also writes imagesTrPaired: the source subjects in a protocol of every target site. `test_head` is the
+    head of the test subjects. sites.json holds the seed and, per case, split, site, head, subject and scan.
+    The same arguments give the same bytes. Raises `InputError` where another dataset is in the way.
+    """
+    if scale not in SCALES:
+        raise InputError(f"scale {scale!r}: expected one of {', '.join(SCALES)}")
+    if test_head not in HEADS:
+        raise InputError(f"test head {test_head!r}: expected one of {', '.join(HEADS)}")
+    if seed < 0:
+        raise InputError(f"seed {seed}: expected zero or more")
+    folder = raw_folder_for(dataset_id)
+    sites_path = folder / "sites.json"
+    paired = paired or (sites_path.exists() and read_json(sites_path).get("paired", False))
+    cases = plan_dataset(scale, seed, paired=paired, test_head=test_head)
+    description = {
+        "scale": scale, "seed": seed, "paired": paired, "test_head": test_head,
+        "cases": [case.record() for case in cases],
+    }
+    check_resumable(description, sites_path)
+    write_json(description, sites_path)
+    write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
+    write_json(
+        {
+            "name": DATASET_NAME,
+            "description": "Simulated ceT1 (labelled) and T2 (unlabelled) images of the skull base",
+            "channel_names": {"0": "MRI"},
+            "labels": LABELS,
+            "numTraining": SCALES[scale].source,
+            "file_ending": ".nii.gz",
+            "overwrite_image_reader_writer": "SimpleITKIO",
+        },
+        folder / "dataset.json",
+    )
+    return folder
+
+
+def write_all(write: partial, cases: list[Case], processes: int) -> None:
+    """Write all cases with a progress bar, in this process or in several."""
+    progress = partial(tqdm, total=len(cases), desc="Simulating", unit="image")
+    if processes < 2:
+        for case in progress(cases):
+            write(case)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for _ in progress(pool.map(write, cases)):
+            pass

@@ -1,0 +1,55 @@
+"""Folders of nnU-Net: what is returned, and one line on what is missing."""
+import shutil
+
+import pytest
+from tiny_dataset import CONFIGURATION, DATASET
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet import folders
+
+
+@pytest.mark.parametrize("dataset", [998, "998", DATASET])
+def test_a_dataset_is_found_by_id_and_name(own_dataset, dataset):
+    plans = folders.read_plans(dataset)
+    source = own_dataset.preprocessed / "nnUNetPlans_3d_fullres"
+    assert folders.raw_folder(dataset) == own_dataset.raw
+    assert folders.preprocessed_folder(dataset) == own_dataset.preprocessed
+    assert folders.results_folder(dataset) == own_dataset.results
+    assert folders.configuration_folder(dataset, plans, "3d_fullres") == source
+    assert folders.target_folder(dataset, plans, CONFIGURATION) == source.with_name(source.name + "_target")
+    assert folders.require_target(dataset, plans, CONFIGURATION).is_dir()
+    assert folders.case_names(source) == [f"source_{i}" for i in range(5)]
+    synthesizer = folders.synthesizer_folder(dataset, "nnUNetPlans", CONFIGURATION)
+    assert synthesizer == own_dataset.results / f"IntraStyler__nnUNetPlans__{CONFIGURATION}"
+
+
+def test_two_datasets_of_one_id(own_dataset):
+    (own_dataset.raw.parent / "Dataset998_Other").mkdir()
+    with pytest.raises(InputError, match="more than one dataset has the id 998"):
+        folders.raw_folder(998)
+
+
+def test_a_plans_file_that_is_not_one(own_dataset):
+    for content in ("{", "[]", "{}"):
+        (own_dataset.preprocessed / "badPlans.json").write_text(content)
+        with pytest.raises(InputError, match=r"badPlans.json: not an nnU-Net plans file"):
+            folders.read_plans(998, "badPlans")
+
+
+def test_no_target(own_dataset):
+    plans = folders.read_plans(998)
+    shutil.rmtree(folders.target_folder(998, plans, CONFIGURATION))
+    with pytest.raises(InputError, match=f"run intrastyler add-target -d 998 -c {CONFIGURATION} first"):
+        folders.require_target(998, plans, CONFIGURATION)
+
+
+@pytest.mark.parametrize("variable", ["nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"])
+def test_unset_variable(own_dataset, monkeypatch, variable):
+    find = {
+        "nnUNet_raw": folders.raw_folder,
+        "nnUNet_preprocessed": folders.preprocessed_folder,
+        "nnUNet_results": folders.results_folder,
+    }[variable]
+    monkeypatch.setenv(variable, "")
+    with pytest.raises(InputError, match=f"variable {variable} is not set"):
+        find(DATASET)

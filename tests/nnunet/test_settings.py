@@ -1,0 +1,109 @@
+"""Settings of the trainer: defaults, checks, the generator's place, and what is kept beside a training."""
+import hashlib
+import json
+
+import pytest
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet.settings import (
+    TrainerSettings,
+    check_resumable,
+    generator_path,
+    read_settings,
+    resolve,
+    write_resolved,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    monkeypatch.delenv("INTRASTYLER_SETTINGS", raising=False)
+    monkeypatch.delenv("INTRASTYLER_GENERATOR", raising=False)
+
+
+def test_without_a_file_nnunets_schedule_is_kept():
+    settings = read_settings()
+    assert settings == TrainerSettings(seed=0, p_translate=1.0, generator=None)
+    assert settings.overrides() == {}
+
+
+def test_file(tmp_path, monkeypatch):
+    path = tmp_path / "settings.json"
+    path.write_text('{"p_translate": 0, "num_epochs": 3, "save_every": 1, "generator": "here"}')
+    monkeypatch.setenv("INTRASTYLER_SETTINGS", str(path))
+    settings = read_settings()
+    assert settings.p_translate == 0
+    assert settings.generator == "here"
+    assert settings.overrides() == {"num_epochs": 3, "save_every": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"p_translat": 1}', "unknown setting 'p_translat'; expected seed, p_translate"),
+        ('{"p_translate": "1"}', 'p_translate is "1", expected float'),
+        ('{"p_translate": 1.5}', "p_translate is 1.5, expected a probability"),
+        ('{"p_translate": NaN}', "p_translate is nan, expected a probability"),
+        ('{"seed": 1.5}', "seed is 1.5, expected int"),
+        ('{"seed": true}', "seed is true, expected int"),
+        ('{"seed": -1}', "seed is -1, expected 0 or more"),
+        ('{"num_epochs": 0}', "num_epochs is 0, expected 1 or more"),
+        ('{"num_epochs": "3"}', 'num_epochs is "3", expected int | None'),
+        ("[1]", "expected a JSON object, found [1]"),
+        ("{", "not valid JSON"),
+    ],
+)
+def test_bad_file(tmp_path, monkeypatch, content, expected):
+    path = tmp_path / "settings.json"
+    path.write_text(content)
+    monkeypatch.setenv("INTRASTYLER_SETTINGS", str(path))
+    with pytest.raises(InputError) as error:
+        read_settings()
+    assert str(error.value).startswith(f"{path}: ")
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("INTRASTYLER_SETTINGS", str(tmp_path / "none.json"))
+    with pytest.raises(InputError, match="none.json: No such file"):
+        read_settings()
+
+
+def test_generator_is_found_by_variable_then_settings_then_folder(tmp_path, monkeypatch):
+    for name in ("generator.safetensors", "of_settings", "of_variable"):
+        (tmp_path / name).touch()
+    chosen = TrainerSettings(generator=str(tmp_path / "of_settings"))
+    assert generator_path(TrainerSettings(), tmp_path) == tmp_path / "generator.safetensors"
+    assert generator_path(chosen, tmp_path) == tmp_path / "of_settings"
+    monkeypatch.setenv("INTRASTYLER_GENERATOR", str(tmp_path / "of_variable"))
+    assert generator_path(chosen, tmp_path) == tmp_path / "of_variable"
+
+
+def test_missing_generator(tmp_path):
+    with pytest.raises(InputError, match="no such generator; run intrastyler pretrain"):
+        generator_path(TrainerSettings(), tmp_path)
+
+
+def test_resolved_copy(tmp_path):
+    generator = tmp_path / "generator.safetensors"
+    generator.write_bytes(b"weights")
+    write_resolved(resolve(TrainerSettings(seed=4), generator), tmp_path)
+    resolved = json.loads((tmp_path / "intrastyler_settings.json").read_text())
+    assert resolved["seed"] == 4
+    assert resolved["generator"] == str(generator)
+    assert resolved["generator_sha256"] == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_a_training_may_go_on_longer_but_not_otherwise(tmp_path):
+    generator = tmp_path / "generator.safetensors"
+    generator.write_bytes(b"weights")
+    begun = resolve(TrainerSettings(num_epochs=3), generator)
+    check_resumable(begun, tmp_path)
+    write_resolved(begun, tmp_path)
+    check_resumable(resolve(TrainerSettings(num_epochs=5), generator), tmp_path)
+    with pytest.raises(InputError, match=r"begun with p_translate 1.0, now it is 0"):
+        check_resumable(resolve(TrainerSettings(p_translate=0), None), tmp_path)
+    generator.write_bytes(b"other weights")
+    with pytest.raises(InputError, match="begun with generator_sha256"):
+        check_resumable(resolve(TrainerSettings(num_epochs=3), generator), tmp_path)

@@ -1,0 +1,300 @@
+"""The trainer on a real, tiny nnU-Net dataset."""
+import json
+
+import numpy as np
+import pytest
+import torch
+from fake_cuda import fake_cuda
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from tiny_dataset import CONFIGURATION, tiny_generator
+
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.exemplar_sampling import draw_exemplars
+from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
+from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
+from intrastyler_nnunet.nnunet.online_translation import OnlineTranslation
+from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
+from intrastyler_nnunet.nnunet.translator import Translator
+from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.styles.windows import read_windows
+
+
+@pytest.fixture
+def make_trainer(own_dataset, tmp_path, monkeypatch):
+    """Makes an uninitialised trainer for the tiny dataset, with a generator and the given settings."""
+    monkeypatch.setenv("nnUNet_n_proc_DA", "0")
+    monkeypatch.setenv("INTRASTYLER_GENERATOR", str(tmp_path / "generator.safetensors"))
+    tiny_generator().save(tmp_path / "generator.safetensors")
+
+    def make(**settings) -> nnUNetTrainerIntraStyler:
+        (tmp_path / "settings.json").write_text(json.dumps(settings))
+        monkeypatch.setenv("INTRASTYLER_SETTINGS", str(tmp_path / "settings.json"))
+        plans = json.loads((own_dataset.preprocessed / "nnUNetPlans.json").read_text())
+        dataset_json = json.loads((own_dataset.preprocessed / "dataset.json").read_text())
+        return nnUNetTrainerIntraStyler(
+            plans | {"continue_training": False}, CONFIGURATION, 0, dataset_json, torch.device("cpu")
+        )
+
+    return make
+
+
+def started(trainer: nnUNetTrainerIntraStyler) -> nnUNetTrainerIntraStyler:
+    trainer.initialize()
+    trainer.dataloader_train, trainer.dataloader_val = trainer.get_dataloaders()
+    return trainer
+
+
+def copied(batch: dict) -> dict:
+    return {
+        "data": batch["data"].clone(),
+        "target": [labels.clone() for labels in batch["target"]],
+        "keys": list(batch["keys"]),
+    }
+
+
+def offline_translation(trainer, batch: dict, exemplars: np.ndarray) -> torch.Tensor:
+    """Translate the batch sample by sample from the files alone, padding to zero."""
+    plans = trainer.plans_manager
+    generator = Generator.load(trainer.resolved_settings["generator"])
+    bank_folder = folders.synthesizer_folder(998, plans.plans_name, CONFIGURATION)
+    bank = StyleBank.load(bank_folder / "style_bank.safetensors")
+    windows = read_windows(folders.configuration_folder(998, plans, CONFIGURATION))
+    translated = []
+    for image, case, exemplar in zip(batch["data"], batch["keys"], exemplars, strict=True):
+        synthetic = Translator(generator)(
+            image.nan_to_num(0)[None],
+            torch.tensor([windows[case]]),
+            bank.vectors[exemplar][None],
+            bank.windows[exemplar][None],
+        )[0]
+        translated.append(torch.where(image.isnan(), 0.0, synthetic))
+    return torch.stack(translated)
+
+
+def test_a_batch_equals_the_one_translated_offline_then_augmented(make_trainer):
+    trainer = started(make_trainer(seed=5))
+    trainer.current_epoch = 3
+    trainer.iteration = first_augmented_iteration = 2
+    batch = next(trainer.dataloader_train)
+    formed = trainer.training_batch(copied(batch))["data"]
+
+    place = [5, 0, 3, first_augmented_iteration]
+    exemplars = draw_exemplars(np.random.default_rng([*place, 0]), 2, 3, 1.0)
+    parameters = sample_intensity_parameters(np.random.default_rng([*place, 1]), 2, 1, 3)
+    translated = offline_translation(trainer, batch, exemplars)
+    torch.testing.assert_close(formed, augment_intensity(translated, parameters), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(formed, translated, atol=1e-3), "this iteration was to be augmented"
+
+
+def test_validation_batches_are_translated_and_not_augmented(make_trainer):
+    trainer = started(make_trainer())
+    for iteration in range(3):
+        batch = next(trainer.dataloader_val)
+        formed = trainer.validation_batch(copied(batch))["data"]
+        exemplars = draw_exemplars(np.random.default_rng([0, 0, 0, iteration, 2]), 2, 3, 1.0)
+        torch.testing.assert_close(
+            formed, offline_translation(trainer, batch, exemplars), atol=1e-4, rtol=1e-4
+        )
+
+
+def test_padding_is_zero_and_labels_are_untouched(make_trainer):
+    trainer = started(make_trainer())
+    for _ in range(4):
+        batch = next(trainer.dataloader_val)
+        given = copied(batch)
+        formed = trainer.validation_batch(batch)
+        outside = given["data"].isnan()
+        assert (formed["data"][outside] == 0).all()
+        assert formed["data"].isfinite().all()
+        assert all(torch.equal(a, b) for a, b in zip(formed["target"], given["target"], strict=True))
+        assert list(formed["keys"]) == given["keys"]
+
+
+def batch_with_padding(seed: int = 0) -> dict:
+    """As a worker makes it, the first voxels along axis 0 outside the image."""
+    random = torch.Generator().manual_seed(seed)
+    data = torch.randn(2, 1, 12, 24, 32, generator=random)
+    data[:, :, :3] = torch.nan
+    labels = [torch.zeros(2, 1, 12 // s, 24 // s, 32 // s, dtype=torch.int16) for s in (1, 2)]
+    return {"data": data, "target": labels, "keys": ["source_0", "source_3"]}
+
+
+def test_masked_normalisation_keeps_zeros_outside_after_augmentation(make_trainer):
+    trainer = started(make_trainer())
+    changed = []
+    for masked in (True, False):
+        trainer.configuration_manager.configuration["use_mask_for_norm"] = [masked]
+        trainer.iteration = 0
+        outside = [trainer.training_batch(batch_with_padding())["data"][:, :, :3] for _ in range(10)]
+        changed.append(bool(torch.cat(outside).count_nonzero()))
+    assert changed == [False, True], "nnU-Net augments padding unless it normalises within a mask"
+
+
+def test_random_numbers_depend_on_place_in_training_alone(make_trainer):
+    batch = batch_with_padding()
+    formed = []
+    for _ in range(2):
+        trainer = started(make_trainer(seed=1))
+        trainer.current_epoch, trainer.iteration = 7, 11
+        formed.append(trainer.training_batch(copied(batch))["data"])
+    assert torch.equal(*formed)
+    trainer.iteration = 12
+    assert not torch.equal(trainer.training_batch(copied(batch))["data"], formed[0])
+
+
+def test_without_translation_nothing_of_the_synthesizer_is_needed(make_trainer, own_dataset, monkeypatch):
+    import shutil
+
+    monkeypatch.delenv("INTRASTYLER_GENERATOR")
+    shutil.rmtree(own_dataset.preprocessed / "nnUNetPlans_3d_fullres_target")
+    trainer = started(make_trainer(p_translate=0))
+    batch = batch_with_padding()
+    assert torch.equal(trainer.validation_batch(copied(batch))["data"], batch["data"].nan_to_num(0))
+    formed = trainer.training_batch(copied(batch))["data"]
+    parameters = sample_intensity_parameters(np.random.default_rng([0, 0, 0, 1, 1]), 2, 1, 3)
+    assert torch.equal(formed, augment_intensity(batch["data"].nan_to_num(0), parameters))
+
+
+def test_share_of_translated_samples_follows_the_setting(make_trainer):
+    trainer = started(make_trainer(p_translate=0.5))
+    batch = batch_with_padding()
+    source = batch["data"].nan_to_num(0)
+    kept = 0
+    for trainer.iteration in range(40):
+        images, outside = source.clone(), batch["data"].isnan()
+        translated = trainer._translated(images, outside, batch, 0.5, 0)
+        kept += sum(torch.equal(a, b) for a, b in zip(translated, source, strict=True))
+    assert 20 <= kept <= 60
+
+
+def test_a_training_step_learns(make_trainer):
+    trainer = started(make_trainer())
+    trainer.set_deep_supervision_enabled(True)
+    before = [parameter.clone() for parameter in trainer.network.parameters()]
+    loss = trainer.train_step(next(trainer.dataloader_train))["loss"]
+    assert np.isfinite(loss)
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.network.parameters(), strict=True))
+    with torch.no_grad():
+        assert np.isfinite(trainer.validation_step(next(trainer.dataloader_val))["loss"])
+
+
+def test_cases_of_the_final_validation_are_translated(make_trainer):
+    trainer = started(make_trainer())
+    seen = {}
+
+    class Spy(nnUNetDatasetBlosc2):
+        def load_case(self, identifier):
+            seen[identifier] = super().load_case(identifier)
+            return seen[identifier]
+
+    trainer.dataset_class = Spy
+    with trainer.translated_cases():
+        _, cases = trainer.do_split()
+        dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, cases)
+        image, labels, _, properties = dataset.load_case(cases[0])
+    assert trainer.dataset_class is Spy
+    stock_image, stock_labels, _, stock_properties = seen[cases[0]]
+    assert labels is stock_labels
+    assert properties is stock_properties
+    source = torch.from_numpy(stock_image[:])[None]
+    candidates = [
+        offline_translation(trainer, {"data": source, "keys": [cases[0]]}, np.array([exemplar]))
+        for exemplar in range(3)
+    ]
+    assert image.shape == stock_image.shape
+    assert any(torch.allclose(candidate[0], torch.from_numpy(image), atol=1e-4) for candidate in candidates)
+
+
+def test_checkpoints_name_nnunets_trainer_and_are_whole(make_trainer, tmp_path):
+    trainer = started(make_trainer())
+    trainer.save_checkpoint(str(tmp_path / "checkpoint.pth"))
+    checkpoint = torch.load(tmp_path / "checkpoint.pth", weights_only=False)
+    assert checkpoint["trainer_name"] == "nnUNetTrainer"
+    assert checkpoint["init_args"]["configuration"] == CONFIGURATION
+    for name, weights in trainer.network.state_dict().items():
+        assert torch.equal(checkpoint["network_weights"][name], weights)
+    assert not list(tmp_path.glob(".writing*"))
+    trainer.disable_checkpointing = True
+    trainer.save_checkpoint(str(tmp_path / "other.pth"))
+    assert not (tmp_path / "other.pth").exists()
+
+
+def refusal(trainer: nnUNetTrainerIntraStyler, capsys) -> str:
+    """The one line with which the trainer ends the process."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as exit_:
+        trainer.initialize()
+    assert exit_.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("nnUNetTrainerIntraStyler: ")
+    return lines[0]
+
+
+def test_missing_generator_ends_with_one_line(make_trainer, capsys, monkeypatch):
+    trainer = make_trainer()
+    monkeypatch.setenv("INTRASTYLER_GENERATOR", "nowhere.safetensors")
+    assert "nowhere.safetensors: no such generator" in refusal(trainer, capsys)
+
+
+def test_a_file_that_is_no_generator_ends_with_one_line(make_trainer, capsys, tmp_path):
+    trainer = make_trainer()
+    (tmp_path / "generator.safetensors").write_text("hello")
+    assert "generator.safetensors: not a generator file" in refusal(trainer, capsys)
+
+
+def test_missing_target_ends_with_one_line(make_trainer, own_dataset, capsys):
+    import shutil
+
+    trainer = make_trainer()
+    shutil.rmtree(own_dataset.preprocessed / "nnUNetPlans_3d_fullres_target")
+    assert "run intrastyler add-target" in refusal(trainer, capsys)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "named"),
+    [
+        ({"spacing": (3.0, 1.0, 1.0)}, "trained with spacing"),
+        ({"transpose_forward": (1, 0, 2)}, "trained with transpose_forward"),
+        ({"normalization": ("CTNormalization",)}, "trained with normalization"),
+    ],
+)
+def test_a_generator_that_does_not_fit_ends_with_one_line(make_trainer, capsys, tmp_path, metadata, named):
+    trainer = make_trainer()
+    tiny_generator(**metadata).save(tmp_path / "generator.safetensors")
+    assert f"generator.safetensors: {named}" in refusal(trainer, capsys)
+
+
+def test_unknown_setting_ends_with_one_line(make_trainer, capsys):
+    assert "unknown setting 'epochs'" in refusal(make_trainer(epochs=3), capsys)
+
+
+def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monkeypatch):
+    trainer = started(make_trainer())
+    # torch.autocast switches itself off where there is no driver; the fake device needs none.
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    with fake_cuda():
+        bank = StyleBank(("a", "b", "c"), torch.randn(3, 8), torch.randn(3, 2), torch.zeros(3))
+        windows = {"source_0": (-1.0, 2.0), "source_3": (-1.5, 2.5)}
+        trainer.device = torch.device("cuda")
+        trainer.translation = OnlineTranslation(Translator(tiny_generator()), bank, windows, trainer.device)
+        trainer.network = trainer.build_network_architecture(
+            trainer.plans_manager, trainer.configuration_manager, 1, 3, enable_deep_supervision=True
+        )
+        for trainer.iteration in range(20):  # every intensity transform gets its turn
+            batch = {
+                "data": torch.randn(2, 1, 12, 24, 32, device="cpu"),
+                "target": [
+                    torch.zeros(2, 1, 12, 24, 32, dtype=torch.int16, device="cpu"),
+                    torch.zeros(2, 1, 6, 12, 16, dtype=torch.int16, device="cpu"),
+                ],
+                "keys": ["source_0", "source_3"],
+            }
+            images = trainer.training_batch(batch)["data"]
+            assert images.device.type == "cuda"
+        assert trainer.validation_batch(batch)["data"].device.type == "cuda"
+        with torch.autocast("cuda"):
+            output = trainer.network(images)
+            loss = trainer.loss(output, [labels.to("cuda") for labels in batch["target"]])
+        assert loss.device.type == "cuda"

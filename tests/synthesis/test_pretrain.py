@@ -1,0 +1,129 @@
+"""The pretraining loop on a tiny preprocessed dataset."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fake_cuda import fake_cuda
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.networks import config as architectures
+from intrastyler_nnunet.networks.config import DiscriminatorConfig, GeneratorConfig
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
+from intrastyler_nnunet.synthesis.pretrain import initial_state, learning_rate_factor, pretrain, training_steps
+from intrastyler_nnunet.synthesis.step import discriminator_step, generator_step, sample_plan
+
+SHAPE = (10, 18, 20)
+METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
+CONFIG = PretrainingConfig(
+    preset="tiny", patch_size=(8, 16, 18), style_patch_size=(8, 12, 12), iterations=6, nce_places=32, negatives=3,
+    style_warmup=1,
+    checkpoint_every=2, panel_every=6, label_hint=LabelHint(),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(monkeypatch):
+    presets = {"tiny": (GeneratorConfig(width=4, residual_blocks=5, style_width=4), DiscriminatorConfig(width=4))}
+    monkeypatch.setattr(architectures, "PRESETS", presets)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    """Source and target folders as nnU-Net's preprocessing leaves them; voxel values encode their position."""
+    rng = np.random.default_rng(0)
+    folders = []
+    for domain in ("source", "target"):
+        folder = tmp_path_factory.mktemp("preprocessed") / domain
+        folder.mkdir()
+        for case in range(2):
+            data = rng.normal(size=(1, *SHAPE)).astype(np.float32)
+            labels = rng.integers(-1, 4, size=(1, *SHAPE)).astype(np.int16)
+            nnUNetDatasetBlosc2.save_case(data, labels, {}, str(folder / f"{domain}_{case}"))
+        folders.append(PreprocessedCases(folder, METADATA.axes))
+    return folders
+
+
+def test_a_patch_is_the_volumes_own_voxels(cases):
+    source = cases[0]
+    image, labels = source.patch("source_1", np.array([1, 2, 2]), (8, 16, 18))
+    data, segmentation = (np.array(a) for a in source.dataset.load_case("source_1")[:2])
+    lo, hi = data.min(), np.percentile(data, 99.9)
+    expected = np.clip((data[0, 1:9, 2:18, 2:20] - lo) / (hi - lo), 0, 1) * 2 - 1
+    np.testing.assert_allclose(image[0, 0].numpy(), expected.transpose(2, 1, 0), atol=1e-5)
+    expected = np.maximum(segmentation[0, 1:9, 2:18, 2:20], 0)
+    np.testing.assert_array_equal(labels[0, 0].numpy(), expected.transpose(2, 1, 0))
+
+
+def test_style_patches_come_from_the_exemplar_of_the_target_patch(cases):
+    source, target = cases
+    distinct = 0
+    for seed in range(10):
+        patches = sample_patches(np.random.default_rng(seed), source, target, SHAPE, (8, 12, 12))
+        voxels = set(patches.target.flatten().tolist())
+        assert set(patches.style_query.flatten().tolist()) <= voxels
+        assert set(patches.style_positive.flatten().tolist()) <= voxels
+        distinct += not torch.equal(patches.style_query, patches.style_positive)
+    assert distinct > 5
+
+
+def test_a_run_that_was_cut_ends_as_the_uninterrupted_one(cases, tmp_path):
+    whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
+    state = initial_state(CONFIG, METADATA, torch.device("cpu"))
+    from intrastyler_nnunet.synthesis.checkpoint import save_checkpoint
+
+    (tmp_path / "cut").mkdir()
+    for _ in training_steps(state, *cases, CONFIG, METADATA, torch.device("cpu")):
+        if state.iteration == 4:
+            save_checkpoint(state, CONFIG, tmp_path / "cut")
+        if state.iteration == 5:  # cut here: the fifth step is lost
+            break
+    resumed = pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
+    first, second = Generator.load(whole).state_dict(), Generator.load(resumed).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert (tmp_path / "whole" / "panel_0000006.png").stat().st_size > 1000
+    assert json.loads((tmp_path / "whole" / "config.json").read_text())["negatives"] == 3
+
+
+def test_other_settings_do_not_continue_a_run(cases, tmp_path):
+    short = replace(CONFIG, iterations=2)
+    pretrain(*cases, short, METADATA, tmp_path, torch.device("cpu"))
+    with pytest.raises(InputError, match="learning_rate 0.0002 -> 0.001"):
+        pretrain(*cases, replace(short, learning_rate=1e-3), METADATA, tmp_path, torch.device("cpu"))
+
+
+def test_every_network_learns(cases):
+    state = initial_state(CONFIG, METADATA, torch.device("cpu"))
+    before = {
+        f"{name}.{key}": value.clone()
+        for name, module in state.networks.modules().items() for key, value in module.named_parameters()
+    }  # fmt: skip
+    next(training_steps(state, *cases, replace(CONFIG, style_warmup=0), METADATA, torch.device("cpu")))
+    after = {f"{name}.{key}": value for name, module in state.networks.modules().items()
+             for key, value in module.named_parameters()}  # fmt: skip
+    unchanged = [name for name in before if torch.equal(before[name], after[name]) and name.endswith("weight")]
+    assert unchanged == []
+
+
+def test_learning_rate_falls_in_the_second_half():
+    assert [learning_rate_factor(p) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
+
+
+@pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
+def test_the_step_runs_on_a_cuda_device(precision):
+    plan = sample_plan(np.random.default_rng(0), CONFIG, METADATA.axes, METADATA.spacing)
+    with fake_cuda(autocast=precision):
+        state = initial_state(CONFIG, METADATA, torch.device("cuda"))
+        patch, style_patch = torch.rand(1, 1, 18, 16, 8), torch.rand(1, 1, 12, 12, 8)
+        batch = TrainingPatches(patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch)
+        loss, terms, translated = generator_step(state.networks, batch, plan, CONFIG)
+        discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated)
+        assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
+        assert loss.dtype == torch.float32
