@@ -17,7 +17,7 @@ def tiny_dataset(tmp_path_factory):
     dataset = make_tiny_dataset(tmp_path_factory.mktemp("nnunet"))
     with pytest.MonkeyPatch.context() as monkeypatch:
         dataset.use(monkeypatch)
-        add_target(998, "nnUNetPlans", processes=2)
+        add_target(998, "nnUNetPlans", processes=1)
     return dataset
 
 

@@ -71,7 +71,7 @@ def make_tiny_dataset(root: Path, source_cases: int = 5, target_cases: int = 3) 
         "file_ending": ".nii.gz",
     }
     (dataset.raw / "dataset.json").write_text(json.dumps(description))
-    run_command("nnUNetv2_plan_and_preprocess", "-d", "998", "-c", "3d_fullres", "-npfp", "2", "-np", "2",
+    run_command("nnUNetv2_plan_and_preprocess", "-d", "998", "-c", "3d_fullres", "-npfp", "1", "-np", "1",
                 environment=dataset.environment)  # fmt: skip
     add_tiny_configuration(dataset.preprocessed / "nnUNetPlans.json")
     return dataset

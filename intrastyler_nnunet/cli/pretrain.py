@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="change it to repeat a run with other random numbers")
     parser.add_argument(
+        "--nce-sampling",
+        choices=("random", "qs_attn"),
+        default="random",
+        help="places PatchNCE compares; qs_attn favours distinctive ones, try it when small structures get lost",
+    )
+    parser.add_argument(
         "--label-hint", action="store_true",
         help="CrossMoDA labels steer the input (cochlea inverted, tumour darkened); use it when tumour or cochlea "
         "keep their source appearance",
@@ -39,21 +45,27 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, then build the style bank beside the generator."""
     import torch
 
+    from intrastyler_nnunet.networks.generator import Generator
     from intrastyler_nnunet.networks.label_hint import LabelHint
     from intrastyler_nnunet.styles import bank
     from intrastyler_nnunet.synthesis.pretrain import pretrain
     from intrastyler_nnunet.synthesis.setup import prepare_run
 
     run = prepare_run(
-        arguments.dataset, arguments.configuration, arguments.plans, arguments.output,
-        preset=arguments.preset, iterations=arguments.iterations, batch_size=arguments.batch_size, seed=arguments.seed,
-        patch_size=arguments.patch_size, label_hint=LabelHint() if arguments.label_hint else None,
-    )  # fmt: skip
+        arguments.dataset,
+        arguments.configuration,
+        arguments.plans,
+        arguments.output,
+        arguments.patch_size,
+        preset=arguments.preset,
+        iterations=arguments.iterations,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+        nce_sampling=arguments.nce_sampling,
+        label_hint=LabelHint() if arguments.label_hint else None,
+    )
     device = torch.device(arguments.device)
     path = pretrain(run.source, run.target, run.config, run.metadata, run.folder, device)
-    from intrastyler_nnunet.networks.generator import Generator
-
-    bank.style_bank(
-        Generator.load(path, device), path, run.target_folder, run.config.style_patch_size,
-        run.folder / bank.FILE_NAME, device,
-    )  # fmt: skip
+    generator = Generator.load(path, device)
+    patch_size = run.config.style_patch_size
+    bank.style_bank(generator, path, run.target_folder, patch_size, run.folder / bank.FILE_NAME, device)

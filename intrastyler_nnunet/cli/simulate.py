@@ -5,19 +5,22 @@ HELP = "write SimCrossMoDA, a simulated dataset of labelled ceT1 and unlabelled 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the sub-command."""
-    parser.add_argument("-d", "--dataset", type=int, default=990, help="dataset id")
+    """Declare the options."""
+    parser.add_argument("-d", dest="dataset", type=int, default=990, help="dataset id")
     parser.add_argument(
         "--scale", choices=("tiny", "small", "full"), default="small",
-        help="size: tiny for tests, small for a laptop, full for the challenge's geometry",
-    )
+        help="tiny for a quick look, small for training on a laptop, full for the challenge's geometry",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other subjects and scans")
-    parser.add_argument("--paired", action="store_true", help="also write the source subjects in target protocols")
+    parser.add_argument(
+        "--paired", action="store_true",
+        help="also write the source subjects in target protocols, to score translations against",
+    )  # fmt: skip
     parser.add_argument(
         "--test-head", choices=("colin27", "mni2009c"), default="colin27",
-        help="head of the test subjects; mni2009c is an anatomy no training subject has",
-    )
-    parser.add_argument("-np", "--processes", type=int, default=2, help="number of processes")
+        help="head of the test subjects; mni2009c is an anatomy that no training subject has",
+    )  # fmt: skip
+    parser.add_argument("-np", dest="processes", type=int, default=2, help="worker processes")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -25,7 +28,11 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.simulation.dataset import simulate_dataset
 
     folder = simulate_dataset(
-        arguments.dataset, arguments.scale, arguments.seed, paired=arguments.paired, test_head=arguments.test_head,
+        arguments.dataset,
+        arguments.scale,
+        arguments.seed,
+        paired=arguments.paired,
+        test_head=arguments.test_head,
         processes=arguments.processes,
     )
-    print(f"Wrote {folder}")
+    print(f"written to {folder}")

@@ -30,16 +30,6 @@ def layer_channels(config: GeneratorConfig, layer: int) -> int:
     return config.width * 2 ** min(stage, len(config.strides))
 
 
-def sample_places(features: list[torch.Tensor], count: int) -> list[torch.Tensor]:
-    """At most `count` random voxel indices per layer, shared by the batch; drawn on the device."""
-    return [torch.randperm(f[0, 0].numel(), device=f.device)[:count] for f in features]
-
-
-def gather_places(features: list[torch.Tensor], places: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Per layer (B, C, X, Y, Z) features -> (B, P, C) at the voxel indices (P,)."""
-    return [f.flatten(2)[:, :, index].transpose(1, 2) for f, index in zip(features, places, strict=True)]
-
-
 def patch_nce(queries: list[torch.Tensor], keys: list[torch.Tensor], temperature: float = 0.07) -> torch.Tensor:
     """Cross entropy of picking, for each query, the key of the same place among the P keys of its image.
 

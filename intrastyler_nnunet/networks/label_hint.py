@@ -15,7 +15,7 @@ class LabelHint:
 
     inverted: tuple[int, ...] = (3,)
     shifted: tuple[int, ...] = (1, 2)
-    shift: float = -0.6
+    shift: float = -1.0
 
 
 def apply_label_hint(images: torch.Tensor, labels: torch.Tensor, hint: LabelHint) -> torch.Tensor:

@@ -39,11 +39,16 @@ class OnlineTranslation:
         """Number of exemplars in the bank."""
         return len(self.styles)
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the generator was trained with a label hint."""
+        return self.translator.label_hint is not None
+
     def translate_batch(
         self,
         images: torch.Tensor,
         outside: torch.Tensor,
-        labels: torch.Tensor,
+        labels: torch.Tensor | None,
         cases: Sequence[str],
         exemplars: np.ndarray,
     ) -> torch.Tensor:
@@ -52,7 +57,7 @@ class OnlineTranslation:
         Args:
             images: (B, C, *spatial) on the device, in nnU-Net space.
             outside: (B, C, *spatial) bool, voxels outside the image.
-            labels: (B, 1, *spatial) source labels.
+            labels: (B, 1, *spatial) source labels; may be None unless `needs_labels`.
             cases: the B samples' case names.
             exemplars: (B,) indices into the bank, KEEP_SOURCE for samples to leave alone.
 
@@ -71,7 +76,7 @@ class OnlineTranslation:
             self.styles[exemplar],
             self.target_windows[exemplar],
             outside[sample, :1],
-            labels[sample],
+            None if labels is None else labels[sample],
         )
         return translated
 
@@ -135,7 +140,7 @@ def load_online_translation(
     if generator.metadata.label_hint is not None and regions:
         raise InputError(f"{generator_path}: trained with a label hint, but the dataset trains on regions")
     translator = Translator(generator)
-    patch_size = tuple(generator.metadata.patch_size or configuration.patch_size)
+    patch_size = tuple(configuration.patch_size)
     with _first_rank_first():
         bank = style_bank(generator, generator_path, target_folder, patch_size, bank_path, device)
         source_windows = read_windows(source_folder)

@@ -2,11 +2,11 @@
 import re
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image
 
 
 def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
@@ -39,26 +39,18 @@ def check_target_image(path: Path, reader: BaseReaderWriter) -> str | None:
         reader: of the class the plans name.
     """
     try:
-        stored = _stored_voxels(path)
+        if path.name.endswith(IMAGE_ENDINGS):
+            read_image(path)  # for the checks that nnU-Net's readers leave out
         image, _ = reader.read_images([str(path)])
-    except Exception as error:  # readers raise whatever they like
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # nnU-Net's readers raise whatever they like
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        return f"{path}: cannot be read ({reason}); expected a complete image file"
+        return f"{path}: cannot be read ({reason}); expected an image file"
     if image.ndim != 4 or image.shape[0] != 1:
         return f"{path}: an array of shape {image.shape}; expected one channel in three dimensions"
-    voxels = image if stored is None else stored
-    if not np.isfinite(voxels).all():
-        bad = int(np.count_nonzero(~np.isfinite(voxels)))
-        return f"{path}: {bad} voxels are NaN or infinite; expected finite intensities"
+    if not np.isfinite(image).all():
+        return f"{path}: found NaN or infinite voxels, expected finite ones"
     if image.min() == image.max():
         return f"{path}: every voxel is {image.min():g}; expected an image"
     return None
-
-
-def _stored_voxels(path: Path) -> np.ndarray | None:
-    """What a NIfTI file really holds; None for other formats.
-
-    ITK, which nnU-Net reads with, silently puts zeros for NaN and for what is missing of a truncated file.
-    nibabel keeps the one and refuses the other.
-    """
-    return np.asanyarray(nibabel.load(path).dataobj) if path.name.endswith((".nii", ".nii.gz")) else None

@@ -137,8 +137,10 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         if self.translation is None:
             return images
         exemplars = draw_exemplars(self._rng(stream), len(images), len(self.translation), p_translate)
-        target = batch["target"]
-        labels = (target[0] if isinstance(target, list) else target).to(self.device, non_blocking=True)
+        labels = None
+        if self.translation.needs_labels:
+            target = batch["target"]  # with deep supervision a list, full resolution first
+            labels = (target[0] if isinstance(target, list) else target).to(self.device, non_blocking=True)
         return self.translation.translate_batch(images, outside, labels, batch["keys"], exemplars)
 
     def _rng(self, stream: int) -> np.random.Generator:

@@ -6,7 +6,7 @@ import numpy as np
 from intrastyler_nnunet.simulation.structures import CANAL_LATERAL, CANAL_MEDIAL, CANAL_RADIUS, canal_point
 from intrastyler_nnunet.simulation.subject import Tumour
 
-PETROUS_NORMAL = np.array([-0.75, -0.66, 0.0]) / np.hypot(0.75, 0.66)  # out of the petrous bone
+PETROUS_NORMAL = np.array([-0.75, -0.66, 0.0]) / np.linalg.norm([0.75, 0.66])  # out of the petrous bone
 CANAL_LENGTH = float(np.linalg.norm(CANAL_LATERAL - CANAL_MEDIAL))  # mm
 PUSH = 0.85  # share of the bulge's volume that displaces the brain; the rest replaces CSF
 REACH = 30.0  # mm around the bulge beyond which nothing is displaced

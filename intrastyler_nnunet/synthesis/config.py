@@ -22,11 +22,12 @@ class PretrainingConfig:
     lambda_consistency: float = 5.0  # paper section 2.5.2
     nce_layers: tuple[int, ...] = (0, 4, 8, 12, 16)
     nce_places: int = 256
+    nce_sampling: str = "random"  # or "qs_attn": deep layers are compared where attention is most focused
     nce_temperature: float = 0.07
     negatives: int = 8  # N of equation 1
     style_temperature: float = 0.01  # tau of equation 1
-    style_warmup: int = 500  # first steps, which train the style encoder alone: a generator needs styles that differ
-    ema_decay: float = 0.998  # the saved generator is this moving average of the trained one
+    style_warmup: int = 1000  # first steps, which train the style encoder alone: a generator needs styles that differ
+    ema_decay: float = 0.995  # the saved generator is this moving average of the trained one
     label_hint: LabelHint | None = None
     checkpoint_every: int = 250
     panel_every: int = 250

@@ -150,7 +150,8 @@ def learning_rate_factor(progress: float) -> float:
 
 
 def _set_learning_rate(state: TrainingState, config: PretrainingConfig) -> None:
-    rate = config.learning_rate * learning_rate_factor(state.iteration / config.iterations)
+    progress = (state.iteration - config.style_warmup) / (config.iterations - config.style_warmup)
+    rate = config.learning_rate * learning_rate_factor(progress)
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.networks.config import preset as known_preset
-from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
@@ -28,16 +27,22 @@ class Run:
 
 
 def prepare_run(
-    dataset: str, configuration_name: str, plans_name: str, output: Path | None, *, preset: str, iterations: int,
-    batch_size: int, seed: int, patch_size: list[int] | None, label_hint: LabelHint | None,
+    dataset: str, configuration_name: str, plans_name: str, output: Path | None = None,
+    patch_size: tuple[int, ...] | None = None, **settings,
 ) -> Run:  # fmt: skip
     """Resolve folders and sizes, and check them.
+
+    Args:
+        dataset, configuration_name, plans_name: what nnU-Net preprocessed.
+        output: run folder; None: where the trainer looks for the generator.
+        patch_size: None: the configuration's, at most the smallest case.
+        settings: other entries of `PretrainingConfig`.
 
     Raises:
         InputError: unknown preset, dataset or configuration; nothing preprocessed; a 2D configuration; a patch
             larger than the smallest case.
     """
-    known_preset(preset)
+    preset(settings["preset"])
     plans = folders.read_plans(dataset, plans_name)
     configuration = folders.read_configuration(plans, configuration_name)
     if len(configuration.patch_size) != 3:
@@ -46,7 +51,7 @@ def prepare_run(
         spacing=tuple(configuration.spacing),
         transpose_forward=tuple(plans.transpose_forward),
         normalization=tuple(configuration.normalization_schemes),
-        label_hint=label_hint,
+        label_hint=settings.get("label_hint"),
     )
     source = PreprocessedCases(folders.configuration_folder(dataset, plans, configuration_name), metadata.axes)
     target_folder = folders.require_target(dataset, plans, configuration_name)
@@ -57,10 +62,7 @@ def prepare_run(
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
         raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
     style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
-    config = PretrainingConfig(
-        preset=preset, patch_size=tuple(patch_size), style_patch_size=style_patch, iterations=iterations, seed=seed,
-        batch_size=batch_size, label_hint=label_hint,
-    )  # fmt: skip
+    config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, **settings)
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     return Run(source, target, target_folder, config, metadata, folder)

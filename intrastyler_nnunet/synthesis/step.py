@@ -8,7 +8,8 @@ from torch import nn
 from torch.func import functional_call
 
 from intrastyler_nnunet.losses.adversarial import discriminator_loss, generator_loss
-from intrastyler_nnunet.losses.patch_nce import PatchProjector, gather_places, patch_nce, sample_places
+from intrastyler_nnunet.losses.patch_nce import PatchProjector, patch_nce
+from intrastyler_nnunet.losses.query_selection import gather_places, sample_places, select_by_attention
 from intrastyler_nnunet.losses.style import style_consistency, style_contrast
 from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
@@ -50,6 +51,8 @@ def generator_step(
     """
     generator, discriminator = networks.generator, networks.discriminator
     style, contrast = _style_of_exemplars(generator, batch, plan.perturbation, config)
+    # E_S learns from the style contrast alone: left to the generator's losses, all its vectors become alike.
+    style = style.detach()
     source = batch.source
     if config.label_hint is not None:
         source = apply_label_hint(source, batch.source_labels, config.label_hint)
@@ -63,7 +66,7 @@ def generator_step(
     nce = _patch_nce(networks, images, features, config)
     adversarial = generator_loss(discriminator(translated))
     output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
-    consistency = style_consistency(_judge_style(generator, output_patch), style.detach())
+    consistency = style_consistency(_judge_style(generator, output_patch), style)
     loss = (
         adversarial + config.lambda_nce * nce + config.lambda_style * contrast + config.lambda_consistency * consistency
     )
@@ -84,10 +87,7 @@ def style_step(generator: Generator, batch: TrainingPatches, plan: StepPlan, con
 
 
 def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:
-    """E_S as a fixed judge: gradients reach the images, not its weights.
-
-    Otherwise E_S lowers the consistency loss by calling all styles alike, which is easier than the generator's part.
-    """
+    """E_S as a fixed judge: gradients reach the images, not its weights."""
     weights = {name: weight.detach() for name, weight in generator.style_encoder.named_parameters()}
     return functional_call(generator.style_encoder, weights, (images,))
 
@@ -110,9 +110,12 @@ def _patch_nce(
 ) -> torch.Tensor:
     """PatchNCE over translation and identity, averaged because both are in the batch."""
     output_features = networks.generator.content_features(images, config.nce_layers)
-    places = sample_places(features, config.nce_places)
-    queries = networks.projector(gather_places(output_features, places))
-    keys = networks.projector(gather_places(features, places))
+    if config.nce_sampling == "qs_attn":
+        selection = select_by_attention(features, config.nce_places, tuple(layer > 4 for layer in config.nce_layers))
+    else:
+        selection = sample_places(features, config.nce_places)
+    queries = networks.projector(gather_places(output_features, selection))
+    keys = networks.projector(gather_places(features, selection))
     return patch_nce(queries, keys, config.nce_temperature)
 
 

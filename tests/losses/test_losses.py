@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from fake_cuda import fake_cuda
 
 from intrastyler_nnunet.losses.adversarial import discriminator_loss, generator_loss
-from intrastyler_nnunet.losses.patch_nce import PatchProjector, gather_places, layer_channels, patch_nce, sample_places
+from intrastyler_nnunet.losses.patch_nce import PatchProjector, layer_channels, patch_nce
+from intrastyler_nnunet.losses.query_selection import gather_places, sample_places
 from intrastyler_nnunet.losses.style import style_consistency, style_contrast
 from intrastyler_nnunet.networks.config import GeneratorConfig
 from intrastyler_nnunet.networks.content_encoder import ContentEncoder

@@ -116,7 +116,7 @@ FAULTS = {
     "empty imagesTarget": (no_images, "imagesTarget: no .nii.gz files"),
     "badly named": (badly_named, "one.nii.gz: not named"),
     "second channel": (second_channel, "target_1_0001.nii.gz: channel 1"),
-    "truncated": (truncated, "target_1_0000.nii.gz: cannot be read"),
+    "truncated": (truncated, "target_1_0000.nii.gz: truncated"),
 }
 
 

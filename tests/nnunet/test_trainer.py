@@ -1,5 +1,7 @@
 """The trainer on a real, tiny nnU-Net dataset."""
 import json
+import shutil
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -144,8 +146,6 @@ def test_random_numbers_depend_on_place_in_training_alone(make_trainer):
 
 
 def test_without_translation_nothing_of_the_synthesizer_is_needed(make_trainer, own_dataset, monkeypatch):
-    import shutil
-
     monkeypatch.delenv("INTRASTYLER_GENERATOR")
     shutil.rmtree(own_dataset.preprocessed / "nnUNetPlans_3d_fullres_target")
     trainer = started(make_trainer(p_translate=0))
@@ -220,11 +220,25 @@ def test_checkpoints_name_nnunets_trainer_and_are_whole(make_trainer, tmp_path):
     assert not (tmp_path / "other.pth").exists()
 
 
-def refusal(trainer: nnUNetTrainerIntraStyler, capsys) -> str:
-    """The one line with which the trainer ends the process."""
+def test_continuing_with_another_translation_ends_with_one_line(make_trainer, capsys):
+    trainer = make_trainer()
+    trainer.on_train_start()
+    checkpoint = f"{trainer.output_folder}/checkpoint_latest.pth"
+    trainer.current_epoch = 4
+    trainer.save_checkpoint(checkpoint)
+    resumed = make_trainer(num_epochs=10)
+    resumed.load_checkpoint(checkpoint)
+    assert resumed.current_epoch == 5
+    other = make_trainer(p_translate=0)
+    line = refusal(lambda: other.load_checkpoint(checkpoint), capsys)
+    assert "begun with p_translate 1.0, now it is 0" in line
+
+
+def refusal(start: Callable, capsys) -> str:
+    """The one line with which `start` ends the process."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as exit_:
-        trainer.initialize()
+        start()
     assert exit_.value.code == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -235,21 +249,19 @@ def refusal(trainer: nnUNetTrainerIntraStyler, capsys) -> str:
 def test_missing_generator_ends_with_one_line(make_trainer, capsys, monkeypatch):
     trainer = make_trainer()
     monkeypatch.setenv("INTRASTYLER_GENERATOR", "nowhere.safetensors")
-    assert "nowhere.safetensors: no such generator" in refusal(trainer, capsys)
+    assert "nowhere.safetensors: no such generator" in refusal(trainer.initialize, capsys)
 
 
 def test_a_file_that_is_no_generator_ends_with_one_line(make_trainer, capsys, tmp_path):
     trainer = make_trainer()
     (tmp_path / "generator.safetensors").write_text("hello")
-    assert "generator.safetensors: not a generator file" in refusal(trainer, capsys)
+    assert "generator.safetensors: not a generator file" in refusal(trainer.initialize, capsys)
 
 
 def test_missing_target_ends_with_one_line(make_trainer, own_dataset, capsys):
-    import shutil
-
     trainer = make_trainer()
     shutil.rmtree(own_dataset.preprocessed / "nnUNetPlans_3d_fullres_target")
-    assert "run intrastyler add-target" in refusal(trainer, capsys)
+    assert "run intrastyler add-target" in refusal(trainer.initialize, capsys)
 
 
 @pytest.mark.parametrize(
@@ -263,11 +275,11 @@ def test_missing_target_ends_with_one_line(make_trainer, own_dataset, capsys):
 def test_a_generator_that_does_not_fit_ends_with_one_line(make_trainer, capsys, tmp_path, metadata, named):
     trainer = make_trainer()
     tiny_generator(**metadata).save(tmp_path / "generator.safetensors")
-    assert f"generator.safetensors: {named}" in refusal(trainer, capsys)
+    assert f"generator.safetensors: {named}" in refusal(trainer.initialize, capsys)
 
 
 def test_unknown_setting_ends_with_one_line(make_trainer, capsys):
-    assert "unknown setting 'epochs'" in refusal(make_trainer(epochs=3), capsys)
+    assert "unknown setting 'epochs'" in refusal(make_trainer(epochs=3).initialize, capsys)
 
 
 def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monkeypatch):

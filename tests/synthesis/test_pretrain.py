@@ -116,14 +116,16 @@ def test_learning_rate_falls_in_the_second_half():
     assert [learning_rate_factor(p) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
 
 
+@pytest.mark.parametrize("sampling", ["random", "qs_attn"])
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
-def test_the_step_runs_on_a_cuda_device(precision):
+def test_the_step_runs_on_a_cuda_device(precision, sampling):
+    config = replace(CONFIG, nce_sampling=sampling)
     plan = sample_plan(np.random.default_rng(0), CONFIG, METADATA.axes, METADATA.spacing)
     with fake_cuda(autocast=precision):
         state = initial_state(CONFIG, METADATA, torch.device("cuda"))
         patch, style_patch = torch.rand(1, 1, 18, 16, 8), torch.rand(1, 1, 12, 12, 8)
         batch = TrainingPatches(patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch)
-        loss, terms, translated = generator_step(state.networks, batch, plan, CONFIG)
+        loss, terms, translated = generator_step(state.networks, batch, plan, config)
         discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
         assert loss.dtype == torch.float32
