@@ -40,7 +40,8 @@ def main() -> None:
     parser.add_argument("-g", dest="generator", type=Path, default=None, help="default: the shipped generator")
     parser.add_argument("--subjects", type=int, default=20, help="number of subjects")
     parser.add_argument("--seed", type=int, default=2026, help="simulation seed; not the one of the training data")
-    parser.add_argument("-o", dest="output", type=Path, default=Path(__file__).parent / "results" / "translation_truth.json")
+    default_output = Path(__file__).parent / "results" / "translation_truth.json"
+    parser.add_argument("-o", dest="output", type=Path, default=default_output, help="result file")
     arguments = parser.parse_args()
     path = arguments.generator or shipped_generator("simcrossmoda_small")
     translator = Translator(Generator.load(path))

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run what is left to do, then print and draw the results."""
     from intrastyler_nnunet.demonstration.panel import draw_panel
-    from intrastyler_nnunet.demonstration.stages import demo_stages, run_stages
+    from intrastyler_nnunet.demonstration.stages import demo_stages, run_stages, set_environment
     from intrastyler_nnunet.demonstration.summary import summarise, table
     from intrastyler_nnunet.files import write_json
     from intrastyler_nnunet.pretrained_generators import shipped_generator
@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
     folder = arguments.output.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     generator = shipped_generator("simcrossmoda_small")
-    run_stages(demo_stages(folder, generator, arguments.device), folder)
+    set_environment(folder, generator)
+    run_stages(demo_stages(folder, arguments.device), folder)
     summary = summarise(folder)
     write_json(summary, folder / "summary.json")
     draw_panel(folder, generator, folder / "panel.png")

@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", default="reference", help="architecture: reference | compact | mini; smaller is faster"
     )
     parser.add_argument("--iterations", type=int, default=100_000, help="training steps; more for more varied data")
+    parser.add_argument(
+        "--style-warmup",
+        type=int,
+        default=1000,
+        help="first of the steps, which train the style encoder alone; more when all translations look alike",
+    )
     parser.add_argument("--batch-size", type=int, default=1, help="patches per step; raise it on a large GPU")
     parser.add_argument(
         "--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case"
@@ -59,6 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.patch_size,
         preset=arguments.preset,
         iterations=arguments.iterations,
+        style_warmup=arguments.style_warmup,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
         nce_sampling=arguments.nce_sampling,

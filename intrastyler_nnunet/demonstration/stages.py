@@ -1,12 +1,14 @@
 """The demo as a list of real commands, each run once."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from intrastyler_nnunet.cli.trainer_path import trainers_folder
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.nnunet.settings import GENERATOR_VARIABLE, SETTINGS_VARIABLE
@@ -40,61 +42,55 @@ def run_stages(stages: list[Stage], folder: Path) -> None:
         marker.touch()
 
 
-def nnunet_environment(folder: Path, generator: Path) -> dict[str, str]:
-    """Environment of the demo's commands: nnU-Net's folders below `folder`, few processes."""
-    from intrastyler_nnunet.cli.trainer_path import trainers_folder
-
-    folders = {name: str(folder / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
-    return os.environ | folders | {
-        "nnUNet_extTrainer": str(trainers_folder()),
-        "nnUNet_n_proc_DA": "1",
-        "nnUNet_compile": "f",
-        GENERATOR_VARIABLE: str(generator),
-        SETTINGS_VARIABLE: str(folder / "training.json"),
-    }  # fmt: skip
+def set_environment(folder: Path, generator: Path) -> None:
+    """Point nnU-Net and the trainer, in this process and in those it starts, at the demo's folders and generator."""
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        os.environ[name] = str(folder / name)
+    os.environ["nnUNet_extTrainer"] = str(trainers_folder())
+    os.environ["nnUNet_n_proc_DA"] = "1"  # two cores: one augments, both train
+    os.environ["nnUNet_compile"] = "f"
+    os.environ[GENERATOR_VARIABLE] = str(generator)
+    os.environ[SETTINGS_VARIABLE] = str(folder / "training.json")
 
 
-def command(name: str, *arguments: str, environment: dict[str, str]) -> None:
+def run_command(line: str) -> None:
     """Run an installed command; its output goes to this terminal.
 
     Raises:
         InputError: the command failed; its own message stands above.
     """
-    executable = Path(sys.executable).with_name(name)
-    finished = subprocess.run([str(executable), *arguments], env=environment)
+    print(f"$ {line}", flush=True)
+    name, *arguments = shlex.split(line)
+    finished = subprocess.run([str(Path(sys.executable).with_name(name)), *arguments])
     if finished.returncode:
-        raise InputError(f"`{name} {' '.join(arguments)}` ended with exit code {finished.returncode}, see above")
+        raise InputError(f"`{line}` ended with exit code {finished.returncode}, see above")
 
 
-def demo_stages(folder: Path, generator: Path, device: str) -> list[Stage]:
+def demo_stages(folder: Path, device: str) -> list[Stage]:
     """Every stage from simulation to predictions."""
-    environment = nnunet_environment(folder, generator)
 
-    def stage(name: str, *arguments: str) -> Stage:
-        return Stage(name, lambda: command(*arguments, environment=environment))
+    def stage(name: str, line: str) -> Stage:
+        return Stage(name, lambda: run_command(line))
 
     stages = [
-        stage(
-            "simulate", "intrastyler", "simulate", "-d", DATASET, "--scale", "small", "--seed", str(SEED), "-np", "2"
-        ),
-        stage("preprocess", "nnUNetv2_plan_and_preprocess", "-d", DATASET, "-c", BASE_CONFIGURATION, "-np", "2"),
+        stage("simulate", f"intrastyler simulate -d {DATASET} --scale small --seed {SEED} -np 2"),
+        stage("preprocess", f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {BASE_CONFIGURATION} -np 2"),
         Stage("configure", lambda: write_demo_configuration(folder)),
-        stage("add-target", "intrastyler", "add-target", "-d", DATASET, "-c", CONFIGURATION, "-np", "2"),
+        stage("add-target", f"intrastyler add-target -d {DATASET} -c {CONFIGURATION} -np 2"),
     ]
-    images = str(folder / "nnUNet_raw" / NAME / "imagesTs")
+    images = shlex.quote(str(folder / "nnUNet_raw" / NAME / "imagesTs"))
     for method, trainer in TRAINERS.items():
+        predictions = shlex.quote(str(folder / "predictions" / method))
+        model = f"-d {DATASET} -c {CONFIGURATION} -f 0 -tr {trainer} -device {device}"
         stages += [
-            Stage(f"train-{method}", lambda trainer=trainer: _train(folder, trainer, device, environment)),
-            stage(
-                f"predict-{method}", "nnUNetv2_predict", "-i", images, "-o", str(folder / "predictions" / method),
-                "-d", DATASET, "-c", CONFIGURATION, "-f", "0", "-tr", trainer, "-device", device, "-npp", "1", "-nps", "1",
-            ),
-        ]  # fmt: skip
+            Stage(f"train-{method}", lambda trainer=trainer: train(folder, trainer, device)),
+            stage(f"predict-{method}", f"nnUNetv2_predict -i {images} -o {predictions} {model} -npp 1 -nps 1"),
+        ]
     return stages
 
 
 def write_demo_configuration(folder: Path) -> None:
-    """Add a configuration with a quarter of 3d_fullres' channels to the plans, and the length of the training."""
+    """Add a configuration with half of 3d_fullres' channels to the plans, and the length of the training."""
     path = folder / "nnUNet_preprocessed" / NAME / f"{PLANS}.json"
     plans = read_json(path)
     architecture = plans["configurations"][BASE_CONFIGURATION]["architecture"]
@@ -108,9 +104,8 @@ def write_demo_configuration(folder: Path) -> None:
     write_json(TRAINING, folder / "training.json")
 
 
-def _train(folder: Path, trainer: str, device: str, environment: dict[str, str]) -> None:
+def train(folder: Path, trainer: str, device: str) -> None:
+    """Train fold 0, or go on where an interrupted training stopped."""
     output = folder / "nnUNet_results" / NAME / f"{trainer}__{PLANS}__{CONFIGURATION}" / "fold_0"
-    resume = ["--c"] if (output / "checkpoint_latest.pth").exists() else []
-    command(
-        "nnUNetv2_train", DATASET, CONFIGURATION, "0", "-tr", trainer, "-device", device, *resume, environment=environment
-    )  # fmt: skip
+    resume = " --c" if (output / "checkpoint_latest.pth").exists() else ""
+    run_command(f"nnUNetv2_train {DATASET} {CONFIGURATION} 0 -tr {trainer} -device {device}{resume}")

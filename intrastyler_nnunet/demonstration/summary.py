@@ -12,7 +12,7 @@ LABELS = {"extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
 def summarise(folder: Path) -> dict:
     """{method: {"seen_sites" | "unseen_site": mean_dice, structures, boundary, cases}} of finished predictions."""
     raw = folder / "nnUNet_raw" / NAME
-    groups = test_cases(raw / "sites.json")
+    groups = split_test_cases(raw / "sites.json")
     return {
         method: {
             group: evaluate_folder(folder / "predictions" / method, raw / "labelsTs", LABELS, cases=cases)
@@ -22,7 +22,7 @@ def summarise(folder: Path) -> dict:
     }
 
 
-def test_cases(sites_file: Path) -> dict[str, list[str]]:
+def split_test_cases(sites_file: Path) -> dict[str, list[str]]:
     """Names of the test cases from the target sites that have exemplars, and from the one that has none."""
     records = [record for record in read_json(sites_file)["cases"] if record["split"] == "test"]
     return {

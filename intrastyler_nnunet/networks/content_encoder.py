@@ -33,8 +33,11 @@ class ContentEncoder(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         layers: list[nn.Module] = [
-            ReflectionPad(config.outer_kernel), nn.Conv3d(1, config.width, config.outer_kernel), InstanceNorm(), nn.ReLU()
-        ]  # fmt: skip
+            ReflectionPad(config.outer_kernel),
+            nn.Conv3d(1, config.width, config.outer_kernel),
+            InstanceNorm(),
+            nn.ReLU(),
+        ]
         channels = config.width
         for strides in config.strides:
             layers += [

@@ -22,8 +22,10 @@ class Discriminator(nn.Module):
             stride = 2 if level < config.levels else 1
             grown = min(2 * channels, 8 * config.width)
             layers += [
-                nn.Conv3d(channels, grown, config.kernel, stride=stride, padding=padding), InstanceNorm(), nn.LeakyReLU(0.2)
-            ]  # fmt: skip
+                nn.Conv3d(channels, grown, config.kernel, stride=stride, padding=padding),
+                InstanceNorm(),
+                nn.LeakyReLU(0.2),
+            ]
             channels = grown
         layers.append(nn.Conv3d(channels, 1, config.kernel, padding=padding))
         self.layers = nn.Sequential(*layers)

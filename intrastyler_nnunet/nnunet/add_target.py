@@ -61,6 +61,8 @@ def add_target(
     Raises:
         InputError: the input is wrong, and nothing has been written; or a worker was killed.
     """
+    if processes < 1:
+        raise InputError(f"-np is {processes}, expected 1 or more")
     plans = folders.read_plans(dataset, plans_name)
     dataset_json = folders.read_dataset_json(dataset)
     names = _distinct(plans, configuration_names or _preprocessed_configurations(dataset, plans))

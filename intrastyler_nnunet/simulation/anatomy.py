@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from intrastyler_nnunet.simulation.grid import Grid, smooth_field
+from intrastyler_nnunet.simulation.grid import Grid, block_mean, smooth_field
 from intrastyler_nnunet.simulation.head import load_head, nearest
 from intrastyler_nnunet.simulation.layers import Layer, chain_layer, marrow_layer, paint_classes, share
 from intrastyler_nnunet.simulation.structures import bilateral_structures, cochlea
@@ -28,7 +28,7 @@ class Anatomy:
     factors: tuple[int, int, int]  # fine voxels per image voxel
     slab_coordinates: np.ndarray  # (3, n) voxel coordinates in the head slab of every fine voxel
     layers: tuple[Layer, ...]  # on the fine grid, in painting order
-    tissue: np.ndarray  # (x, y, z) uint8: `Tissue` of every image voxel
+    tissue: np.ndarray  # (x, y, z) uint8: the `Tissue` that fills most of every image voxel
     labels: np.ndarray  # (x, y, z) uint8: 0 background, 1 extra-meatal, 2 intra-meatal, 3 cochlea
 
 
@@ -59,7 +59,7 @@ def build_anatomy(subject: Subject, grid: Grid) -> Anatomy:
         *tumour_layers(tumour, is_bone),
     ]
     paint_classes(tissue, layers)
-    image_tissue = tissue.reshape(fine.shape)[tuple(slice(f // 2, None, f) for f in factors)]
+    image_tissue = tissue_map(tissue.reshape(fine.shape), factors)
     labels = label_map(tumour, cochleae, fine, factors)
     return Anatomy(subject, grid, fine, factors, slab_coordinates, tuple(layers), image_tissue, labels)
 
@@ -92,6 +92,11 @@ def tumour_layers(tumour: GrownTumour, is_bone: np.ndarray) -> list[Layer]:
         Layer(Tissue.TUMOUR, tumour.index, tumour.coverage),
         Layer(Tissue.TUMOUR_CYST, tumour.index, tumour.coverage * tumour.cystic),
     ]
+
+
+def tissue_map(tissue: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
+    """The class, uint8, that fills most of every image voxel, from the classes (x, y, z) on the fine grid."""
+    return np.argmax([block_mean(tissue == name, factors) for name in Tissue], axis=0).astype(np.uint8)
 
 
 def label_map(

@@ -83,7 +83,8 @@ def style_bank(generator, generator_path: Path, target_folder: Path, patch_size:
 
 @torch.no_grad()
 def build_style_bank(generator, target_folder: Path, windows: dict[str, tuple[float, float]],
-                     patch_size: tuple[int, ...], device: torch.device | str, fingerprint: str = "") -> StyleBank:  # fmt: skip
+                     patch_size: tuple[int, ...], device: torch.device | str,
+                     fingerprint: str = "") -> StyleBank:  # fmt: skip
     """Style vector of each exemplar: mean of its patches' unit vectors, renormalised."""
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.label_hint import LabelHint
 
 
@@ -31,6 +32,17 @@ class PretrainingConfig:
     label_hint: LabelHint | None = None
     checkpoint_every: int = 250
     panel_every: int = 250
+
+    def __post_init__(self):
+        """Raises InputError if the values contradict each other."""
+        if self.iterations <= self.style_warmup:
+            raise InputError(
+                f"{self.iterations} iterations, expected more than the {self.style_warmup} of the style warm-up"
+            )
+        if any(style > whole for style, whole in zip(self.style_patch_size, self.patch_size, strict=True)):
+            raise InputError(f"style patch {self.style_patch_size} is larger than the patch {self.patch_size}")
+        if self.batch_size < 1:
+            raise InputError(f"batch size {self.batch_size}, expected at least 1")
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""

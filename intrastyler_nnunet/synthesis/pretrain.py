@@ -125,7 +125,8 @@ def centre_styles(generator: Generator, images: torch.Tensor) -> None:
 def warm_up_step(state: TrainingState, batch, plan, config: PretrainingConfig) -> dict[str, torch.Tensor]:
     """One update of the style encoder alone."""
     loss = style_step(state.networks.generator, batch, plan, config)
-    _update(state.generator_optimizer, loss)
+    # Weighted as in the full loss: Adam's memory of the gradients' size must fit what follows.
+    _update(state.generator_optimizer, config.lambda_style * loss)
     _update_average(state, config.ema_decay)
     return {"style": loss.detach()}
 

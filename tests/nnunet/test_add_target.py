@@ -87,6 +87,20 @@ def test_restart_makes_only_what_is_missing_or_out_of_date(own_dataset):
     assert read_windows(folder)["target_2"][1] > windows["target_2"][1]
 
 
+def test_a_case_cut_short_does_not_look_complete(own_dataset):
+    """Something in the way of the second file stops the case half-way."""
+    folder = target_folder(own_dataset)
+    for path in folder.glob("target_0*"):
+        path.unlink()
+    (folder / "target_0_seg.b2nd").mkdir()
+    with pytest.raises(OSError, match="target_0_seg.b2nd"):
+        add_target(998, "nnUNetPlans", 1)
+    assert "target_0" not in folders.case_names(folder)
+    (folder / "target_0_seg.b2nd").rmdir()
+    add_target(998, "nnUNetPlans", 1)
+    assert "target_0" in folders.case_names(folder)
+
+
 def no_folder(dataset):
     shutil.rmtree(dataset.raw / "imagesTarget")
 
@@ -152,6 +166,7 @@ def test_unset_variable_is_refused(own_dataset, capsys, monkeypatch, variable):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (["-d", "998", "-np", "-1"], "-np is -1, expected 1 or more"),
         (["-d", "997"], "no dataset has the id 997"),
         (["-d", "Dataset997_Other"], "Dataset997_Other: no such folder"),
         (["-d", "Tiny"], "'Tiny' is neither"),

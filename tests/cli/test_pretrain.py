@@ -1,0 +1,45 @@
+"""`intrastyler pretrain` on a tiny preprocessed dataset."""
+
+import json
+
+import pytest
+import torch
+
+from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.styles.bank import StyleBank
+
+COMMAND = ("pretrain", "-d", "998", "-c", "tiny", "-device", "cpu", "--preset", "mini", "--style-warmup", "1")
+
+
+def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset):
+    main([*COMMAND, "--iterations", "2", "--label-hint"])
+    folder = own_dataset.root / "nnUNet_results" / "Dataset998_Tiny" / "IntraStyler__nnUNetPlans__tiny"
+    generator = Generator.load(folder / "generator.safetensors")
+    plans = json.loads((own_dataset.preprocessed / "nnUNetPlans.json").read_text())
+    fullres = plans["configurations"]["3d_fullres"]
+    assert list(generator.metadata.spacing) == fullres["spacing"]
+    assert list(generator.metadata.normalization) == fullres["normalization_schemes"]
+    assert generator.metadata.label_hint.inverted == (3,)
+    bank = StyleBank.load(folder / "style_bank.safetensors")
+    assert len(bank.names) == len(list((own_dataset.raw / "imagesTarget").iterdir()))
+    torch.testing.assert_close(bank.vectors.norm(dim=1), torch.ones(len(bank.names)))
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (("--iterations", "1"), "expected more than the 1"),
+        (("--iterations", "2", "--patch-size", "999", "8", "8"), "larger than the smallest case"),
+        (("--iterations", "2", "--preset", "huge"), "expected one of reference, compact, mini"),
+        (("--iterations", "2", "-c", "3d_other"), "no configuration '3d_other'"),
+        (("--iterations", "2", "--batch-size", "0"), "expected at least 1"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(own_dataset, capsys, arguments, expected):
+    with pytest.raises(SystemExit) as stopped:
+        main([*COMMAND, *arguments])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert expected in message and message.count("\n") == 1
+    assert not list((own_dataset.root / "nnUNet_results").rglob("IntraStyler__*"))

@@ -1,0 +1,48 @@
+"""The demo's bookkeeping; its stages are the commands other tests run."""
+import json
+
+import pytest
+
+from intrastyler_nnunet.demonstration.stages import Stage, run_command, run_stages
+from intrastyler_nnunet.demonstration.summary import split_test_cases, table
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.simulation.plan import plan_dataset
+
+
+def test_a_second_call_continues_with_the_stage_that_failed(tmp_path):
+    calls = []
+
+    def failing():
+        calls.append("train")
+        if calls.count("train") == 1:
+            raise InputError("interrupted")
+
+    stages = [Stage("simulate", lambda: calls.append("simulate")), Stage("train", failing)]
+    with pytest.raises(InputError):
+        run_stages(stages, tmp_path)
+    run_stages(stages, tmp_path)
+    run_stages(stages, tmp_path)
+    assert calls == ["simulate", "train", "train"]
+
+
+def test_a_failing_command_stops_the_demo():
+    with pytest.raises(InputError, match="exit code 2"):
+        run_command("intrastyler no-such-command")
+
+
+def test_test_cases_are_split_by_whether_their_site_has_exemplars(tmp_path):
+    cases = plan_dataset("small", 3, paired=False, test_head="colin27")
+    (tmp_path / "sites.json").write_text(json.dumps({"cases": [case.record() for case in cases]}))
+    groups = split_test_cases(tmp_path / "sites.json")
+    target_sites = {case.site for case in cases if case.split == "target"}
+    sites = {case.case: case.site for case in cases}
+    assert {sites[name] for name in groups["seen_sites"]} == target_sites
+    assert {sites[name] for name in groups["unseen_site"]}.isdisjoint(target_sites)
+    assert sorted(groups["seen_sites"] + groups["unseen_site"]) == sorted(c.case for c in cases if c.split == "test")
+
+
+def test_the_table_shows_every_figure():
+    structure = {"dice": 0.75, "assd": 1.25}
+    scores = {"mean_dice": 0.5, "structures": dict.fromkeys(("extra_meatal", "intra_meatal", "cochlea"), structure)}
+    text = table({"IntraStyler": {"seen_sites": scores, "unseen_site": scores}})
+    assert text.count("0.500") == 2 and text.count("0.750 / 1.25 mm") == 6
