@@ -1,5 +1,6 @@
 """From a subject to its anatomy on a grid: warped head, inner ear and tumour, ready to be given signals."""
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -27,9 +28,17 @@ class Anatomy:
     fine: Grid
     factors: tuple[int, int, int]  # fine voxels per image voxel
     slab_coordinates: np.ndarray  # (3, n) voxel coordinates in the head slab of every fine voxel
+    head_tissue: np.ndarray  # (n,) uint8: `Tissue` of the head alone at every fine voxel
     layers: tuple[Layer, ...]  # on the fine grid, in painting order
-    tissue: np.ndarray  # (x, y, z) uint8: the `Tissue` that fills most of every image voxel
     labels: np.ndarray  # (x, y, z) uint8: 0 background, 1 extra-meatal, 2 intra-meatal, 3 cochlea
+
+    @cached_property
+    def tissue(self) -> np.ndarray:
+        """The `Tissue` (x, y, z), uint8, that fills most of every image voxel."""
+        tissue = self.head_tissue.copy()
+        paint_classes(tissue, self.layers)
+        shares = [block_mean(tissue.reshape(self.fine.shape) == name, self.factors) for name in Tissue]
+        return np.argmax(shares, axis=0).astype(np.uint8)
 
 
 def build_anatomy(subject: Subject, grid: Grid) -> Anatomy:
@@ -47,21 +56,19 @@ def build_anatomy(subject: Subject, grid: Grid) -> Anatomy:
     start = head.start.astype(np.float32)[:, None]
     is_bone = nearest(head.tissue, points - start) == Tissue.BONE_OR_AIR
     slab_coordinates = displaced(points, tumour, is_bone) - start
-    tissue = nearest(head.tissue, slab_coordinates)
+    head_tissue = nearest(head.tissue, slab_coordinates)
 
     marrow_field = smooth_field(fine, 4.0, (subject.seed, MARROW)).ravel()
     right_cochlea = cochlea(subject.cochlea_size)
     cochleae = [chain_layer(chain, points, softness) for chain in (right_cochlea, right_cochlea.mirrored())]
-    layers = [
-        marrow_layer(points, tissue == Tissue.BONE_OR_AIR, marrow_field, subject.pneumatisation),
+    layers = (
+        marrow_layer(points, head_tissue == Tissue.BONE_OR_AIR, marrow_field, subject.pneumatisation),
         *(chain_layer(chain, points, softness) for chain in bilateral_structures()),
         *cochleae,
         *tumour_layers(tumour, is_bone),
-    ]
-    paint_classes(tissue, layers)
-    image_tissue = tissue_map(tissue.reshape(fine.shape), factors)
+    )
     labels = label_map(tumour, cochleae, fine, factors)
-    return Anatomy(subject, grid, fine, factors, slab_coordinates, tuple(layers), image_tissue, labels)
+    return Anatomy(subject, grid, fine, factors, slab_coordinates, head_tissue, layers, labels)
 
 
 def head_coordinates(subject: Subject, fine: Grid) -> np.ndarray:
@@ -92,11 +99,6 @@ def tumour_layers(tumour: GrownTumour, is_bone: np.ndarray) -> list[Layer]:
         Layer(Tissue.TUMOUR, tumour.index, tumour.coverage),
         Layer(Tissue.TUMOUR_CYST, tumour.index, tumour.coverage * tumour.cystic),
     ]
-
-
-def tissue_map(tissue: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
-    """The class, uint8, that fills most of every image voxel, from the classes (x, y, z) on the fine grid."""
-    return np.argmax([block_mean(tissue == name, factors) for name in Tissue], axis=0).astype(np.uint8)
 
 
 def label_map(

@@ -36,7 +36,7 @@ def marrow_layer(points: np.ndarray, bone: np.ndarray, field: np.ndarray, pneuma
     return Layer(Tissue.MARROW, index[kept], coverage[kept].astype(np.float32))
 
 
-def paint_classes(tissue: np.ndarray, layers: list[Layer]) -> None:
+def paint_classes(tissue: np.ndarray, layers: tuple[Layer, ...]) -> None:
     """Set the class of the voxels of `tissue` (n,) that a layer covers by half or more, in place."""
     for layer in layers:
         tissue[layer.index[layer.coverage >= 0.5]] = layer.tissue

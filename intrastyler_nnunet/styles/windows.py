@@ -1,7 +1,6 @@
 """The intensity window of a case, and the map between nnU-Net space and generator space."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +35,12 @@ def from_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.T
     return (images + 1) / 2 * (hi - lo) + lo
 
 
-def read_windows(folder: Path, processes: int = 0, progress: bool = False) -> dict[str, tuple[float, float]]:
+def read_windows(folder: Path, pool: Executor | None = None) -> dict[str, tuple[float, float]]:
     """The windows of all preprocessed cases in `folder`, cached as JSON; computes those missing or out of date.
 
     Args:
         folder: a preprocessed folder of nnU-Net (`<plans>_<config>` or `<plans>_<config>_target`).
-        processes: worker processes for missing windows; 0 computes in this process.
-        progress: show a progress bar.
+        pool: workers that compute missing windows, behind a progress bar; None computes them in this process.
     """
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
@@ -58,11 +56,9 @@ def read_windows(folder: Path, processes: int = 0, progress: bool = False) -> di
     missing = [case for case in cases if case not in known]
     if missing:
         jobs = [(str(folder), case) for case in missing]
-        if processes:
-            with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-                computed = list(tqdm(pool.map(_window_of, jobs), "windows", len(jobs), disable=not progress))
-        else:
-            computed = list(map(_window_of, jobs))
+        results = (pool.map if pool else map)(_window_of, jobs)
+        description = f"{Path(folder).name}: intensity windows"
+        computed = list(tqdm(results, description, len(jobs), disable=pool is None))
         known.update(zip(missing, computed, strict=True))
         write_json({case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path)
     return {case: tuple(known[case]) for case in cases}

@@ -18,6 +18,8 @@ class PretrainingConfig:
     batch_size: int = 1
     learning_rate: float = 2e-4  # halves linearly to zero over the second half
     betas: tuple[float, float] = (0.5, 0.999)
+    style_learning_rate: float = 5e-5  # of the style encoder, whose contrast has one query per step: slow and steady
+    style_betas: tuple[float, float] = (0.9, 0.999)
     lambda_nce: float = 1.0
     lambda_style: float = 5.0  # paper section 2.5.2
     lambda_consistency: float = 5.0  # paper section 2.5.2

@@ -78,11 +78,16 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
     for module in networks.modules().values():
         module.apply(_initialise)
     average.load_state_dict(networks.generator.state_dict())
-    generator_parameters = [*networks.generator.parameters(), *networks.projector.parameters()]
+    generator = networks.generator
+    synthesis = [
+        *generator.content_encoder.parameters(), *generator.decoder.parameters(), *networks.projector.parameters()
+    ]  # fmt: skip
     options = {"lr": config.learning_rate, "betas": config.betas}
+    style_options = {"lr": config.style_learning_rate, "betas": config.style_betas}
+    groups = [{"params": synthesis} | options, {"params": [*generator.style_encoder.parameters()]} | style_options]
     return TrainingState(
         networks, average,
-        generator_optimizer=torch.optim.Adam(generator_parameters, **options),
+        generator_optimizer=torch.optim.Adam(groups),
         discriminator_optimizer=torch.optim.Adam(networks.discriminator.parameters(), **options),
     )  # fmt: skip
 
@@ -152,10 +157,10 @@ def learning_rate_factor(progress: float) -> float:
 
 def _set_learning_rate(state: TrainingState, config: PretrainingConfig) -> None:
     progress = (state.iteration - config.style_warmup) / (config.iterations - config.style_warmup)
-    rate = config.learning_rate * learning_rate_factor(progress)
-    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    factor = learning_rate_factor(progress)
+    synthesis, style = state.generator_optimizer.param_groups
+    synthesis["lr"] = state.discriminator_optimizer.param_groups[0]["lr"] = config.learning_rate * factor
+    style["lr"] = config.style_learning_rate * factor
 
 
 def _update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
