@@ -91,7 +91,7 @@ def demo_stages(folder: Path, device: str) -> list[Stage]:
 
 
 def write_demo_configuration(folder: Path) -> None:
-    """Add a configuration with smaller patches and half of 3d_fullres' channels to the plans, and the length of the training."""
+    """Add a configuration with smaller patches and half of 3d_fullres' channels to the plans; write the settings."""
     path = folder / "nnUNet_preprocessed" / NAME / f"{PLANS}.json"
     plans = read_json(path)
     architecture = plans["configurations"][BASE_CONFIGURATION]["architecture"]

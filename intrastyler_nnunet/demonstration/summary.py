@@ -4,9 +4,8 @@ from pathlib import Path
 
 from intrastyler_nnunet.demonstration.stages import NAME, TRAINERS
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
+from intrastyler_nnunet.evaluation.labels import CROSSMODA_LABELS
 from intrastyler_nnunet.files import read_json
-
-LABELS = {"extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
 
 
 def summarise(folder: Path) -> dict:
@@ -15,7 +14,7 @@ def summarise(folder: Path) -> dict:
     groups = split_test_cases(raw / "sites.json")
     return {
         method: {
-            group: evaluate_folder(folder / "predictions" / method, raw / "labelsTs", LABELS, cases=cases)
+            group: evaluate_folder(folder / "predictions" / method, raw / "labelsTs", CROSSMODA_LABELS, cases=cases)
             for group, cases in groups.items()
         }
         for method in TRAINERS
@@ -33,7 +32,7 @@ def split_test_cases(sites_file: Path) -> dict[str, list[str]]:
 
 def table(summary: dict) -> str:
     """A line per method and group: mean Dice, then Dice and ASSD (mm) of each structure."""
-    names = list(LABELS)
+    names = list(CROSSMODA_LABELS)
     lines = [f"{'':12} {'':12} {'mean Dice':>9}  " + "  ".join(f"{name + ' Dice / ASSD':>26}" for name in names)]
     for method, groups in summary.items():
         for group, scores in groups.items():
