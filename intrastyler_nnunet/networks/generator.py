@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from intrastyler_nnunet.errors import InputError
@@ -67,7 +67,7 @@ class Generator(nn.Module):
         header = {"config": json.dumps(self.config.to_dict()), "metadata": json.dumps(self.metadata.to_dict())}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
         with written_atomically(path) as temporary:
-            save_file(tensors, temporary, metadata=header)
+            temporary.write_bytes(save(tensors, metadata=header))  # save_file would make it readable to its owner only
 
     @classmethod
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> "Generator":

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
@@ -41,7 +41,8 @@ class StyleBank:
         tensors = {"vectors": self.vectors, "windows": self.windows, "dispersion": self.dispersion}
         header = {"names": json.dumps(self.names), "fingerprint": self.fingerprint}
         with written_atomically(path) as temporary:
-            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata=header)
+            content = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+            temporary.write_bytes(save(content, metadata=header))
 
     @classmethod
     def load(cls, path: Path | str) -> "StyleBank":
