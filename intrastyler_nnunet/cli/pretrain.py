@@ -45,6 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="CrossMoDA labels steer the input (cochlea inverted, tumour darkened); use it when tumour or cochlea "
         "keep their source appearance",
     )  # fmt: skip
+    parser.add_argument(
+        "--lambda-segmentation", type=float, default=0.0,
+        help="weight of two light segmenters that must find the source labels; try 0.5 when structures get lost",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lambda-edge", type=float, default=0.0,
+        help="weight of Sobel-edge consistency; try 1 when outlines move",
+    )  # fmt: skip
+    parser.add_argument(
+        "--instance-noise", type=float, default=0.0,
+        help="deviation of noise shown to the discriminator; try 0.1 when its loss falls below 0.1 and stays there",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -70,6 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         nce_sampling=arguments.nce_sampling,
         label_hint=LabelHint() if arguments.label_hint else None,
+        lambda_segmentation=arguments.lambda_segmentation,
+        lambda_edge=arguments.lambda_edge,
+        instance_noise=arguments.instance_noise,
     )
     device = torch.device(arguments.device)
     path = pretrain(run.source, run.target, run.config, run.metadata, run.folder, device)

@@ -41,7 +41,10 @@ class DiscriminatorConfig:
 # Reference: the paper and its released code. The others trade capacity for speed.
 PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
     "reference": (GeneratorConfig(), DiscriminatorConfig()),
-    "compact": (GeneratorConfig(width=12, outer_kernel=(5, 5, 3), style_width=16), DiscriminatorConfig(width=32)),
+    "compact": (
+        GeneratorConfig(width=12, outer_kernel=(5, 5, 3), style_width=16),
+        DiscriminatorConfig(width=32, levels=2),  # sees 34 voxels in-plane: texture and contrast, not the whole layout
+    ),
     "mini": (GeneratorConfig(width=8, style_width=16), DiscriminatorConfig(width=16)),
 }
 

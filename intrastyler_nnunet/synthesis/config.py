@@ -32,6 +32,10 @@ class PretrainingConfig:
     style_warmup: int = 1000  # first steps, which train the style encoder alone: a generator needs styles that differ
     ema_decay: float = 0.995  # the saved generator is this moving average of the trained one
     label_hint: LabelHint | None = None
+    lambda_segmentation: float = 0.0  # anatomy terms of the released code, which weights them 0.5 and 1
+    lambda_edge: float = 0.0
+    classes: int = 2  # of the source labels, background included; for the segmentation term
+    instance_noise: float = 0.0  # deviation of the noise on all that discriminator and light segmenter see
     checkpoint_every: int = 250
     panel_every: int = 250
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.losses.patch_nce import PatchProjector
+from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
 from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
@@ -74,13 +75,17 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
             PatchProjector(generator_config, config.nce_layers),
             Discriminator(discriminator_config),
         )
+        if config.lambda_segmentation:
+            networks.content_head = ContentHead(networks.generator.content_encoder.out_channels, config.classes)
+            networks.segmenter = LightSegmenter(config.classes)
         average = Generator(generator_config, metadata).requires_grad_(False)
     for module in networks.modules().values():
         module.apply(_initialise)
     average.load_state_dict(networks.generator.state_dict())
     generator = networks.generator
+    own_rates = {id(p) for module in (generator.style_encoder, networks.discriminator) for p in module.parameters()}
     synthesis = [
-        *generator.content_encoder.parameters(), *generator.decoder.parameters(), *networks.projector.parameters()
+        p for module in networks.modules().values() for p in module.parameters() if id(p) not in own_rates
     ]  # fmt: skip
     options = {"lr": config.learning_rate, "betas": config.betas}
     style_options = {"lr": config.style_learning_rate, "betas": config.style_betas}
@@ -144,7 +149,7 @@ def training_step(state: TrainingState, batch, plan, config: PretrainingConfig) 
     loss, terms, translated = generator_step(networks, batch, plan, config)
     _update(state.generator_optimizer, loss)
     networks.discriminator.requires_grad_(True)
-    terms["discriminator"] = discriminator_step(networks.discriminator, batch, translated)
+    terms["discriminator"] = discriminator_step(networks.discriminator, batch, translated, config)
     _update(state.discriminator_optimizer, terms["discriminator"])
     _update_average(state, config.ema_decay)
     return {name: term.detach() for name, term in terms.items()}

@@ -62,7 +62,10 @@ def prepare_run(
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
         raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
     style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
-    config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, **settings)
+    classes = 1 + int(max(plans.get_label_manager(folders.read_dataset_json(dataset)).foreground_labels))
+    config = PretrainingConfig(
+        patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings
+    )
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     return Run(source, target, target_folder, config, metadata, folder)

@@ -8,9 +8,11 @@ from torch import nn
 from torch.func import functional_call
 
 from intrastyler_nnunet.losses.adversarial import discriminator_loss, generator_loss
+from intrastyler_nnunet.losses.anatomy import edge_consistency, segmentation_loss
 from intrastyler_nnunet.losses.patch_nce import PatchProjector, patch_nce
 from intrastyler_nnunet.losses.query_selection import gather_places, sample_places, select_by_attention
 from intrastyler_nnunet.losses.style import style_consistency, style_contrast
+from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
 from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import apply_label_hint
@@ -26,10 +28,12 @@ class Networks:
     generator: Generator
     projector: PatchProjector
     discriminator: Discriminator
+    content_head: ContentHead | None = None  # these two only with the segmentation term
+    segmenter: LightSegmenter | None = None
 
     def modules(self) -> dict[str, nn.Module]:
         """By the name under which a checkpoint holds them."""
-        return {"generator": self.generator, "projector": self.projector, "discriminator": self.discriminator}
+        return {name: module for name, module in vars(self).items() if module is not None}
 
 
 @dataclass(frozen=True)
@@ -64,19 +68,28 @@ def generator_step(
     )
     translated = images[:count]
     nce = _patch_nce(networks, images, features, config)
-    adversarial = generator_loss(discriminator(translated))
+    shown = with_noise(translated, config.instance_noise)
+    adversarial = generator_loss(discriminator(shown))
     output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
     consistency = style_consistency(_judge_style(generator, output_patch), style)
     loss = (
         adversarial + config.lambda_nce * nce + config.lambda_style * contrast + config.lambda_consistency * consistency
     )
     terms = {"adversarial": adversarial, "nce": nce, "style": contrast, "consistency": consistency}
+    if config.lambda_segmentation:
+        terms["segmentation"] = _segmentation(networks, batch, shown, features[-1][:count])
+        loss = loss + config.lambda_segmentation * terms["segmentation"]
+    if config.lambda_edge:
+        terms["edge"] = edge_consistency(batch.source, translated)
+        loss = loss + config.lambda_edge * terms["edge"]
     return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
 
 
-def discriminator_step(discriminator: Discriminator, batch: TrainingPatches, translated: torch.Tensor) -> torch.Tensor:
+def discriminator_step(
+    discriminator: Discriminator, batch: TrainingPatches, translated: torch.Tensor, config: PretrainingConfig
+) -> torch.Tensor:
     """The discriminator's loss () for the translations of this step and the batch's real target patches."""
-    scores = discriminator(torch.cat([batch.target, translated]))
+    scores = discriminator(with_noise(torch.cat([batch.target, translated]), config.instance_noise))
     real, fake = scores.chunk(2)
     return discriminator_loss(real, fake)
 
@@ -84,6 +97,20 @@ def discriminator_step(discriminator: Discriminator, batch: TrainingPatches, tra
 def style_step(generator: Generator, batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig) -> torch.Tensor:
     """The style contrast () alone, for the style encoder's warm-up."""
     return _style_of_exemplars(generator, batch, plan.perturbation, config)[1]
+
+
+def with_noise(images: torch.Tensor, deviation: float) -> torch.Tensor:
+    """Instance noise: hides faint patterns by which translations could be told apart, or labels be passed on."""
+    return images + deviation * torch.randn_like(images) if deviation else images
+
+
+def _segmentation(
+    networks: Networks, batch: TrainingPatches, translated: torch.Tensor, content: torch.Tensor
+) -> torch.Tensor:
+    """Both segmenters against the source label: the structures stay in the content, and visible in the output."""
+    loss, labels = segmentation_loss(), batch.source_labels
+    from_content = networks.content_head(content, labels.shape[2:])
+    return loss(from_content, labels) + loss(networks.segmenter(translated), labels)
 
 
 def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:

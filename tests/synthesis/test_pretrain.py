@@ -112,20 +112,34 @@ def test_every_network_learns(cases):
     assert unchanged == []
 
 
+def test_the_anatomy_terms_train_their_segmenters_too(cases):
+    config = replace(CONFIG, style_warmup=0, lambda_segmentation=0.5, lambda_edge=1.0, classes=4, instance_noise=0.1)
+    state = initial_state(config, METADATA, torch.device("cpu"))
+    before = {name: weight.clone() for name, weight in state.networks.segmenter.state_dict().items()}
+    terms = next(training_steps(state, *cases, config, METADATA, torch.device("cpu")))
+    assert {"segmentation", "edge"} <= set(terms)
+    after = state.networks.segmenter.state_dict()
+    assert all(not torch.equal(before[name], after[name]) for name in before if name.endswith("weight"))
+    assert state.networks.content_head.classifier.weight.grad.abs().sum() > 0
+
+
 def test_learning_rate_falls_in_the_second_half():
     assert [learning_rate_factor(p) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
 
 
-@pytest.mark.parametrize("sampling", ["random", "qs_attn"])
+ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
+
+
+@pytest.mark.parametrize("changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS])
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
-def test_the_step_runs_on_a_cuda_device(precision, sampling):
-    config = replace(CONFIG, nce_sampling=sampling)
+def test_the_step_runs_on_a_cuda_device(precision, changed):
+    config = replace(CONFIG, **changed)
     plan = sample_plan(np.random.default_rng(0), CONFIG, METADATA.axes, METADATA.spacing)
     with fake_cuda(autocast=precision):
-        state = initial_state(CONFIG, METADATA, torch.device("cuda"))
+        state = initial_state(config, METADATA, torch.device("cuda"))
         patch, style_patch = torch.rand(1, 1, 18, 16, 8), torch.rand(1, 1, 12, 12, 8)
         batch = TrainingPatches(patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch)
         loss, terms, translated = generator_step(state.networks, batch, plan, config)
-        discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated)
+        discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, config)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
         assert loss.dtype == torch.float32

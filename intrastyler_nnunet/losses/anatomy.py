@@ -1,0 +1,44 @@
+"""The optional anatomy terms of the paper's released code: segmentation and edge consistency."""
+
+import torch
+import torch.nn.functional as F
+from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
+from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
+from torch import nn
+
+EPSILON = 1e-6  # under the square root of the edge strength, whose gradient is infinite at 0
+
+
+def segmentation_loss() -> nn.Module:
+    """nnU-Net's Dice + cross entropy, of logits (B, C, *spatial) and labels (B, 1, *spatial)."""
+    dice = {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False}
+    return DC_and_CE_loss(dice, {}, dice_class=MemoryEfficientSoftDiceLoss)
+
+
+def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference of the Sobel edge strengths, each divided by its image's mean.
+
+    The division makes the term blind to contrast: an edge may change its height, but not its place.
+
+    Args:
+        source, translated: (B, 1, X, Y, Z) in [-1, 1].
+    """
+    return (_relative_edges(source) - _relative_edges(translated)).abs().mean()
+
+
+def sobel_strength(image: torch.Tensor) -> torch.Tensor:
+    """Length of the 3D Sobel gradient (per voxel spacing) of (B, 1, X, Y, Z); borders are replicated."""
+    smooth = torch.tensor([1.0, 2.0, 1.0], device=image.device) / 4
+    slope = torch.tensor([-1.0, 0.0, 1.0], device=image.device) / 2
+    kernels = [
+        x[:, None, None] * y[None, :, None] * z[None, None, :]
+        for x, y, z in ((slope, smooth, smooth), (smooth, slope, smooth), (smooth, smooth, slope))
+    ]
+    padded = F.pad(image.float(), (1,) * 6, mode="replicate")
+    gradient = F.conv3d(padded, torch.stack(kernels)[:, None])
+    return (gradient.square().sum(dim=1, keepdim=True) + EPSILON).sqrt()
+
+
+def _relative_edges(image: torch.Tensor) -> torch.Tensor:
+    strength = sobel_strength(image)
+    return strength / strength.mean(dim=(1, 2, 3, 4), keepdim=True)
