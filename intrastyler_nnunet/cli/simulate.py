@@ -8,7 +8,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("-d", dest="dataset", type=int, default=990, help="dataset id")
     parser.add_argument(
-        "--scale", choices=("tiny", "small", "full"), default="small",
+        "--scale", choices=("tiny", "small", "pretraining", "full"), default="small",
         help="tiny for a quick look, small for training on a laptop, full for the challenge's geometry",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other subjects and scans")

@@ -17,8 +17,8 @@ DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
 CONFIGURATION, BASE_CONFIGURATION = "3d_demo", "3d_fullres"
 TRAINERS = {"NoAdapt": "nnUNetTrainerIntraStylerNoTranslation", "IntraStyler": "nnUNetTrainerIntraStyler"}
 SEED = 7  # the shipped generator was trained on another seed's subjects
-PATCH_SIZE = [16, 48, 64]  # two thirds of the image in plane: small structures fill more of it, steps are faster
-TRAINING = {"num_epochs": 30, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
+BATCH_SIZE = 1  # a patch is the whole image, as the generator saw it in its own training
+TRAINING = {"num_epochs": 35, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def demo_stages(folder: Path, device: str) -> list[Stage]:
 
 
 def write_demo_configuration(folder: Path) -> None:
-    """Add a configuration with smaller patches and half of 3d_fullres' channels to the plans; write the settings."""
+    """Add a configuration with batches of one and half of 3d_fullres' channels to the plans; write the settings."""
     path = folder / "nnUNet_preprocessed" / NAME / f"{PLANS}.json"
     plans = read_json(path)
     architecture = plans["configurations"][BASE_CONFIGURATION]["architecture"]
@@ -99,7 +99,7 @@ def write_demo_configuration(folder: Path) -> None:
     narrow = kwargs | {"features_per_stage": [features // 2 for features in kwargs["features_per_stage"]]}
     plans["configurations"][CONFIGURATION] = {
         "inherits_from": BASE_CONFIGURATION,
-        "patch_size": PATCH_SIZE,
+        "batch_size": BATCH_SIZE,
         "architecture": architecture | {"arch_kwargs": narrow},
     }
     write_json(plans, path)

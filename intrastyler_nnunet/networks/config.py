@@ -16,7 +16,7 @@ class GeneratorConfig:
     strides: tuple[Triple, ...] = ((2, 2, 2), (2, 2, 2))  # one entry per down-sampling stage
     outer_kernel: Triple = (7, 7, 7)  # first and last convolution
     style_dim: int = 256  # K, length of the style vector
-    style_width: int = 64  # channels after the style encoder's first convolution
+    style_width: int = 64  # channels after the style encoder's first convolution; 0: none, styles are codes
     released_blur: bool = False  # the blur of the paper's released code, for its weights only
 
     def to_dict(self) -> dict:
@@ -42,8 +42,11 @@ class DiscriminatorConfig:
 PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
     "reference": (GeneratorConfig(), DiscriminatorConfig()),
     "compact": (
-        GeneratorConfig(width=12, outer_kernel=(5, 5, 3), style_width=16),
-        DiscriminatorConfig(width=32, levels=2),  # sees 34 voxels in-plane: texture and contrast, not the whole layout
+        # Half the depth of down-sampling along the thick slices, where the cochlea is a handful of voxels.
+        GeneratorConfig(
+            width=12, residual_blocks=6, strides=((2, 2, 1), (2, 2, 2)), outer_kernel=(5, 5, 3), style_width=16
+        ),
+        DiscriminatorConfig(width=32),
     ),
     "mini": (GeneratorConfig(width=8, style_width=16), DiscriminatorConfig(width=16)),
 }

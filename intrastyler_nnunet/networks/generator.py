@@ -30,7 +30,7 @@ class Generator(nn.Module):
         self.metadata = metadata or GeneratorMetadata()
         self.content_encoder = ContentEncoder(config)
         self.decoder = Decoder(config)
-        self.style_encoder = StyleEncoder(config.style_width, config.style_dim)
+        self.style_encoder = StyleEncoder(config.style_width, config.style_dim) if config.style_width else None
 
     def encode_style(self, exemplar: torch.Tensor) -> torch.Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> style vectors (B, K) of unit length."""

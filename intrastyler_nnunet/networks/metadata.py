@@ -17,6 +17,7 @@ class GeneratorMetadata:
     normalization: tuple[str, ...] | None = None  # nnU-Net's scheme names, one per channel
     patch_size: tuple[int, ...] | None = None  # of the generator, voxels in nnU-Net's axis order
     style_patch_size: tuple[int, ...] | None = None  # of the style encoder
+    codes: dict[str, tuple[float, ...]] = field(default_factory=dict)  # style by target case, where none is learnt
     label_hint: LabelHint | None = None  # the generator expects its input changed by this hint
     training: dict = field(default_factory=dict)  # summary for people, never interpreted
 
@@ -28,7 +29,8 @@ class GeneratorMetadata:
     def from_dict(cls, values: dict) -> "GeneratorMetadata":
         """Inverse of `to_dict` after a round trip through JSON."""
         values = {
-            name: value if name in ("training", "label_hint") else _tupled(value) for name, value in values.items()
+            name: value if name in ("training", "label_hint", "codes") else _tupled(value)
+            for name, value in values.items()
         }
         if values.get("label_hint") is not None:
             values["label_hint"] = LabelHint(**{k: _tupled(v) for k, v in values["label_hint"].items()})

@@ -23,6 +23,8 @@ class Scale:
 SCALES: dict[str, Scale] = {
     "tiny": Scale(Grid((48, 40, 12), (2.0, 1.6, 2.0)), source=6, target=6, test=4),
     "small": Scale(Grid((96, 64, 16), (1.0, 1.0, 1.5)), source=40, target=45, test=32),
+    # as "small", with enough cases that a discriminator cannot learn them by heart
+    "pretraining": Scale(Grid((96, 64, 16), (1.0, 1.0, 1.5)), source=160, target=180, test=32),
     "full": Scale(Grid((256, 144, 32), (0.41015625, 0.41015625, 1.0)), source=60, target=75, test=32),
 }
 

@@ -90,6 +90,9 @@ def build_style_bank(generator, target_folder: Path, windows: dict[str, tuple[fl
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
     dataset = nnUNetDatasetBlosc2(str(target_folder), sorted(windows))
+    codes = generator.metadata.codes
+    if codes:
+        return _bank_of_codes({name: codes[name] for name in sorted(windows) if name in codes}, windows, fingerprint)
     vectors, dispersions = [], []
     for name in dataset.identifiers:
         volume = torch.from_numpy(np.asarray(dataset.load_case(name)[0][:1])).to(device)
@@ -101,6 +104,19 @@ def build_style_bank(generator, target_folder: Path, windows: dict[str, tuple[fl
         vectors=torch.stack(vectors),
         windows=torch.tensor([windows[name] for name in dataset.identifiers]),
         dispersion=torch.stack(dispersions),
+        fingerprint=fingerprint,
+    )
+
+
+def _bank_of_codes(codes: dict[str, tuple[float, ...]], windows: dict, fingerprint: str) -> StyleBank:
+    """The bank of a generator whose styles are codes; exemplars without a code are none of its styles."""
+    if not codes:
+        raise InputError("the generator's styles are codes, and no preprocessed target image has one")
+    return StyleBank(
+        names=tuple(codes),
+        vectors=torch.tensor([codes[name] for name in codes]),
+        windows=torch.tensor([windows[name] for name in codes]),
+        dispersion=torch.zeros(len(codes)),
         fingerprint=fingerprint,
     )
 

@@ -1,8 +1,10 @@
 """The state of a training run, written atomically, so that a run cut at any moment can go on."""
 
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
@@ -13,6 +15,8 @@ from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.step import Networks
 
 FILE_NAME = "checkpoint.pt"
+PREVIOUS_NAME = "checkpoint_previous.pt"  # the one before, should the latest be damaged
+COUNTERS = ("iteration", "skipped", "skipped_in_a_row")
 
 
 @dataclass
@@ -23,33 +27,50 @@ class TrainingState:
     average: Generator  # exponential moving average of the generator
     generator_optimizer: torch.optim.Adam
     discriminator_optimizer: torch.optim.Adam
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler(enabled=False))
     iteration: int = 0
+    skipped: int = 0  # updates whose gradient was not finite
+    skipped_in_a_row: int = 0
 
 
 def save_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Path) -> None:
-    """Write the state to `folder`."""
+    """Write the state to `folder`, and keep the checkpoint before it.
+
+    Raises:
+        InputError: it cannot be written (a full disk); the checkpoints that are there stay as they are.
+    """
     content = {
-        "iteration": state.iteration,
+        **{name: getattr(state, name) for name in COUNTERS},
+        "scaler": state.scaler.state_dict(),
         "config": json.dumps(config.to_dict()),
         "average": state.average.state_dict(),
         "generator_optimizer": state.generator_optimizer.state_dict(),
         "discriminator_optimizer": state.discriminator_optimizer.state_dict(),
         **{name: module.state_dict() for name, module in state.networks.modules().items()},
     }
-    with written_atomically(folder / FILE_NAME) as temporary:
-        torch.save(content, temporary)
+    path = folder / FILE_NAME
+    try:
+        with written_atomically(path) as temporary:
+            torch.save(content, temporary)
+            if path.exists():
+                os.replace(path, folder / PREVIOUS_NAME)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: cannot be written ({reason}), expected a writable disk with space; earlier checkpoints are intact"
+        ) from None
 
 
 def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Path) -> bool:
-    """Restore the state in place; False if `folder` has no checkpoint.
+    """Restore the state in place from the latest readable checkpoint; False if `folder` has none.
 
     Raises:
-        InputError: the checkpoint was made with other settings, so going on would mix two runs.
+        InputError: the checkpoint was made with other settings, so going on would mix two runs; or none is readable.
     """
-    path = folder / FILE_NAME
-    if not path.is_file():
+    paths = [path for path in (folder / FILE_NAME, folder / PREVIOUS_NAME) if path.is_file()]
+    if not paths:
         return False
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    path, content = _latest_readable(paths)
     before, now = json.loads(content["config"]), json.loads(json.dumps(config.to_dict()))
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
     if changed:
@@ -59,5 +80,16 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
     state.average.load_state_dict(content["average"])
     state.generator_optimizer.load_state_dict(content["generator_optimizer"])
     state.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
-    state.iteration = content["iteration"]
+    state.scaler.load_state_dict(content["scaler"])
+    for name in COUNTERS:
+        setattr(state, name, content[name])
     return True
+
+
+def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
+    for path in paths:
+        try:
+            return path, torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
+            print(f"{path}: not readable ({str(error).splitlines()[0]})")
+    raise InputError(f"{paths[0]}: no readable checkpoint, expected one written by intrastyler; use a new folder")

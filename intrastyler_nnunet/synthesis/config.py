@@ -5,6 +5,10 @@ from dataclasses import asdict, dataclass
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.label_hint import LabelHint
 
+# The paper's and its competitors: an exemplar's vector | a one-hot code of its sub-domain | one constant style
+METHODS = ("intrastyler", "unified", "nodiverse")
+PRECISIONS = ("float32", "bfloat16", "float16")
+
 
 @dataclass(frozen=True)
 class PretrainingConfig:
@@ -14,8 +18,13 @@ class PretrainingConfig:
     patch_size: tuple[int, ...]  # of the generator and discriminator
     style_patch_size: tuple[int, ...]  # of the style encoder; smaller, so that two patches of one exemplar differ
     iterations: int
+    method: str = "intrastyler"
+    subdomain: str | None = None  # train on this sub-domain's target cases alone (MultiNets: one network each)
+    subdomain_pattern: str | None = None  # where sites.json does not name the sub-domains; see `read_subdomains`
     seed: int = 0
     batch_size: int = 1
+    accumulate: int = 1  # batches whose gradients are averaged before an update
+    precision: str = "float32"  # or "bfloat16", "float16": of convolutions; norms and losses stay in float32
     learning_rate: float = 2e-4  # halves linearly to zero over the second half
     betas: tuple[float, float] = (0.5, 0.999)
     style_learning_rate: float = 5e-5  # of the style encoder, whose contrast has one query per step: slow and steady
@@ -49,6 +58,21 @@ class PretrainingConfig:
             raise InputError(f"style patch {self.style_patch_size} is larger than the patch {self.patch_size}")
         if self.batch_size < 1:
             raise InputError(f"batch size {self.batch_size}, expected at least 1")
+        if self.accumulate < 1:
+            raise InputError(f"{self.accumulate} accumulated batches, expected at least 1")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
+        if self.method not in METHODS:
+            raise InputError(f"method {self.method!r} is not known, expected one of {', '.join(METHODS)}")
+        if self.method != "intrastyler" and self.style_warmup:
+            raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
+
+    def weights(self) -> dict[str, float]:
+        """The factor of each of the generator's loss terms."""
+        return {
+            "adversarial": 1.0, "nce": self.lambda_nce, "style": self.lambda_style,
+            "consistency": self.lambda_consistency, "segmentation": self.lambda_segmentation, "edge": self.lambda_edge,
+        }  # fmt: skip
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""

@@ -19,23 +19,25 @@ class TrainingPatches:
     target: torch.Tensor
     style_query: torch.Tensor  # two random places of the target patch's own volume
     style_positive: torch.Tensor
+    style_code: torch.Tensor  # (1, K) of the target case, where styles are codes; else (1, 0)
 
 
 class PreprocessedCases:
-    """The preprocessed cases of one domain with their intensity windows.
+    """The preprocessed cases of one domain with their intensity windows; with `codes`, only the cases that have one.
 
     Raises:
         InputError: the folder has no case, or a case is smaller than the patch.
     """
 
-    def __init__(self, folder: Path, axes: tuple[int, int, int]):
+    def __init__(self, folder: Path, axes: tuple[int, int, int], codes: dict[str, tuple[float, ...]] | None = None):
         from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
         self.axes = axes
         self.windows = read_windows(folder)
         if not self.windows:
             raise InputError(f"{folder}: no preprocessed cases found")
-        self.dataset = nnUNetDatasetBlosc2(str(folder), sorted(self.windows))
+        self.codes = codes or {}
+        self.dataset = nnUNetDatasetBlosc2(str(folder), sorted(self.codes or self.windows))
         self.names = self.dataset.identifiers
         self.shapes = {name: self.dataset.load_case(name)[0].shape[1:] for name in self.names}
 
@@ -74,7 +76,8 @@ def sample_patches(
         image, labels = image.flip(2), labels.flip(2)
     if rng.random() < 0.5:
         exemplar = exemplar.flip(2)
-    return TrainingPatches(image, labels, exemplar, query, positive)
+    code = torch.tensor([target.codes.get(target_name, ())])
+    return TrainingPatches(image, labels, exemplar, query, positive, code)
 
 
 def batch_of(samples: list[TrainingPatches], device: torch.device) -> TrainingPatches:

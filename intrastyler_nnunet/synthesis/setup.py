@@ -7,8 +7,10 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.styles.windows import read_windows
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+from intrastyler_nnunet.synthesis.subdomains import codes_of, read_subdomains
 
 STYLE_PATCH_FRACTION = 0.7  # of the patch in every axis: two style patches of one exemplar overlap, but differ
 SMALLEST_STYLE_PATCH = 8
@@ -40,22 +42,25 @@ def prepare_run(
 
     Raises:
         InputError: unknown preset, dataset or configuration; nothing preprocessed; a 2D configuration; a patch
-            larger than the smallest case.
+            larger than the smallest case; a sub-domain without cases.
     """
     preset(settings["preset"])
     plans = folders.read_plans(dataset, plans_name)
     configuration = folders.read_configuration(plans, configuration_name)
     if len(configuration.patch_size) != 3:
         raise InputError(f"configuration {configuration_name} is 2D, expected a 3D configuration such as 3d_fullres")
+    target_folder = folders.require_target(dataset, plans, configuration_name)
+    codes = _codes(dataset, target_folder, **settings)
     metadata = GeneratorMetadata(
+        method=settings.get("method", "intrastyler"),
+        codes=codes,
         spacing=tuple(configuration.spacing),
         transpose_forward=tuple(plans.transpose_forward),
         normalization=tuple(configuration.normalization_schemes),
         label_hint=settings.get("label_hint"),
     )
     source = PreprocessedCases(folders.configuration_folder(dataset, plans, configuration_name), metadata.axes)
-    target_folder = folders.require_target(dataset, plans, configuration_name)
-    target = PreprocessedCases(target_folder, metadata.axes)
+    target = PreprocessedCases(target_folder, metadata.axes, codes)
     smallest = tuple(min(pair) for pair in zip(source.smallest(), target.smallest(), strict=True))
     if patch_size is None:
         patch_size = [min(pair) for pair in zip(configuration.patch_size, smallest, strict=True)]
@@ -63,9 +68,22 @@ def prepare_run(
         raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
     style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
     classes = 1 + int(max(plans.get_label_manager(folders.read_dataset_json(dataset)).foreground_labels))
-    config = PretrainingConfig(
-        patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings
-    )
+    config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings)
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     return Run(source, target, target_folder, config, metadata, folder)
+
+
+def _codes(
+    dataset: str, target_folder: Path, method: str = "intrastyler", subdomain: str | None = None,
+    subdomain_pattern: str | None = None, **_,
+) -> dict[str, tuple[float, ...]]:  # fmt: skip
+    """Style codes of the target cases; empty for IntraStyler, whose styles are learnt."""
+    if method == "intrastyler":
+        if subdomain or subdomain_pattern:
+            raise InputError("method intrastyler has no sub-domains, expected --method unified or nodiverse with them")
+        return {}
+    cases = sorted(read_windows(target_folder))
+    if method == "nodiverse" and subdomain is None:
+        return dict.fromkeys(cases, (1.0,))
+    return codes_of(read_subdomains(dataset, cases, subdomain_pattern), method, subdomain)

@@ -54,9 +54,13 @@ def generator_step(
         discriminator's step.
     """
     generator, discriminator = networks.generator, networks.discriminator
-    style, contrast = _style_of_exemplars(generator, batch, plan.perturbation, config)
-    # E_S learns from the style contrast alone: left to the generator's losses, all its vectors become alike.
-    style = style.detach()
+    terms: dict[str, torch.Tensor] = {}
+    if config.method == "intrastyler":
+        style, terms["style"] = _style_of_exemplars(generator, batch, plan.perturbation, config)
+        # E_S learns from the style contrast alone: left to the generator's losses, all its vectors become alike.
+        style = style.detach()
+    else:
+        style = batch.style_code
     source = batch.source
     if config.label_hint is not None:
         source = apply_label_hint(source, batch.source_labels, config.label_hint)
@@ -67,21 +71,18 @@ def generator_step(
         torch.cat([source, batch.target]), torch.cat([style, style]), config.nce_layers
     )
     translated = images[:count]
-    nce = _patch_nce(networks, images, features, config)
+    terms["nce"] = _patch_nce(networks, images, features, config)
     shown = with_noise(translated, config.instance_noise)
-    adversarial = generator_loss(discriminator(shown))
-    output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
-    consistency = style_consistency(_judge_style(generator, output_patch), style)
-    loss = (
-        adversarial + config.lambda_nce * nce + config.lambda_style * contrast + config.lambda_consistency * consistency
-    )
-    terms = {"adversarial": adversarial, "nce": nce, "style": contrast, "consistency": consistency}
+    terms["adversarial"] = generator_loss(discriminator(shown))
+    if config.method == "intrastyler":
+        output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
+        terms["consistency"] = style_consistency(_judge_style(generator, output_patch), style)
     if config.lambda_segmentation:
         terms["segmentation"] = _segmentation(networks, batch, shown, features[-1][:count])
-        loss = loss + config.lambda_segmentation * terms["segmentation"]
     if config.lambda_edge:
         terms["edge"] = edge_consistency(batch.source, translated)
-        loss = loss + config.lambda_edge * terms["edge"]
+    weights = config.weights()
+    loss = sum(weights[name] * term for name, term in terms.items())
     return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
 
 

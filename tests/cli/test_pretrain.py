@@ -34,12 +34,42 @@ def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset)
         (("--iterations", "2", "--preset", "huge"), "expected one of reference, compact, mini"),
         (("--iterations", "2", "-c", "3d_other"), "no configuration '3d_other'"),
         (("--iterations", "2", "--batch-size", "0"), "expected at least 1"),
+        (("--iterations", "2", "--precision", "int8"), "expected one of float32, bfloat16, float16"),
+        (("--iterations", "2", "--subdomain", "ldn"), "method intrastyler has no sub-domains"),
+        (("--iterations", "2", "--method", "unified"), "no style encoder to warm up"),
+        (("--iterations", "2", "--method", "unified", "--subdomain-pattern", "(x"), "expected an expression with one"),
+        (("--iterations", "2", "--method", "unified", "--subdomain-pattern", "no(thing)"), "finds nothing in its name"),
+        (
+            ("--iterations", "2", "--method", "nodiverse", "--subdomain", "ldn", "--subdomain-pattern", r"(\d)$"),
+            "sub-domain 'ldn' has no target case",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(own_dataset, capsys, arguments, expected):
+    if "unified" in arguments and "--subdomain-pattern" not in arguments:
+        (own_dataset.raw / "sites.json").write_text(json.dumps({"cases": [
+            {"case": path.name.removesuffix("_0000.nii.gz"), "site": "a"}
+            for path in (own_dataset.raw / "imagesTarget").iterdir()
+        ]}))  # fmt: skip
     with pytest.raises(SystemExit) as stopped:
         main([*COMMAND, *arguments])
     assert stopped.value.code == 2
     message = capsys.readouterr().err
     assert expected in message and message.count("\n") == 1
     assert not list((own_dataset.root / "nnUNet_results").rglob("IntraStyler__*"))
+
+
+@pytest.mark.parametrize("arguments, length", [
+    (("--method", "unified", "--subdomain-pattern", r"(\d)$"), None),
+    (("--method", "nodiverse"), 1),
+])  # fmt: skip
+def test_competitors_make_a_generator_and_a_bank_the_trainer_can_use(own_dataset, arguments, length):
+    names = sorted(path.name.removesuffix("_0000.nii.gz") for path in (own_dataset.raw / "imagesTarget").iterdir())
+    main([*COMMAND, "--iterations", "2", "--style-warmup", "0", *arguments])
+    folder = own_dataset.root / "nnUNet_results" / "Dataset998_Tiny" / "IntraStyler__nnUNetPlans__tiny"
+    bank = StyleBank.load(folder / "style_bank.safetensors")
+    assert sorted(bank.names) == names
+    digits = sorted({name[-1] for name in names})
+    expected = torch.eye(len(digits))[[digits.index(name[-1]) for name in bank.names]] if length is None else 1.0
+    torch.testing.assert_close(bank.vectors, torch.ones(len(names), length or len(digits)) * expected)
+    assert Generator.load(folder / "generator.safetensors").config.style_dim == (length or len(digits))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from fake_cuda import fake_cuda
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks import config as architectures
@@ -15,9 +14,12 @@ from intrastyler_nnunet.networks.config import DiscriminatorConfig, GeneratorCon
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import LabelHint
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.styles.bank import style_bank
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.initial import initial_state
+from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
-from intrastyler_nnunet.synthesis.pretrain import initial_state, learning_rate_factor, pretrain, training_steps
+from intrastyler_nnunet.synthesis.pretrain import pretrain, training_steps
 from intrastyler_nnunet.synthesis.step import discriminator_step, generator_step, sample_plan
 
 SHAPE = (10, 18, 20)
@@ -36,19 +38,8 @@ def tiny_preset(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    """Source and target folders as nnU-Net's preprocessing leaves them; voxel values encode their position."""
-    rng = np.random.default_rng(0)
-    folders = []
-    for domain in ("source", "target"):
-        folder = tmp_path_factory.mktemp("preprocessed") / domain
-        folder.mkdir()
-        for case in range(2):
-            data = rng.normal(size=(1, *SHAPE)).astype(np.float32)
-            labels = rng.integers(-1, 4, size=(1, *SHAPE)).astype(np.int16)
-            nnUNetDatasetBlosc2.save_case(data, labels, {}, str(folder / f"{domain}_{case}"))
-        folders.append(PreprocessedCases(folder, METADATA.axes))
-    return folders
+def cases(domain_folders):
+    return [PreprocessedCases(folder, METADATA.axes) for folder in domain_folders]
 
 
 def test_a_patch_is_the_volumes_own_voxels(cases):
@@ -99,6 +90,50 @@ def test_other_settings_do_not_continue_a_run(cases, tmp_path):
         pretrain(*cases, replace(short, learning_rate=1e-3), METADATA, tmp_path, torch.device("cpu"))
 
 
+@pytest.mark.parametrize("method, codes", [
+    ("unified", {"target_0": (1.0, 0.0), "target_1": (0.0, 1.0)}),
+    ("nodiverse", {"target_0": (1.0,), "target_1": (1.0,)}),
+    ("nodiverse", {"target_1": (1.0,)}),
+])  # fmt: skip
+def test_competitors_train_without_a_style_encoder(domain_folders, tmp_path, method, codes):
+    metadata = replace(METADATA, method=method, codes=codes)
+    source, target = (PreprocessedCases(domain_folders[i], METADATA.axes, c) for i, c in ((0, None), (1, codes)))
+    assert target.names == sorted(codes)
+    config = replace(CONFIG, method=method, style_warmup=0, iterations=2)
+    path = pretrain(source, target, config, metadata, tmp_path, torch.device("cpu"))
+    generator = Generator.load(path)
+    assert generator.style_encoder is None and generator.metadata.codes == codes
+    bank = style_bank(generator, path, domain_folders[1], (8, 12, 12), tmp_path / "bank.safetensors")
+    assert dict(zip(bank.names, map(tuple, bank.vectors.tolist()), strict=True)) == codes
+    image = torch.rand(1, 1, 16, 16, 8) * 2 - 1
+    outputs = [generator(image, vector[None]) for vector in bank.vectors.unique(dim=0)]
+    assert len(outputs) == 1 or not torch.equal(*outputs)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(cases, tmp_path, capsys):
+    whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
+    pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
+    latest = tmp_path / "cut" / "checkpoint.pt"
+    latest.write_bytes(latest.read_bytes()[:1000])
+    resumed = pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
+    assert "not readable" in capsys.readouterr().out
+    first, second = Generator.load(whole).state_dict(), Generator.load(resumed).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    lines = [json.loads(line)["iteration"] for line in (tmp_path / "cut" / "stats.jsonl").read_text().splitlines()]
+    assert lines == sorted(set(lines))
+
+
+def test_non_finite_gradients_are_skipped_counted_and_finally_stop_the_run(cases):
+    broken = replace(CONFIG, lambda_nce=float("nan"), iterations=50)
+    state = initial_state(broken, METADATA, torch.device("cpu"))
+    before = state.networks.generator.decoder.to_image.weight.clone()
+    steps = training_steps(state, *cases, broken, METADATA, torch.device("cpu"))
+    next(steps), next(steps)
+    assert state.skipped == 1 and torch.equal(before, state.networks.generator.decoder.to_image.weight)
+    with pytest.raises(InputError, match="non-finite gradients in 21 steps"):
+        list(steps)
+
+
 def test_every_network_learns(cases):
     state = initial_state(CONFIG, METADATA, torch.device("cpu"))
     before = {
@@ -138,7 +173,9 @@ def test_the_step_runs_on_a_cuda_device(precision, changed):
     with fake_cuda(autocast=precision):
         state = initial_state(config, METADATA, torch.device("cuda"))
         patch, style_patch = torch.rand(1, 1, 18, 16, 8), torch.rand(1, 1, 12, 12, 8)
-        batch = TrainingPatches(patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch)
+        batch = TrainingPatches(
+            patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch, torch.zeros(1, 0)
+        )
         loss, terms, translated = generator_step(state.networks, batch, plan, config)
         discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, config)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}

@@ -1,0 +1,71 @@
+"""The state a training begins with."""
+
+from dataclasses import replace
+
+import torch
+
+from intrastyler_nnunet.losses.patch_nce import PatchProjector
+from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
+from intrastyler_nnunet.networks.config import preset
+from intrastyler_nnunet.networks.discriminator import Discriminator
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.synthesis.checkpoint import TrainingState
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.step import Networks
+
+
+def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device: torch.device) -> TrainingState:
+    """Untrained networks (normal weights of deviation 0.02, as CUT) and their optimizers; the same on every rank."""
+    torch.manual_seed(config.seed)
+    generator_config, discriminator_config = preset(config.preset)
+    if metadata.codes:
+        length = len(next(iter(metadata.codes.values())))
+        generator_config = replace(generator_config, style_dim=length, style_width=0)
+    with device:
+        networks = Networks(
+            Generator(generator_config, metadata),
+            PatchProjector(generator_config, config.nce_layers),
+            Discriminator(discriminator_config),
+        )
+        if config.lambda_segmentation:
+            networks.content_head = ContentHead(networks.generator.content_encoder.out_channels, config.classes)
+            networks.segmenter = LightSegmenter(config.classes)
+        average = Generator(generator_config, metadata).requires_grad_(False)
+    for module in networks.modules().values():
+        module.apply(_initialise)
+    average.load_state_dict(networks.generator.state_dict())
+    scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
+    return TrainingState(networks, average, *_optimizers(networks, config), scaler)
+
+
+@torch.no_grad()
+def centre_styles(generator: Generator, images: torch.Tensor) -> None:
+    """Shift the untrained style encoder so that `images` map to the origin, before normalisation.
+
+    Pooled features of random convolutions are nearly the same for all images; that common part would make all style
+    vectors parallel and their contrast, at a temperature of 0.01, slow to learn.
+    """
+    encoder = generator.style_encoder
+    pooled = encoder.layers(images).mean(dim=(0, 2, 3, 4), keepdim=True)
+    encoder.to_style.bias.copy_(-(encoder.to_style.weight.flatten(1) @ pooled.flatten()))
+
+
+def _optimizers(networks: Networks, config: PretrainingConfig) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+    """Of everything but the discriminator, the style encoder with its own rate; and of the discriminator."""
+    style_encoder = networks.generator.style_encoder
+    style = [] if style_encoder is None else list(style_encoder.parameters())
+    discriminator = list(networks.discriminator.parameters())
+    elsewhere = {id(parameter) for parameter in style + discriminator}
+    synthesis = [p for module in networks.modules().values() for p in module.parameters() if id(p) not in elsewhere]
+    options = {"lr": config.learning_rate, "betas": config.betas}
+    groups = [{"params": synthesis} | options]
+    if style:
+        groups.append({"params": style, "lr": config.style_learning_rate, "betas": config.style_betas})
+    return torch.optim.Adam(groups), torch.optim.Adam(discriminator, **options)
+
+
+def _initialise(module: torch.nn.Module) -> None:
+    if isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
+        torch.nn.init.normal_(module.weight, 0.0, 0.02)
+        torch.nn.init.zeros_(module.bias)

@@ -1,0 +1,62 @@
+"""From the command line to a training, on one process or on several."""
+
+import argparse
+import subprocess
+import sys
+
+import torch
+from torch import distributed
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.styles import bank
+from intrastyler_nnunet.synthesis.pretrain import pretrain
+from intrastyler_nnunet.synthesis.ranks import join_ranks
+from intrastyler_nnunet.synthesis.setup import Run, prepare_run
+
+SETTINGS = (
+    "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
+    "seed", "nce_sampling", "lambda_segmentation", "lambda_edge", "instance_noise",
+)  # fmt: skip
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train, then build the style bank beside the generator; one of several ranks if torchrun started it."""
+    run = run_of(arguments)
+    ranks, device = join_ranks(torch.device(arguments.device))
+    path = pretrain(run.source, run.target, run.config, run.metadata, run.folder, device, ranks)
+    if ranks.first:
+        generator = Generator.load(path, device)
+        patch_size = run.config.style_patch_size
+        bank.style_bank(generator, path, run.target_folder, patch_size, run.folder / bank.FILE_NAME, device)
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def run_of(arguments: argparse.Namespace) -> Run:
+    """The run that the command line asks for. Raises InputError, see `prepare_run`."""
+    settings = {name: getattr(arguments, name) for name in SETTINGS}
+    if arguments.style_warmup is not None:
+        settings["style_warmup"] = arguments.style_warmup
+    elif arguments.method != "intrastyler":
+        settings["style_warmup"] = 0
+    return prepare_run(
+        arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
+        label_hint=LabelHint() if arguments.label_hint else None, **settings,
+    )  # fmt: skip
+
+
+def train_on_gpus(arguments: argparse.Namespace) -> None:
+    """Start this very command once per GPU through torchrun.
+
+    Raises:
+        InputError: bad input; or a process failed, whose own message stands above.
+    """
+    run_of(arguments)  # what is wrong with the input is said once
+    count = arguments.num_gpus
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    # The last -num_gpus counts: a process must not start others.
+    module = ["-m", "intrastyler_nnunet.synthesis", *sys.argv[2:], "-num_gpus", "1"]
+    if subprocess.run(torchrun + module).returncode:
+        raise InputError(f"one of {count} processes failed, see above")
