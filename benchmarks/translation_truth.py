@@ -8,8 +8,13 @@ all in the exemplar's z-score units, of
 - the translation in the exemplar's style,
 - the source image (z-scored as nnU-Net would present it),
 - the translation in the style of an exemplar of another site.
+
+And the order of tissues: of every two tissues whose mean intensities differ in the truth by at least `MARGIN`, the
+brighter one should be the brighter one in the translation, too.
 """
 import argparse
+from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +37,8 @@ TISSUES = {
     "csf": (Tissue.CSF,), "brain": (Tissue.GREY_MATTER, Tissue.WHITE_MATTER), "bone": (Tissue.BONE_OR_AIR,),
     "fat": (Tissue.FAT,), "tumour": (Tissue.TUMOUR,), "cochlea": (),
 }  # fmt: skip
+
+MARGIN = 0.3  # exemplar standard deviations
 
 
 def main() -> None:
@@ -67,13 +74,25 @@ def compare(translator: Translator, seed: int, index: int) -> dict:
     truth_scan = type(protocol)(**{**vars(protocol), "seed": protocol.seed + 1})
     truth = (scan_anatomy(anatomy, truth_scan) - exemplar.mean()) / exemplar.std()
     translated = _translated(translator, source, anatomy.labels, _z_scored(exemplar))
+    tissue_means = {"truth": _tissue_means(truth, anatomy), "translated": _tissue_means(translated, anatomy)}
     in_other_style = _translated(translator, source, anatomy.labels, _z_scored(other))
     return {
         "source_site": str(source_site), "exemplar_site": str(site), "other_site": str(other_site),
         "translated": _error(translated, truth), "source": _error(source, truth),
         "other_style": _error(in_other_style, truth),
-        "tissue_means": {"truth": _tissue_means(truth, anatomy), "translated": _tissue_means(translated, anatomy)},
+        "tissue_means": tissue_means, "wrong_orders": wrong_orders(**tissue_means),
     }  # fmt: skip
+
+
+def wrong_orders(truth: dict[str, float], translated: dict[str, float]) -> list[str]:
+    """Pairs "brighter > darker" of tissues that hold in the truth with a margin and not in the translation."""
+    wrong = []
+    for first, second in combinations(TISSUES, 2):
+        brighter, darker = (first, second) if truth[first] > truth[second] else (second, first)
+        # A tissue that a subject lacks has no mean (nan) and compares as False.
+        if truth[brighter] - truth[darker] >= MARGIN and translated[brighter] <= translated[darker]:
+            wrong.append(f"{brighter} > {darker}")
+    return wrong
 
 
 def summary(rows: list[dict]) -> dict:
@@ -86,7 +105,8 @@ def summary(rows: list[dict]) -> dict:
         kind: {t: float(np.nanmean([row["tissue_means"][kind][t] for row in rows])) for t in TISSUES}
         for kind in ("truth", "translated")
     }
-    return {"mean_absolute_error": means, **closer, "tissue_means": tissues}
+    right = sum(not row["wrong_orders"] for row in rows)
+    return {"mean_absolute_error": means, **closer, "all_orders_right": right, "tissue_means": tissues}
 
 
 def print_summary(result: dict) -> None:
@@ -96,6 +116,8 @@ def print_summary(result: dict) -> None:
         print(f"mean absolute error of {name:12} {error:.3f} exemplar standard deviations")
     print(f"translation closer than source: {result['closer_than_source']} of {count} subjects")
     print(f"translation closer than in another site's style: {result['closer_than_other_style']} of {count} subjects")
+    wrong = Counter(order for row in result["subjects"] for order in row["wrong_orders"])
+    print(f"every order of tissues right: {result['all_orders_right']} of {count} subjects; wrong: {dict(wrong)}")
     for tissue in TISSUES:
         truth, translated = (result["tissue_means"][kind][tissue] for kind in ("truth", "translated"))
         print(f"mean intensity of {tissue:8} truth {truth:6.2f}  translated {translated:6.2f}")

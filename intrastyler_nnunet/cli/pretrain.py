@@ -83,6 +83,13 @@ def _add_objective(group) -> None:
         "keep their source appearance",
     )  # fmt: skip
     group.add_argument(
+        "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"
+    )
+    group.add_argument(
+        "--lambda-consistency", type=float, default=5.0,
+        help="weight of style consistency; lower it when translations get stripes or blobs that no exemplar has",
+    )  # fmt: skip
+    group.add_argument(
         "--lambda-segmentation", type=float, default=0.0,
         help="weight of two light segmenters that must find the source labels; try 0.2 when structures get lost",
     )  # fmt: skip

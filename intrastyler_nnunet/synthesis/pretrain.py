@@ -40,19 +40,19 @@ def pretrain(
     state = initial_state(config, metadata, device)
     load_checkpoint(state, config, folder)
     started, resumed_at = time.time(), state.iteration
-    progress = tqdm(
-        total=config.iterations, initial=state.iteration, unit="step", desc="pretraining", disable=not ranks.first
-    )
     if ranks.first:
         write_json(config.to_dict(), folder / "config.json")
         _forget_after(folder / "stats.jsonl", state.iteration)
-    for terms in training_steps(state, source, target, config, metadata, device, ranks):
-        progress.update()
-        if ranks.first:
-            _record(state, terms, config, folder, progress)
-            if state.iteration % config.panel_every == 0:
-                draw_panel(state.average, source, target, config, folder / f"panel_{state.iteration:07d}.png", device)
-    progress.close()
+    with tqdm(
+        total=config.iterations, initial=state.iteration, unit="step", desc="pretraining", disable=not ranks.first
+    ) as progress:
+        for terms in training_steps(state, source, target, config, metadata, device, ranks):
+            progress.update()
+            if ranks.first:
+                _record(state, terms, config, folder, progress)
+                if state.iteration % config.panel_every == 0:
+                    panel = folder / f"panel_{state.iteration:07d}.png"
+                    draw_panel(state.average, source, target, config, panel, device)
     path = folder / "generator.safetensors"
     if ranks.first:
         print(f"{state.iteration - resumed_at} steps in {time.time() - started:.0f} s; generator in {folder}")
