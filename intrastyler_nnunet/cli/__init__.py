@@ -9,7 +9,9 @@ from importlib import import_module
 
 from intrastyler_nnunet.errors import InputError
 
-COMMANDS = ("demo", "simulate", "add-target", "pretrain", "evaluate", "import-upstream", "trainer-path")
+COMMANDS = (
+    "demo", "simulate", "add-target", "pretrain", "embed", "coverage", "evaluate", "import-upstream", "trainer-path",
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:

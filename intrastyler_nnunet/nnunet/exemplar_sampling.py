@@ -1,20 +1,97 @@
-"""Which exemplar each sample of a batch is translated to."""
+"""Which style each sample of a batch is translated to."""
+
+from dataclasses import dataclass
+
 import numpy as np
+import torch
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.styles.clusters import cluster_styles
+from intrastyler_nnunet.styles.slerp import slerp
 
 KEEP_SOURCE = -1
+POLICIES = ("uniform", "balanced")
+SLERP_RANGE = (0.2, 0.8)  # of t, so that an interpolated style is neither exemplar's
 
 
-def draw_exemplars(rng: np.random.Generator, samples: int, exemplars: int, p_translate: float) -> np.ndarray:
-    """An exemplar's index for every sample, uniform over the bank and independent between samples.
+@dataclass(frozen=True)
+class StyleDraw:
+    """The styles of the B samples of a batch.
+
+    Attributes:
+        exemplars: (B,) index into the bank, KEEP_SOURCE where the sample stays as it is.
+        partners: (B,) index of the exemplar to interpolate with.
+        t: (B,) from 0, the exemplar's own style, to 1, its partner's.
+    """
+
+    exemplars: np.ndarray
+    partners: np.ndarray
+    t: np.ndarray
+
+    @classmethod
+    def of(cls, exemplars: np.ndarray) -> "StyleDraw":
+        """The styles of single exemplars (B,)."""
+        return cls(exemplars, exemplars, np.zeros(len(exemplars)))
+
+
+def draw_styles(
+    rng: np.random.Generator, samples: int, probabilities: np.ndarray, p_translate: float, p_slerp: float
+) -> StyleDraw:
+    """A style for every sample, independent between samples.
 
     Args:
         rng: the only source of randomness.
         samples: batch size B.
-        exemplars: number of exemplars N in the bank.
+        probabilities: (N,) of the bank's exemplars, see `exemplar_probabilities`.
         p_translate: probability that a sample is translated at all.
-
-    Returns:
-        (B,) integers in [0, N), or KEEP_SOURCE where the sample stays as it is.
+        p_slerp: probability that a translated sample's style lies between two exemplars.
     """
-    drawn = rng.integers(exemplars, size=samples)
-    return np.where(rng.random(samples) < p_translate, drawn, KEEP_SOURCE)
+    exemplars, partners = rng.choice(len(probabilities), size=(2, samples), p=probabilities)
+    t = np.where(rng.random(samples) < p_slerp, rng.uniform(*SLERP_RANGE, size=samples), 0.0)
+    return StyleDraw(np.where(rng.random(samples) < p_translate, exemplars, KEEP_SOURCE), partners, t)
+
+
+def exemplar_probabilities(bank: StyleBank, policy: str, names: list[str] | None = None) -> np.ndarray:
+    """How often each exemplar of the bank is drawn, (N,), summing to 1.
+
+    Args:
+        bank: the exemplars.
+        policy: "uniform" over exemplars (the paper), or "balanced": uniform over clusters of styles, then over their
+            members, so that a rare scanner counts as much as a common one.
+        names: draw only these exemplars; None: all.
+
+    Raises:
+        InputError: a name is not in the bank.
+    """
+    for name in names or ():
+        if name not in bank.names:
+            raise InputError(f"exemplars: {name!r} is no target case, expected names such as {bank.names[0]}")
+    chosen = np.array([names is None or name in names for name in bank.names])
+    weights = np.ones(chosen.sum())
+    if policy == "balanced":
+        labels = cluster_styles(bank.vectors[torch.from_numpy(chosen)]).labels
+        weights = 1 / np.bincount(labels)[labels]
+    probabilities = np.zeros(len(chosen))
+    probabilities[chosen] = weights / weights.sum()
+    return probabilities
+
+
+def styles_of(draw: StyleDraw, vectors: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Style vectors (B, K) and intensity windows (B, 2) of a draw without KEEP_SOURCE.
+
+    Args:
+        draw: B styles.
+        vectors, windows: the bank's, (N, K) and (N, 2), on the device of the result.
+    """
+
+    def on_device(values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values).to(vectors.device, non_blocking=True)
+
+    exemplars, partners = on_device(draw.exemplars), on_device(draw.partners)
+    if not draw.t.any():
+        return vectors[exemplars], windows[exemplars]
+    t = on_device(draw.t.astype(np.float32))
+    # Windows linearly: they are positions on an intensity axis, not directions.
+    between = torch.lerp(windows[exemplars], windows[partners], t[:, None])
+    return slerp(vectors[exemplars], vectors[partners], t), between

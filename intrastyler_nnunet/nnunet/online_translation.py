@@ -11,7 +11,7 @@ from torch import distributed
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE
+from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, StyleDraw, styles_of
 from intrastyler_nnunet.nnunet.tiles import translate_in_tiles
 from intrastyler_nnunet.nnunet.translator import Translator, check_generator_fits
 from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
@@ -30,6 +30,7 @@ class OnlineTranslation:
         device: torch.device | str,
     ):
         self.translator = translator
+        self.bank = bank
         self.source_windows = source_windows
         self.device = device
         self.styles = bank.vectors.to(device)
@@ -50,31 +51,33 @@ class OnlineTranslation:
         outside: torch.Tensor,
         labels: torch.Tensor | None,
         cases: Sequence[str],
-        exemplars: np.ndarray,
+        draw: StyleDraw,
     ) -> torch.Tensor:
-        """Translate the first channel of each sample to its exemplar.
+        """Translate the first channel of each sample to its style.
 
         Args:
             images: (B, C, *spatial) on the device, in nnU-Net space.
             outside: (B, C, *spatial) bool, voxels outside the image.
             labels: (B, 1, *spatial) source labels; may be None unless `needs_labels`.
             cases: the B samples' case names.
-            exemplars: (B,) indices into the bank, KEEP_SOURCE for samples to leave alone.
+            draw: the B samples' styles.
 
         Returns:
             A new tensor like `images`.
         """
-        chosen = np.flatnonzero(exemplars != KEEP_SOURCE)
+        chosen = np.flatnonzero(draw.exemplars != KEEP_SOURCE)
         if len(chosen) == 0:
             return images
-        sample, exemplar = self._on_device(chosen), self._on_device(exemplars[chosen])
+        draw = StyleDraw(draw.exemplars[chosen], draw.partners[chosen], draw.t[chosen])
+        styles, target_windows = styles_of(draw, self.styles, self.target_windows)
+        sample = self._on_device(chosen)
         windows = np.array([self.source_windows[cases[i]] for i in chosen], dtype=np.float32)
         translated = images.clone()
         translated[sample, :1] = self.translator(
             images[sample, :1],
             self._on_device(windows),
-            self.styles[exemplar],
-            self.target_windows[exemplar],
+            styles,
+            target_windows,
             outside[sample, :1],
             None if labels is None else labels[sample],
         )
@@ -96,11 +99,11 @@ class OnlineTranslation:
         images = torch.from_numpy(np.array(image, dtype=np.float32))[None].to(self.device)
         segmentation = torch.from_numpy(np.array(labels[:1], dtype=np.int16))[None].to(self.device)
         outside = (segmentation == -1) & (images == 0)
-        exemplars = np.array([exemplar])
+        draw = StyleDraw.of(np.array([exemplar]))
 
         def translate(window: tuple[slice, ...]) -> torch.Tensor:
             return self.translate_batch(
-                images[window], outside[window], segmentation[window], [case], exemplars
+                images[window], outside[window], segmentation[window], [case], draw
             )
 
         return translate_in_tiles(translate, images, tile_size)[0].cpu().numpy()

@@ -8,6 +8,7 @@ from typing import get_type_hints
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.nnunet.exemplar_sampling import POLICIES
 
 SETTINGS_VARIABLE = "INTRASTYLER_SETTINGS"
 GENERATOR_VARIABLE = "INTRASTYLER_GENERATOR"
@@ -21,6 +22,9 @@ class TrainerSettings:
 
     seed: int = 0  # of exemplars and intensity augmentation
     p_translate: float = 1.0  # probability that a training sample is translated; 0 is the NoAdapt baseline
+    policy: str = "uniform"  # over exemplars; "balanced": over clusters of styles first, when some scanners are rare
+    p_slerp: float = 0.0  # probability that a style lies between two exemplars; raise it when exemplars are few
+    exemplars: list | None = None  # draw only these target cases, for example to leave out bad scans
     generator: str | None = None  # file of the generator; None: where `intrastyler pretrain` puts it
     num_epochs: int | None = None
     num_iterations_per_epoch: int | None = None
@@ -28,8 +32,13 @@ class TrainerSettings:
     save_every: int | None = None  # epochs between checkpoints
 
     def __post_init__(self):
-        if not 0 <= self.p_translate <= 1:
-            raise InputError(f"p_translate is {self.p_translate}, expected a probability between 0 and 1")
+        for name in ("p_translate", "p_slerp"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}, expected a probability between 0 and 1")
+        if self.policy not in POLICIES:
+            raise InputError(f"policy is {self.policy!r}, expected one of {', '.join(POLICIES)}")
+        if self.exemplars is not None and not (self.exemplars and all(isinstance(e, str) for e in self.exemplars)):
+            raise InputError(f"exemplars is {self.exemplars}, expected a list of target cases' names")
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}, expected 0 or more")
         for name, value in self.overrides().items():
@@ -88,10 +97,10 @@ def write_resolved(resolved: dict, folder: Path) -> None:
 
 
 def check_resumable(resolved: dict, folder: Path) -> None:
-    """Raise InputError if the training in `folder` was begun with another seed, p_translate or generator."""
+    """Raise InputError if the training in `folder` was begun with another seed, styles or generator."""
     path = folder / RESOLVED_FILE
     begun = read_json(path) if path.is_file() else resolved
-    for name in ("seed", "p_translate", "generator_sha256"):
+    for name in ("seed", "p_translate", "policy", "p_slerp", "exemplars", "generator_sha256"):
         if begun[name] != resolved[name]:
             raise InputError(
                 f"{path}: this training was begun with {name} {begun[name]}, now it is {resolved[name]}"

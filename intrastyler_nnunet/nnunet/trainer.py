@@ -12,7 +12,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.nnunet.exemplar_sampling import draw_exemplars
+from intrastyler_nnunet.nnunet.exemplar_sampling import draw_styles, exemplar_probabilities
 from intrastyler_nnunet.nnunet.folders import synthesizer_folder
 from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
@@ -49,6 +49,9 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             self.translation, path = None, None
             if self.settings.p_translate > 0:
                 path, self.translation = self._load_translation()
+                self.probabilities = exemplar_probabilities(
+                    self.translation.bank, self.settings.policy, self.settings.exemplars
+                )
             self.resolved_settings = resolve(self.settings, path)
         self.iteration = 0
         self.noise_generator = torch.Generator(self.device)
@@ -136,12 +139,13 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     ) -> torch.Tensor:
         if self.translation is None:
             return images
-        exemplars = draw_exemplars(self._rng(stream), len(images), len(self.translation), p_translate)
+        p_slerp = self.settings.p_slerp
+        draw = draw_styles(self._rng(stream), len(images), self.probabilities, p_translate, p_slerp)
         labels = None
         if self.translation.needs_labels:
             target = batch["target"]  # with deep supervision a list, full resolution first
             labels = (target[0] if isinstance(target, list) else target).to(self.device, non_blocking=True)
-        return self.translation.translate_batch(images, outside, labels, batch["keys"], exemplars)
+        return self.translation.translate_batch(images, outside, labels, batch["keys"], draw)
 
     def _rng(self, stream: int) -> np.random.Generator:
         """Random numbers that depend on where training stands, so that a resumed one goes on the same."""
@@ -167,7 +171,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
 
     def _translated_case(self, case: str, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
-        exemplar = int(rng.integers(len(self.translation)))
+        exemplar = int(rng.choice(len(self.translation), p=self.probabilities))
         patch_size = self.configuration_manager.patch_size
         return self.translation.translate_case(image, labels, case, exemplar, patch_size)
 

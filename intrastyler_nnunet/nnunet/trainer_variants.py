@@ -10,3 +10,17 @@ class nnUNetTrainerIntraStylerNoTranslation(nnUNetTrainerIntraStyler):
 
     def choose_settings(self) -> TrainerSettings:
         return replace(super().choose_settings(), p_translate=0.0)
+
+
+class nnUNetTrainerIntraStylerSlerp(nnUNetTrainerIntraStyler):
+    """Styles between two exemplars (SLERP): for few exemplars, or scanners between those that are known."""
+
+    def choose_settings(self) -> TrainerSettings:
+        return replace(super().choose_settings(), p_slerp=1.0)
+
+
+class nnUNetTrainerIntraStylerBalanced(nnUNetTrainerIntraStyler):
+    """Every cluster of styles counts the same: for target sets in which some scanners are rare."""
+
+    def choose_settings(self) -> TrainerSettings:
+        return replace(super().choose_settings(), policy="balanced")

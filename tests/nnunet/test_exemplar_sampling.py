@@ -1,9 +1,21 @@
-"""Exemplars are uniform and independent."""
+"""How often styles are drawn, and what a drawn style is."""
+
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from fake_cuda import fake_cuda
 from scipy.stats import binom, chisquare
 
-from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, draw_exemplars
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet.exemplar_sampling import (
+    KEEP_SOURCE,
+    StyleDraw,
+    draw_styles,
+    exemplar_probabilities,
+    styles_of,
+)
+from intrastyler_nnunet.styles.bank import StyleBank
 
 EXEMPLARS = 7
 
@@ -12,7 +24,17 @@ def draws(p_translate: float, batches: int = 5000, samples: int = 2) -> np.ndarr
     """One batch per seed, as the trainer draws them."""
     seeds = ([0, 0, iteration // 50, iteration % 50, 0] for iteration in range(batches))
     generators = map(np.random.default_rng, seeds)
-    return np.array([draw_exemplars(rng, samples, EXEMPLARS, p_translate) for rng in generators])
+    uniform = np.full(EXEMPLARS, 1 / EXEMPLARS)
+    return np.array([draw_styles(rng, samples, uniform, p_translate, 0.0).exemplars for rng in generators])
+
+
+def bank(sizes: tuple[int, ...]) -> StyleBank:
+    """Exemplars around as many orthogonal directions as there are sizes."""
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.eye(len(sizes), 16).repeat_interleave(torch.tensor(sizes), dim=0)
+    vectors = F.normalize(directions + 0.05 * torch.randn(directions.shape, generator=generator), dim=1)
+    windows = torch.rand(len(vectors), 2, generator=generator)
+    return StyleBank(tuple(f"case_{i}" for i in range(len(vectors))), vectors, windows, torch.zeros(len(vectors)))
 
 
 def test_every_exemplar_equally_often():
@@ -38,3 +60,48 @@ def test_translated_samples_stay_uniform():
     drawn = draws(0.3)
     counts = np.bincount(drawn[drawn != KEEP_SOURCE], minlength=EXEMPLARS)
     assert chisquare(counts).pvalue > 1e-4
+
+
+def test_two_ranks_never_draw_the_same_sequence():
+    def sequence(rank: int) -> list[int]:
+        uniform = np.full(EXEMPLARS, 1 / EXEMPLARS)
+        generators = (np.random.default_rng([0, rank, 0, iteration, 0]) for iteration in range(50))
+        return [exemplar for rng in generators for exemplar in draw_styles(rng, 2, uniform, 1.0, 0.0).exemplars]
+
+    assert len({tuple(sequence(rank)) for rank in range(8)}) == 8
+
+
+def test_a_rare_scanner_counts_as_much_as_a_common_one_when_balanced():
+    styles = bank((19, 20, 1))
+    np.testing.assert_allclose(exemplar_probabilities(styles, "uniform"), 1 / 40)
+    balanced = exemplar_probabilities(styles, "balanced")
+    np.testing.assert_allclose([balanced[:19].sum(), balanced[19:39].sum(), balanced[39]], 1 / 3)
+    np.testing.assert_allclose(balanced[:19], 1 / 57)
+
+
+def test_only_the_named_exemplars_are_drawn():
+    styles = bank((3, 4))
+    probabilities = exemplar_probabilities(styles, "uniform", ["case_1", "case_5"])
+    np.testing.assert_allclose(probabilities, [0, 0.5, 0, 0, 0, 0.5, 0])
+    with pytest.raises(InputError, match="'case_9' is no target case"):
+        exemplar_probabilities(styles, "uniform", ["case_9"])
+
+
+def test_interpolated_styles_lie_on_the_arc_and_their_windows_on_the_line():
+    styles = bank((1, 1))
+    draw = draw_styles(np.random.default_rng(0), 4000, np.array([1.0, 0.0]), 1.0, 0.5)
+    assert abs((draw.t > 0).mean() - 0.5) < 0.04 and draw.t[draw.t > 0].min() >= 0.2 and draw.t.max() <= 0.8
+    draw = StyleDraw(np.array([0, 1]), np.array([1, 1]), np.array([0.3, 0.0]))
+    vectors, windows = styles_of(draw, styles.vectors, styles.windows)
+    angle = torch.acos(styles.vectors[0] @ styles.vectors[1])
+    torch.testing.assert_close(torch.acos(vectors[0] @ styles.vectors[0]), 0.3 * angle)
+    torch.testing.assert_close(torch.acos(vectors[0] @ styles.vectors[1]), 0.7 * angle)
+    torch.testing.assert_close(windows[0], 0.7 * styles.windows[0] + 0.3 * styles.windows[1])
+    torch.testing.assert_close(vectors[1], styles.vectors[1])
+
+
+def test_styles_are_formed_on_a_cuda_device():
+    draw = StyleDraw(np.array([0, 1]), np.array([1, 0]), np.array([0.3, 0.0]))
+    with fake_cuda():
+        vectors, windows = styles_of(draw, F.normalize(torch.rand(2, 8), dim=1), torch.rand(2, 2))
+        assert vectors.device.type == windows.device.type == "cuda"

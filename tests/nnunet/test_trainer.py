@@ -12,7 +12,7 @@ from tiny_dataset import CONFIGURATION, tiny_generator
 
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.exemplar_sampling import draw_exemplars
+from intrastyler_nnunet.nnunet.exemplar_sampling import draw_styles
 from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.online_translation import OnlineTranslation
@@ -74,6 +74,11 @@ def offline_translation(trainer, batch: dict, exemplars: np.ndarray) -> torch.Te
     return torch.stack(translated)
 
 
+def uniform_exemplars(place: list[int]) -> np.ndarray:
+    """Two of the three exemplars, as drawn at a place of the training."""
+    return draw_styles(np.random.default_rng(place), 2, np.full(3, 1 / 3), 1.0, 0.0).exemplars
+
+
 def test_a_batch_equals_the_one_translated_offline_then_augmented(make_trainer):
     trainer = started(make_trainer(seed=5))
     trainer.current_epoch = 3
@@ -82,7 +87,7 @@ def test_a_batch_equals_the_one_translated_offline_then_augmented(make_trainer):
     formed = trainer.training_batch(copied(batch))["data"]
 
     place = [5, 0, 3, first_augmented_iteration]
-    exemplars = draw_exemplars(np.random.default_rng([*place, 0]), 2, 3, 1.0)
+    exemplars = uniform_exemplars([*place, 0])
     parameters = sample_intensity_parameters(np.random.default_rng([*place, 1]), 2, 1, 3)
     translated = offline_translation(trainer, batch, exemplars)
     torch.testing.assert_close(formed, augment_intensity(translated, parameters), atol=1e-4, rtol=1e-4)
@@ -94,7 +99,7 @@ def test_validation_batches_are_translated_and_not_augmented(make_trainer):
     for iteration in range(3):
         batch = next(trainer.dataloader_val)
         formed = trainer.validation_batch(copied(batch))["data"]
-        exemplars = draw_exemplars(np.random.default_rng([0, 0, 0, iteration, 2]), 2, 3, 1.0)
+        exemplars = uniform_exemplars([0, 0, 0, iteration, 2])
         torch.testing.assert_close(
             formed, offline_translation(trainer, batch, exemplars), atol=1e-4, rtol=1e-4
         )

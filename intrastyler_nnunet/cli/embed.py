@@ -1,0 +1,48 @@
+"""`intrastyler embed`: style vectors of images, for analyses of one's own."""
+
+import argparse
+from pathlib import Path
+
+HELP = "style vectors of images, as .npz and for TensorBoard's embedding projector"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_style_space_arguments(parser)
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True,
+        help="folder for styles.npz, vectors.tsv and metadata.tsv (load the latter two at projector.tensorflow.org)",
+    )  # fmt: skip
+
+
+def add_style_space_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that name a generator, its plans and the images to look at."""
+    parser.add_argument("-d", dest="dataset", required=True, help="dataset id or name")
+    parser.add_argument("-c", dest="configuration", required=True, help="configuration the generator was trained on")
+    parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier")
+    parser.add_argument("-i", dest="images", type=Path, required=True, help="folder of case_0000.nii.gz images")
+    parser.add_argument(
+        "-g", dest="generator", type=Path, default=None,
+        help="generator file; none given: the one `intrastyler pretrain` wrote for this dataset and configuration",
+    )  # fmt: skip
+    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where the style encoder runs")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compute and write the vectors."""
+    import numpy as np
+    import torch
+
+    from intrastyler_nnunet.files import written_atomically
+    from intrastyler_nnunet.nnunet.image_styles import image_styles, open_style_space
+
+    device = torch.device(arguments.device)
+    space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
+    names, vectors = image_styles(space, arguments.images)
+    with written_atomically(arguments.output / "styles.npz") as temporary:
+        np.savez(temporary, names=np.array(names), vectors=vectors.numpy())
+    rows = ("\t".join(f"{value:.6g}" for value in vector) for vector in vectors.tolist())
+    for file_name, lines in (("vectors.tsv", rows), ("metadata.tsv", names)):
+        with written_atomically(arguments.output / file_name) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines))
+    print(f"{len(names)} style vectors in {arguments.output}")

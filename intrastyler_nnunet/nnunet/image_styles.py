@@ -1,0 +1,82 @@
+"""Style vectors of image files, which go through nnU-Net's preprocessing first, as the exemplars did."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from tqdm import tqdm
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
+from intrastyler_nnunet.nnunet.target_images import check_target_image, find_target_images
+from intrastyler_nnunet.nnunet.translator import check_generator_fits
+from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
+from intrastyler_nnunet.styles.bank import StyleBank, exemplar_style, style_bank
+from intrastyler_nnunet.styles.windows import intensity_window
+
+
+@dataclass(frozen=True)
+class StyleSpace:
+    """A generator with the plans it works on and the exemplars it knows."""
+
+    generator: Generator
+    bank: StyleBank
+    plans: PlansManager
+    configuration: ConfigurationManager
+    dataset_json: dict
+    device: torch.device
+
+
+def open_style_space(
+    dataset: str, plans_name: str, configuration_name: str, generator_path: Path | None, device: torch.device
+) -> StyleSpace:
+    """Load the generator of a dataset and build or read its style bank.
+
+    Args:
+        dataset, plans_name, configuration_name: what the generator was trained on.
+        generator_path: None: where `intrastyler pretrain` puts it.
+        device: where the style encoder runs.
+
+    Raises:
+        InputError: no generator, or one that does not fit the plans or has no style encoder; no target images.
+    """
+    plans = folders.read_plans(dataset, plans_name)
+    configuration = folders.read_configuration(plans, configuration_name)
+    folder = folders.synthesizer_folder(dataset, plans_name, configuration_name)
+    path = generator_path or folder / GENERATOR_FILE
+    generator = Generator.load(path, device).eval()
+    check_generator_fits(generator.metadata, plans, configuration)
+    if generator.style_encoder is None:
+        raise InputError(f"{path}: trained by method {generator.metadata.method}, expected one with a style encoder")
+    target = folders.require_target(dataset, plans, configuration_name)
+    bank = style_bank(generator, path, target, tuple(configuration.patch_size), folder / BANK_FILE, device)
+    return StyleSpace(generator, bank, plans, configuration, folders.read_dataset_json(dataset), device)
+
+
+@torch.no_grad()
+def image_styles(space: StyleSpace, image_folder: Path) -> tuple[list[str], torch.Tensor]:
+    """Case names and style vectors (M, K) of the images `<case>_0000<file ending>` in a folder.
+
+    Raises:
+        InputError: there is none, or one cannot be used.
+    """
+    images = find_target_images(image_folder, space.dataset_json["file_ending"])
+    reader = space.plans.image_reader_writer_class()
+    for path in images.values():
+        problem = check_target_image(path, reader)
+        if problem:
+            raise InputError(problem)
+    return list(images), torch.stack([_style_of(space, path) for path in tqdm(images.values(), "styles")])
+
+
+def _style_of(space: StyleSpace, path: Path) -> torch.Tensor:
+    preprocessor = space.configuration.preprocessor_class(verbose=False)
+    data, _, _ = preprocessor.run_case([str(path)], None, space.plans, space.configuration, space.dataset_json)
+    volume = np.asarray(data, dtype=np.float32)
+    patch_size = space.generator.metadata.style_patch_size or tuple(space.configuration.patch_size)
+    image = torch.from_numpy(volume).to(space.device)
+    return exemplar_style(space.generator, image, intensity_window(volume[0]), patch_size)[0].cpu()

@@ -1,0 +1,50 @@
+"""Groups of similar styles, found without labels: K-means, their number by silhouette (paper section 3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+LARGEST_NUMBER = 20
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """A partition of N exemplars.
+
+    Attributes:
+        labels: (N,) cluster of each exemplar, from 0.
+        silhouettes: mean silhouette in [-1, 1] by number of clusters tried.
+    """
+
+    labels: np.ndarray
+    silhouettes: dict[int, float]
+
+    @property
+    def count(self) -> int:
+        """Number of clusters."""
+        return int(self.labels.max()) + 1
+
+
+def cluster_styles(vectors: torch.Tensor, seed: int = 0) -> Clusters:
+    """K-means with the number of clusters, from 2 to 20, that has the best mean silhouette.
+
+    Args:
+        vectors: (N, K) unit vectors.
+        seed: of K-means' starts.
+
+    Returns:
+        One cluster if there are fewer than three distinct vectors to tell apart.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
+
+    points = vectors.double().cpu().numpy()
+    distinct = len(np.unique(points, axis=0))
+    if distinct < 3:
+        return Clusters(np.unique(points, axis=0, return_inverse=True)[1].ravel(), {})
+    partitions, silhouettes = {}, {}
+    for number in range(2, min(LARGEST_NUMBER, distinct - 1) + 1):
+        partitions[number] = KMeans(number, n_init=10, random_state=seed).fit_predict(points)
+        silhouettes[number] = float(silhouette_score(points, partitions[number]))
+    return Clusters(partitions[max(silhouettes, key=silhouettes.get)], silhouettes)

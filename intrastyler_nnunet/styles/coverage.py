@@ -1,0 +1,43 @@
+"""Do the exemplars cover the scanner that new images come from?"""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far M new images lie from N exemplars.
+
+    Attributes:
+        angles: (M,) degrees to the nearest exemplar.
+        nearest: (M,) index of that exemplar.
+        own_angles: (N,) degrees from each exemplar to its nearest other one.
+    """
+
+    angles: torch.Tensor
+    nearest: torch.Tensor
+    own_angles: torch.Tensor
+
+    @property
+    def outside(self) -> torch.Tensor:
+        """(M,) bool: farther from every exemplar than any exemplar is from its neighbour."""
+        return self.angles > self.own_angles.max()
+
+    @property
+    def quantiles(self) -> torch.Tensor:
+        """(M,) share of the exemplars that lie closer to their neighbour than the image to its nearest exemplar."""
+        return (self.own_angles[None] < self.angles[:, None]).double().mean(dim=1)
+
+
+def coverage(new: torch.Tensor, exemplars: torch.Tensor) -> Coverage:
+    """Compare (M, K) style vectors of new images with (N, K) of at least two exemplars, all of unit length."""
+    own = _angles(exemplars, exemplars).fill_diagonal_(torch.inf)
+    angles, nearest = _angles(new, exemplars).min(dim=1)
+    return Coverage(angles, nearest, own.min(dim=1).values)
+
+
+def _angles(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    # From the chord, because the arc cosine loses the small angles.
+    chord = torch.cdist(first.double(), second.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.rad2deg(2 * torch.asin((chord / 2).clamp(max=1)))
