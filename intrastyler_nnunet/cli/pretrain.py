@@ -78,9 +78,10 @@ def _add_objective(group) -> None:
         help="places PatchNCE compares; qs_attn favours distinctive ones, try it when small structures get lost",
     )  # fmt: skip
     group.add_argument(
-        "--label-hint", action="store_true",
-        help="CrossMoDA labels steer the input (cochlea inverted, tumour darkened); use it when tumour or cochlea "
-        "keep their source appearance",
+        "--label-hint", metavar="SHIFT", type=float, nargs="?", const=-1.0, default=None,
+        help="CrossMoDA labels steer the input: cochlea inverted, tumour shifted by SHIFT (-1.0 if none is given) of an "
+        "intensity range of 2; use it when tumour or cochlea keep their source appearance, with a SHIFT that leaves "
+        "the tumour distinct from all other tissue",
     )  # fmt: skip
     group.add_argument(
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"

@@ -1,6 +1,8 @@
 """Settings of the trainer: defaults, checks, the generator's place, and what is kept beside a training."""
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,12 @@ def test_bad_file(tmp_path, monkeypatch, content, expected):
     assert str(error.value).startswith(f"{path}: ")
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_every_setting_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(TrainerSettings.__dataclass_fields__)
 
 
 def test_missing_file(tmp_path, monkeypatch):
