@@ -10,7 +10,8 @@ from importlib import import_module
 from intrastyler_nnunet.errors import InputError
 
 COMMANDS = (
-    "demo", "simulate", "add-target", "pretrain", "embed", "coverage", "evaluate", "import-upstream", "trainer-path",
+    "demo", "simulate", "add-target", "pretrain", "embed", "coverage", "evaluate", "crossmoda", "import-upstream",
+    "trainer-path",
 )  # fmt: skip
 
 

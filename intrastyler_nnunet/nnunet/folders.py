@@ -19,6 +19,15 @@ def raw_folder(dataset: int | str) -> Path:
     return _existing(_nnunet_folder("nnUNet_raw") / dataset_name(dataset), "the raw dataset")
 
 
+def new_raw_folder(number: int, name: str) -> Path:
+    """nnUNet_raw/DatasetXXX_Name, which need not exist. Raises InputError if another dataset has the id."""
+    base, folder = _nnunet_folder("nnUNet_raw"), f"Dataset{number:03d}_{name}"
+    others = [path.name for path in base.glob(f"Dataset{number:03d}_*") if path.name != folder]
+    if others:
+        raise InputError(f"{base / others[0]}: has the id {number}, expected none or {folder}; choose another id")
+    return base / folder
+
+
 def preprocessed_folder(dataset: int | str) -> Path:
     """nnUNet_preprocessed/DatasetXXX_Name. Raises InputError if it is not there."""
     folder = _nnunet_folder("nnUNet_preprocessed") / dataset_name(dataset)

@@ -1,0 +1,147 @@
+"""`intrastyler crossmoda`: the challenge's download, label maps and submission."""
+
+import argparse
+from pathlib import Path
+
+HELP = "CrossMoDA: prepare the download, restore and post-process predictions, submit them, rank teams"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the steps and their options."""
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    for name, (function, add_step_arguments) in STEPS.items():
+        text = function.__doc__
+        step = steps.add_parser(
+            name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        add_step_arguments(step)
+        step.set_defaults(run_step=function)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the chosen step."""
+    arguments.run_step(arguments)
+
+
+def _folders(parser: argparse.ArgumentParser, given: str, written: str) -> None:
+    parser.add_argument("-i", dest="input", type=Path, required=True, help=given)
+    parser.add_argument("-o", dest="output", type=Path, required=True, help=written)
+
+
+def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
+    from intrastyler_nnunet.crossmoda.region import Region
+
+    parser.add_argument("-i", dest="input", type=Path, required=True, help="the challenge's download, unpacked")
+    parser.add_argument("-d", dest="dataset", type=int, required=True, help="id of the nnU-Net dataset to write")
+    parser.add_argument(
+        "--cochleae", type=Path, default=None,
+        help="folder of label maps <case>.nii.gz of the cochleae on unlabelled images; a case without one keeps its "
+        "whole field of view",
+    )  # fmt: skip
+    parser.add_argument(
+        "--spacing", type=float, nargs=3, default=Region.spacing, help="mm; larger when memory is short"
+    )
+    parser.add_argument(
+        "--size", type=int, nargs=3, default=Region.size, help="voxels of the region; change it with the spacing"
+    )
+    parser.add_argument(
+        "-np", dest="processes", type=int, default=4, help="worker processes; fewer when memory is short"
+    )
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    """cut the download's images to the cochlear region and write an nnU-Net dataset"""
+    from intrastyler_nnunet.crossmoda.download import find_cases
+    from intrastyler_nnunet.crossmoda.prepare import Job, prepare
+    from intrastyler_nnunet.crossmoda.region import Region
+    from intrastyler_nnunet.nnunet.folders import new_raw_folder
+
+    edition, cases = find_cases(arguments.input)
+    dataset = new_raw_folder(arguments.dataset, f"CrossMoDA{edition.year}")
+    region = Region(spacing=tuple(arguments.spacing), size=tuple(arguments.size))
+    jobs = []
+    for case in cases:
+        cochleae = arguments.cochleae / f"{case.case}.nii.gz" if arguments.cochleae and not case.label else None
+        jobs.append(Job(case, cochleae if cochleae and cochleae.is_file() else None, edition, region, dataset))
+    whole = prepare(jobs, edition, dataset, arguments.processes)
+    print(f"{len(jobs)} cases in {dataset}")
+    if whole:
+        print(f"{len(whole)} without known cochleae keep their whole field of view: {', '.join(whole)}")
+
+
+def _restore_arguments(parser: argparse.ArgumentParser) -> None:
+    _folders(parser, "folder of predictions on the cut images", "folder for them on the original grids")
+    parser.add_argument(
+        "-r", dest="records", type=Path, required=True, help="folder `geometry` of the dataset that prepare wrote"
+    )
+
+
+def _restore(arguments: argparse.Namespace) -> None:
+    """put predictions back onto the grids of the original images"""
+    from intrastyler_nnunet.crossmoda.restore import restore
+
+    print(f"{len(restore(arguments.input, arguments.records, arguments.output))} label maps in {arguments.output}")
+
+
+def _postprocess_arguments(parser: argparse.ArgumentParser) -> None:
+    _folders(parser, "folder of predictions", "folder for the cleaned ones and changes.json")
+    parser.add_argument(
+        "--keep-all-tumours", action="store_true", help="do not remove all but one tumour; for bilateral disease"
+    )
+    parser.add_argument(
+        "--keep-all-cochleae", action="store_true", help="do not remove all but two cochleae; when they come in pieces"
+    )
+
+
+def _postprocess(arguments: argparse.Namespace) -> None:
+    """keep one tumour and two cochleae"""
+    from intrastyler_nnunet.crossmoda.cleaning import clean_folder
+    from intrastyler_nnunet.crossmoda.postprocess import Rules
+
+    rules = Rules(not arguments.keep_all_tumours, not arguments.keep_all_cochleae)
+    for case, changes in clean_folder(arguments.input, arguments.output, rules).items():
+        for change in changes:
+            print(f"{case}: {change['components']} components of {change['structure']} ({change['voxels']} voxels)")
+
+
+def _submit_arguments(parser: argparse.ArgumentParser) -> None:
+    from intrastyler_nnunet.crossmoda.labels import ARCHIVE_PATTERN
+
+    _folders(parser, "folder of label maps on the original grids", "zip archive to write")
+    parser.add_argument("-r", dest="originals", type=Path, required=True, help="folder of the original images")
+    parser.add_argument("--suffix", default="_T2", help="what the images' names have and the label maps' have not")
+    parser.add_argument(
+        "--pattern", default=ARCHIVE_PATTERN, help="names in the archive; change it if the organisers ask for others"
+    )
+
+
+def _submit(arguments: argparse.Namespace) -> None:
+    """check label maps against the original images and write the archive"""
+    from intrastyler_nnunet.crossmoda.submission import check_submission, write_archive
+
+    label_maps, warnings = check_submission(arguments.input, arguments.originals, arguments.suffix)
+    for warning in warnings:
+        print(f"warning: {warning}")
+    write_archive(label_maps, arguments.output, arguments.pattern)
+    print(f"{len(label_maps)} label maps in {arguments.output}")
+
+
+def _rank_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scores", type=Path, nargs="+", help="files of `intrastyler evaluate`, one per team")
+
+
+def _rank(arguments: argparse.Namespace) -> None:
+    """rank several teams as the challenge does"""
+    from intrastyler_nnunet.crossmoda.ranking import rank, read_scores
+
+    for team, mean_rank in rank(read_scores(arguments.scores)).items():
+        print(f"{mean_rank:6.3f}  {team}")
+
+
+STEPS = {
+    "prepare": (_prepare, _prepare_arguments),
+    "restore": (_restore, _restore_arguments),
+    "postprocess": (_postprocess, _postprocess_arguments),
+    "submit": (_submit, _submit_arguments),
+    "rank": (_rank, _rank_arguments),
+}

@@ -1,0 +1,1 @@
+"""From the CrossMoDA challenge's download to its submission archive."""

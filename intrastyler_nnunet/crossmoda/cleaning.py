@@ -1,0 +1,39 @@
+"""Post-processing of a folder of predictions."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import SimpleITK
+from tqdm import tqdm
+
+from intrastyler_nnunet.crossmoda.labels import VALUES
+from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.evaluation.label_maps import read_label_map
+from intrastyler_nnunet.files import write_json, written_atomically
+from intrastyler_nnunet.images import image_files, read_image
+
+
+def clean_folder(predictions: Path, output: Path, rules: Rules) -> dict[str, list[dict]]:
+    """Apply the rules to every label map of a folder.
+
+    Returns:
+        What was removed, by case; the same is written to `output`/changes.json.
+
+    Raises:
+        InputError: no label map, or one that is unreadable or has other values than 0 to 3; label maps cleaned before
+            stay.
+    """
+    files = image_files(predictions)
+    if not files:
+        raise InputError(f"{predictions}: found no label map, expected predictions")
+    report = {}
+    for case, path in tqdm(files.items(), "postprocess"):
+        cleaned, changes = postprocess(read_label_map(path, VALUES).labels, rules)
+        image = SimpleITK.GetImageFromArray(cleaned.astype("uint8"))
+        image.CopyInformation(read_image(path))
+        with written_atomically(output / f"{case}.nii.gz") as temporary:
+            SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+        report[case] = [asdict(change) for change in changes]
+    write_json(report, output / "changes.json")
+    return report

@@ -1,0 +1,82 @@
+"""The challenge's download: which files are there, of which edition."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from intrastyler_nnunet.errors import InputError
+
+NAME = re.compile(
+    r"(?P<case>crossmoda(?P<year>20\d\d)?_(?:(?P<site>[a-z]+)_)?\d+)_(?P<kind>ceT1|hrT2|T2|Label)\.nii\.gz"
+)
+EXPECTED = "expected files such as crossmoda2023_etz_1_ceT1.nii.gz, ..._Label.nii.gz and ..._T2.nii.gz"
+UNKNOWN_SITE = "unknown"
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A year of the challenge."""
+
+    year: int
+    labels: dict[str, int]
+
+    @property
+    def cochlea(self) -> int:
+        """Label value of the cochleae."""
+        return self.labels["cochlea"]
+
+
+# Until 2022 the tumour was one structure.
+EARLIER_LABELS = {"background": 0, "tumour": 1, "cochlea": 2}
+EDITIONS = {
+    2021: Edition(2021, EARLIER_LABELS),
+    2022: Edition(2022, EARLIER_LABELS),
+    2023: Edition(2023, {"background": 0, "extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}),
+}
+
+
+@dataclass(frozen=True)
+class DownloadedCase:
+    """One image of the download."""
+
+    case: str
+    site: str
+    split: str  # "source" (labelled ceT1), "target" (unlabelled T2) or "test" (T2 of the validation set)
+    image: Path
+    label: Path | None  # of a source image
+
+
+def find_cases(download: Path) -> tuple[Edition, list[DownloadedCase]]:
+    """All images below `download`; T2 images below a folder whose name has "valid" in it are the test set.
+
+    Raises:
+        InputError: nothing of the challenge is there; editions are mixed; a case appears twice; a source image has
+            no label map.
+    """
+    files: dict[tuple[str, str], Path] = {}
+    years = set()
+    for path in sorted(download.rglob("*.nii.gz")):
+        match = NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        kind = "T2" if match["kind"] == "hrT2" else match["kind"]
+        if (match["case"], kind) in files:
+            raise InputError(f"{path}: found a second time ({files[match['case'], kind]}), expected once")
+        files[match["case"], kind] = path
+        # The edition of 2022 has names that begin with crossmoda2021_ldn and crossmoda2022_etz.
+        years.add({None: 2021, "2023": 2023}.get(match["year"], 2022))
+    if len(years) != 1:
+        found = f"editions {sorted(years)}, expected one" if years else f"no file of the challenge, {EXPECTED}"
+        raise InputError(f"{download}: found {found}")
+    cases = [_case(case, path, files) for (case, kind), path in files.items() if kind != "Label"]
+    return EDITIONS[years.pop()], sorted(cases, key=lambda case: (case.split, case.case))
+
+
+def _case(case: str, path: Path, files: dict[tuple[str, str], Path]) -> DownloadedCase:
+    site = NAME.fullmatch(path.name)["site"] or UNKNOWN_SITE
+    if path.name.endswith("_ceT1.nii.gz"):
+        if (case, "Label") not in files:
+            raise InputError(f"{path}: no label map beside it, expected {case}_Label.nii.gz")
+        return DownloadedCase(case, site, "source", path, files[case, "Label"])
+    validation = any("valid" in folder.name.lower() for folder in path.parents)
+    return DownloadedCase(case, site, "test" if validation else "target", path, None)

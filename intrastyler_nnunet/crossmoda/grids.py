@@ -1,0 +1,88 @@
+"""Sampling grids in the patient, and images moved between them.
+
+Cropping, resampling and putting back are one operation: from one grid onto another. A case's record is its two grids.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import SimpleITK
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class SamplingGrid:
+    """Voxel centres in the patient, in SimpleITK's (x, y, z) order; mm, and direction cosines row by row."""
+
+    size: tuple[int, int, int]
+    spacing: Vector
+    origin: Vector
+    direction: tuple[float, ...]
+
+    @classmethod
+    def of(cls, image: SimpleITK.Image) -> "SamplingGrid":
+        """The grid of an image."""
+        return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+    @classmethod
+    def from_record(cls, record: dict) -> "SamplingGrid":
+        """Inverse of `record` after a round trip through JSON."""
+        return cls(**{name: tuple(values) for name, values in record.items()})
+
+    def record(self) -> dict:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    def empty(self, pixel_type: int = SimpleITK.sitkUInt8) -> SimpleITK.Image:
+        """An image of zeros on this grid."""
+        image = SimpleITK.Image(list(self.size), pixel_type)
+        image.SetSpacing(self.spacing)
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+        return image
+
+    def part(self, start: Vector, size: tuple[int, int, int], spacing: Vector) -> "SamplingGrid":
+        """A grid with the same axes whose first voxel is centred at the (fractional) index `start` of this one."""
+        axes = np.reshape(self.direction, (3, 3))
+        origin = np.asarray(self.origin) + axes @ (np.asarray(start) * self.spacing)
+        return SamplingGrid(tuple(size), tuple(spacing), tuple(origin.tolist()), self.direction)
+
+
+def to_lps(image: SimpleITK.Image) -> SimpleITK.Image:
+    """Reorder and flip axes so that they run as nearly left, posterior, superior as they can; no interpolation."""
+    return SimpleITK.DICOMOrient(image, "LPS")
+
+
+def image_onto(image: SimpleITK.Image, grid: SamplingGrid) -> SimpleITK.Image:
+    """Linear interpolation, float32; outside the image its smallest value."""
+    minimum = float(SimpleITK.GetArrayViewFromImage(image).min())
+    identity = SimpleITK.Transform()
+    return SimpleITK.Resample(image, grid.empty(), identity, SimpleITK.sitkLinear, minimum, SimpleITK.sitkFloat32)
+
+
+def labels_onto(labels: SimpleITK.Image, grid: SamplingGrid) -> SimpleITK.Image:
+    """The likeliest label (uint8) at each voxel: linear interpolation of each label's mask; 0 outside the image.
+
+    Nearest neighbours would roughen thin structures at every change of grid.
+    """
+    best = np.full(grid.size[::-1], 0.5, np.float32)  # background, of which nothing is said, needs a majority too
+    result = np.zeros(grid.size[::-1], np.uint8)
+    values = [int(value) for value in np.unique(SimpleITK.GetArrayViewFromImage(labels)) if value]
+    shares = {
+        value: SimpleITK.GetArrayFromImage(
+            SimpleITK.Resample(
+                SimpleITK.Cast(labels == value, SimpleITK.sitkFloat32), grid.empty(), SimpleITK.Transform(),
+                SimpleITK.sitkLinear, 0.0, SimpleITK.sitkFloat32,
+            )
+        )
+        for value in values
+    }  # fmt: skip
+    foreground = sum(shares.values(), np.zeros(grid.size[::-1], np.float32)) >= best
+    strongest = np.zeros(grid.size[::-1], np.float32)
+    for value, share in shares.items():
+        wins = foreground & (share > strongest)
+        result[wins], strongest[wins] = value, share[wins]
+    image = SimpleITK.GetImageFromArray(result)
+    image.CopyInformation(grid.empty())
+    return image

@@ -1,0 +1,133 @@
+"""From the download to an nnU-Net dataset of images cut to the cochlear region."""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+from tqdm import tqdm
+
+from intrastyler_nnunet.crossmoda.download import DownloadedCase, Edition
+from intrastyler_nnunet.crossmoda.grids import SamplingGrid, image_onto, labels_onto, to_lps
+from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_sheet
+from intrastyler_nnunet.crossmoda.region import Region, cochlear_region, whole_image
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.evaluation.label_maps import read_label_map
+from intrastyler_nnunet.files import read_json, write_json, written_atomically
+from intrastyler_nnunet.images import read_image
+
+IMAGE_FOLDERS = {"source": "imagesTr", "target": "imagesTarget", "test": "imagesTs"}
+RECORDS = "geometry"  # folder of the cases' records
+OVERVIEWS = "quality_control"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case and what to do with it."""
+
+    case: DownloadedCase
+    cochleae: Path | None  # label map of the cochleae of an unlabelled image, on its own grid
+    edition: Edition
+    region: Region
+    dataset: Path  # nnUNet_raw/DatasetXXX_Name
+
+    @property
+    def record(self) -> Path:
+        """Written last, so it says that the case is complete."""
+        return self.dataset / RECORDS / f"{self.case.case}.json"
+
+    @property
+    def settings(self) -> dict:
+        """What the result depends on, for the record."""
+        inputs = [path for path in (self.case.image, self.case.label, self.cochleae) if path is not None]
+        return {
+            "region": {name: list(value) if isinstance(value, tuple) else value
+                       for name, value in asdict(self.region).items()},
+            "inputs": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in inputs],
+        }  # fmt: skip
+
+
+def prepare(jobs: list[Job], edition: Edition, dataset: Path, processes: int) -> list[str]:
+    """Write every case that is not complete yet, then what describes the dataset.
+
+    Returns:
+        The cases whose cochleae are not known and which therefore keep their whole field of view.
+
+    Raises:
+        InputError: cases that cannot be used, one line for each; all others are written.
+    """
+    waiting = [job for job in jobs if not _is_complete(job)]
+    if len(waiting) < len(jobs):
+        print(f"{dataset.name}: {len(jobs) - len(waiting)} of {len(jobs)} cases are complete")
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        problems = list(tqdm(pool.map(_prepare_case, waiting), "prepare", len(waiting)))
+    done = [job for job in jobs if job.record.is_file()]
+    _describe(done, edition, dataset)
+    write_sheet([dataset / OVERVIEWS / f"{job.case.case}.png" for job in done], dataset / f"{OVERVIEWS}.png")
+    problems = [problem for problem in problems if problem]
+    if problems:
+        listed = "\n".join(problems)
+        raise InputError(f"{len(problems)} of {len(jobs)} cases cannot be used, the others are written\n{listed}")
+    return [job.case.case for job in done if read_json(job.record)["whole_image"]]
+
+
+def _prepare_case(job: Job) -> str | None:
+    """Write one case; returns what is wrong with it, if anything."""
+    try:
+        case, values = job.case, set(job.edition.labels.values())
+        image = read_image(case.image)
+        if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+            raise InputError(
+                f"{case.image}: found {image.GetDimension()} dimensions, expected a 3D image of one channel"
+            )
+        reference = case.label or job.cochleae
+        labels = None
+        if reference is not None:
+            read_label_map(reference, values if case.label else {0, 1, *values})
+            labels = to_lps(read_image(reference))
+        original, image = SamplingGrid.of(image), to_lps(image)
+        grid, whole = _grid_of(job, image, labels)
+        _write(image_onto(image, grid), job.dataset / IMAGE_FOLDERS[case.split] / f"{case.case}_0000.nii.gz")
+        if case.label:
+            _write(labels_onto(labels, grid), job.dataset / "labelsTr" / f"{case.case}.nii.gz")
+        write_overview(image, grid, job.dataset / OVERVIEWS / f"{case.case}.png")
+        write_json({"original": original.record(), "region": grid.record(), "whole_image": whole,
+                    "settings": job.settings}, job.record)  # fmt: skip
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _grid_of(job: Job, image: SimpleITK.Image, labels: SimpleITK.Image | None) -> tuple[SamplingGrid, bool]:
+    """The region around the cochleae, or the whole image (True) where they are not known."""
+    grid = SamplingGrid.of(image)
+    if labels is not None:
+        # A localiser for the cochlea alone calls it 1; the challenge's label maps have their own value.
+        value = job.edition.cochlea if job.case.label else int(SimpleITK.GetArrayViewFromImage(labels).max())
+        found = np.argwhere(SimpleITK.GetArrayViewFromImage(labels) == value) if value else np.empty((0, 3))
+        if len(found):
+            points = [labels.TransformContinuousIndexToPhysicalPoint(index[::-1].tolist()) for index in found]
+            indices = np.array([image.TransformPhysicalPointToContinuousIndex(point) for point in points])
+            return cochlear_region(indices, grid, job.region), False
+    if job.case.label:
+        raise InputError(f"{job.case.label}: found no cochlea, expected label {job.edition.cochlea}")
+    return whole_image(grid, job.region), True
+
+
+def _is_complete(job: Job) -> bool:
+    return job.record.is_file() and read_json(job.record)["settings"] == job.settings
+
+
+def _write(image: SimpleITK.Image, path: Path) -> None:
+    with written_atomically(path) as temporary:
+        SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+
+
+def _describe(jobs: list[Job], edition: Edition, dataset: Path) -> None:
+    write_json({"cases": [{"case": job.case.case, "site": job.case.site, "split": job.case.split} for job in jobs]},
+               dataset / "sites.json")  # fmt: skip
+    count = sum(job.case.split == "source" for job in jobs)
+    write_json({"channel_names": {"0": "MRI"}, "labels": edition.labels, "numTraining": count,
+                "file_ending": ".nii.gz"}, dataset / "dataset.json")  # fmt: skip

@@ -1,0 +1,50 @@
+"""Predictions back on their images' original grids."""
+
+from pathlib import Path
+
+import SimpleITK
+from tqdm import tqdm
+
+from intrastyler_nnunet.crossmoda.grids import SamplingGrid, labels_onto
+from intrastyler_nnunet.crossmoda.labels import VALUES
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_same_grid
+from intrastyler_nnunet.files import read_json, written_atomically
+from intrastyler_nnunet.images import image_files, read_image
+
+
+def restore(predictions: Path, records: Path, output: Path) -> list[Path]:
+    """Put every label map of a folder back; empty outside the region it was predicted on.
+
+    Args:
+        predictions: folder of `<case>` label maps on the regions' grids.
+        records: folder of `<case>.json`, which `prepare` wrote.
+        output: folder for `<case>.nii.gz`.
+
+    Raises:
+        InputError: a prediction without a record, unreadable, of unknown labels, or not on its region's grid. What
+            was put back before stays.
+    """
+    files = image_files(predictions)
+    if not files:
+        raise InputError(f"{predictions}: found no label map, expected predictions")
+    return [_restore_case(case, path, records, output) for case, path in tqdm(files.items(), "restore")]
+
+
+def _restore_case(case: str, path: Path, records: Path, output: Path) -> Path:
+    record_path = records / f"{case}.json"
+    if not record_path.is_file():
+        raise InputError(f"{path}: no record {record_path}, expected the one that prepare wrote for it")
+    record = read_json(record_path)
+    region, original = (SamplingGrid.from_record(record[name]) for name in ("region", "original"))
+    prediction = read_label_map(path, VALUES)
+    expected = type(prediction)(
+        record_path, SimpleITK.GetArrayViewFromImage(region.empty()), region.spacing[::-1], region.origin,
+        region.direction,
+    )  # fmt: skip
+    require_same_grid(prediction, expected)
+    restored = output / f"{case}.nii.gz"
+    with written_atomically(restored) as temporary:
+        labels = SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8)
+        SimpleITK.WriteImage(labels_onto(labels, original), str(temporary), useCompression=True)
+    return restored

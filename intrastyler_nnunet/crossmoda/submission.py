@@ -1,0 +1,98 @@
+"""The archive of label maps for the validation leaderboard."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import SimpleITK
+
+from intrastyler_nnunet.crossmoda.labels import ARCHIVE_PATTERN, COCHLEA, EXTRA_MEATAL, INTRA_MEATAL, VALUES
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.evaluation.label_maps import LabelMap, read_label_map, require_same_grid
+from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.images import image_files, read_image
+
+# Generous bounds around three measured label maps (both cochleae 96-168 mm3, tumour 961-2392 mm3).
+PLAUSIBLE_MM3 = {"tumour": ((EXTRA_MEATAL, INTRA_MEATAL), 20.0, 30_000.0), "cochleae": ((COCHLEA,), 60.0, 300.0)}
+
+
+def check_submission(predictions: Path, originals: Path, suffix: str) -> tuple[dict[str, Path], list[str]]:
+    """Find a valid label map for every original image.
+
+    Args:
+        predictions: folder of `<case>` label maps.
+        originals: folder of `<case><suffix>` images, which decide what cases there are.
+        suffix: what the images' names have and the label maps' names have not, such as "_T2".
+
+    Returns:
+        Label maps by case, and warnings about implausible volumes.
+
+    Raises:
+        InputError: an original without the suffix or without a prediction; a prediction that is unreadable, not of
+            an integer type, on another grid than its image, or holds other values than 0 to 3.
+    """
+    predicted, images = image_files(predictions), image_files(originals)
+    if not images:
+        raise InputError(f"{originals}: found no image, expected those that were predicted")
+    chosen, warnings = {}, []
+    for name, image in images.items():
+        if not name.endswith(suffix):
+            raise InputError(f"{image}: its name does not end in {suffix!r}, expected that before the file ending")
+        case = name.removesuffix(suffix)
+        if case not in predicted:
+            raise InputError(f"{predictions}: no label map for {case}, expected one per image in {originals}")
+        chosen[case] = predicted[case]
+        warnings += [f"{predicted[case]}: {warning}" for warning in _check(predicted[case], image)]
+    return chosen, warnings
+
+
+def write_archive(label_maps: dict[str, Path], archive: Path, pattern: str = ARCHIVE_PATTERN) -> None:
+    """Write a flat zip of 8-bit label maps; an older archive stays until the new one is complete.
+
+    Args:
+        label_maps: by case.
+        archive: file to write.
+        pattern: of the names inside, with "{case}" in it, ending in .nii.gz.
+
+    Raises:
+        InputError: a bad pattern; the archive cannot be written.
+    """
+    if "{case}" not in pattern or not pattern.endswith(".nii.gz") or "/" in pattern:
+        raise InputError(f"pattern {pattern!r}, expected a file name with {{case}} in it that ends in .nii.gz")
+    try:
+        with written_atomically(archive) as temporary, zipfile.ZipFile(temporary, "w") as file:
+            for name, content in _eight_bit(label_maps, pattern):
+                file.write(content, name)
+    except OSError as error:
+        raise InputError(f"{archive}: cannot be written ({error.strerror}), expected a writable place") from None
+
+
+def _eight_bit(label_maps: dict[str, Path], pattern: str) -> Iterator[tuple[str, Path]]:
+    with TemporaryDirectory() as folder:
+        for case, path in label_maps.items():
+            name = pattern.replace("{case}", case)
+            SimpleITK.WriteImage(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), str(Path(folder) / name))
+            yield name, Path(folder) / name
+
+
+def _check(prediction: Path, original: Path) -> list[str]:
+    reader = SimpleITK.ImageFileReader()
+    label_map = read_label_map(prediction, VALUES)
+    reader.SetFileName(str(prediction))
+    reader.ReadImageInformation()
+    if reader.GetPixelID() in (SimpleITK.sitkFloat32, SimpleITK.sitkFloat64):
+        raise InputError(f"{prediction}: found a floating-point image, expected an integer type")
+    image = read_image(original)
+    array = SimpleITK.GetArrayViewFromImage(image)
+    require_same_grid(
+        label_map, LabelMap(original, array, image.GetSpacing()[::-1], image.GetOrigin(), image.GetDirection())
+    )
+    voxel = float(np.prod(label_map.spacing))
+    warnings = []
+    for structure, (values, low, high) in PLAUSIBLE_MM3.items():
+        volume = float(np.isin(label_map.labels, values).sum() * voxel)
+        if not low <= volume <= high:
+            warnings.append(f"{structure} of {volume:.0f} mm3, usual are {low:g} to {high:g}")
+    return warnings

@@ -1,0 +1,142 @@
+"""From a download to a dataset and back, with everything that can be wrong with a download."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from intrastyler_nnunet.cli import main
+
+SIZE, SPACING = (40, 24, 12), (2.0, 2.0, 3.0)
+SMALL_REGION = ("--spacing", "2", "2", "3", "--size", "48", "20", "8")
+
+
+def write(array: np.ndarray, path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = SimpleITK.GetImageFromArray(array)
+    image.SetSpacing(SPACING)
+    image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # RAS, as many NIfTI files are
+    SimpleITK.WriteImage(image, str(path))
+
+
+def labels() -> np.ndarray:
+    array = np.zeros(SIZE[::-1], np.uint8)
+    array[5:8, 10:13, 4:7] = array[5:8, 10:13, 33:36] = 3
+    array[5:8, 10:13, 9:12], array[4:9, 9:14, 12:17] = 2, 1
+    return array
+
+
+@pytest.fixture
+def download(tmp_path, monkeypatch):
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
+    rng = np.random.default_rng(0)
+    source, target = tmp_path / "download" / "crossmoda23_training" / "TrainingSource", tmp_path / "download" / "T"
+    for number, site in enumerate(("etz", "ldn")):
+        write(rng.normal(size=SIZE[::-1]).astype(np.float32), source / f"crossmoda2023_{site}_{number}_ceT1.nii.gz")
+        write(labels(), source / f"crossmoda2023_{site}_{number}_Label.nii.gz")
+    write(rng.normal(size=SIZE[::-1]).astype(np.float32), target / "crossmoda2023_ukm_7_T2.nii.gz")
+    validation = tmp_path / "download" / "crossmoda23_validation"
+    write(rng.normal(size=SIZE[::-1]).astype(np.float32), validation / "crossmoda2023_ukm_9_T2.nii.gz")
+    write(labels(), tmp_path / "cochleae" / "crossmoda2023_ukm_9.nii.gz")
+    return tmp_path
+
+
+def prepare(folder) -> None:
+    main(["crossmoda", "prepare", "-i", str(folder / "download"), "-d", "994", "-np", "1",
+          "--cochleae", str(folder / "cochleae"), *SMALL_REGION])  # fmt: skip
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_download_becomes_a_dataset_and_label_maps_go_back(download, capsys):
+    prepare(download)
+    dataset = download / "raw" / "Dataset994_CrossMoDA2023"
+    assert names(dataset / "imagesTr") == ["crossmoda2023_etz_0_0000.nii.gz", "crossmoda2023_ldn_1_0000.nii.gz"]
+    assert names(dataset / "labelsTr") == ["crossmoda2023_etz_0.nii.gz", "crossmoda2023_ldn_1.nii.gz"]
+    assert names(dataset / "imagesTarget") == ["crossmoda2023_ukm_7_0000.nii.gz"]
+    assert names(dataset / "imagesTs") == ["crossmoda2023_ukm_9_0000.nii.gz"]
+    description = json.loads((dataset / "dataset.json").read_text())
+    assert description["labels"] == {"background": 0, "extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
+    assert description["numTraining"] == 2
+    sites = {record["case"]: record["site"] for record in json.loads((dataset / "sites.json").read_text())["cases"]}
+    assert sites["crossmoda2023_ldn_1"] == "ldn"
+    # The image without known cochleae is kept whole, and named.
+    assert "1 without known cochleae keep their whole field of view: crossmoda2023_ukm_7" in capsys.readouterr().out
+    assert SimpleITK.ReadImage(str(dataset / "imagesTarget" / "crossmoda2023_ukm_7_0000.nii.gz")).GetSize() == SIZE
+    assert SimpleITK.ReadImage(str(dataset / "imagesTs" / "crossmoda2023_ukm_9_0000.nii.gz")).GetSize() == (48, 20, 8)
+    assert (dataset / "quality_control.png").stat().st_size > 500
+
+    restored = download / "restored"
+    main(
+        ["crossmoda", "restore", "-i", str(dataset / "labelsTr"), "-r", str(dataset / "geometry"), "-o", str(restored)]
+    )
+    image = SimpleITK.ReadImage(str(restored / "crossmoda2023_etz_0.nii.gz"))
+    # Same spacing and whole-voxel offsets: nothing may be lost.
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), labels())
+    assert image.GetDirection() == (-1, 0, 0, 0, -1, 0, 0, 0, 1) and image.GetSpacing() == SPACING
+
+
+@pytest.mark.parametrize("kind, expected", [
+    ("truncated", "truncated or damaged"), ("label", "found label values 7"), ("no cochlea", "found no cochlea"),
+])  # fmt: skip
+def test_a_faulty_case_is_named_and_a_second_call_finishes_the_rest(download, capsys, kind, expected):
+    source = download / "download" / "crossmoda23_training" / "TrainingSource"
+    image, label = source / "crossmoda2023_etz_0_ceT1.nii.gz", source / "crossmoda2023_etz_0_Label.nii.gz"
+    if kind == "truncated":
+        whole = image.read_bytes()
+        image.write_bytes(whole[:-100])
+    else:
+        write(np.where(labels() == 3, 7 if kind == "label" else 0, labels()).astype(np.uint8), label)
+    with pytest.raises(SystemExit) as stopped:
+        prepare(download)
+    message = capsys.readouterr().err
+    assert stopped.value.code == 2 and expected in message and "crossmoda2023_etz_0" in message
+    dataset = download / "raw" / "Dataset994_CrossMoDA2023"
+    assert names(dataset / "imagesTr") == ["crossmoda2023_ldn_1_0000.nii.gz"]
+    finished = (dataset / "imagesTr" / "crossmoda2023_ldn_1_0000.nii.gz").stat().st_mtime_ns
+    if kind == "truncated":
+        image.write_bytes(whole)
+    else:
+        write(labels(), label)
+    prepare(download)
+    assert len(names(dataset / "imagesTr")) == 2
+    assert (dataset / "imagesTr" / "crossmoda2023_ldn_1_0000.nii.gz").stat().st_mtime_ns == finished
+
+
+def test_a_source_image_without_label_map_stops_before_anything_is_written(download, capsys):
+    next((download / "download").rglob("*etz_0_Label*")).unlink()
+    with pytest.raises(SystemExit):
+        prepare(download)
+    assert "expected crossmoda2023_etz_0_Label.nii.gz" in capsys.readouterr().err
+    assert not (download / "raw").exists()
+
+
+@pytest.mark.parametrize("change, expected", [
+    (lambda path: write(labels()[:-1], path), "found shape"),
+    (lambda path: path.rename(path.with_name("other.nii.gz")), "no record"),
+])  # fmt: skip
+def test_predictions_that_do_not_belong_are_refused(download, capsys, change, expected):
+    prepare(download)
+    dataset = download / "raw" / "Dataset994_CrossMoDA2023"
+    change(dataset / "labelsTr" / "crossmoda2023_etz_0.nii.gz")
+    with pytest.raises(SystemExit) as stopped:
+        main(["crossmoda", "restore", "-i", str(dataset / "labelsTr"), "-r", str(dataset / "geometry"),
+              "-o", str(download / "restored")])  # fmt: skip
+    assert stopped.value.code == 2 and expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names, expected", [
+    (("crossmoda_1_ceT1", "crossmoda_1_Label", "crossmoda_106_hrT2"), 2021),
+    (("crossmoda2021_ldn_1_ceT1", "crossmoda2021_ldn_1_Label", "crossmoda2022_etz_106_hrT2"), 2022),
+    (("crossmoda2023_etz_1_ceT1", "crossmoda2023_etz_1_Label", "crossmoda2023_ldn_2_T2"), 2023),
+])  # fmt: skip
+def test_editions_are_told_by_names(tmp_path, names, expected):
+    from intrastyler_nnunet.crossmoda.download import find_cases
+
+    for name in names:
+        (tmp_path / f"{name}.nii.gz").touch()
+    edition, cases = find_cases(tmp_path)
+    assert edition.year == expected and [case.split for case in cases] == ["source", "target"]
