@@ -32,6 +32,7 @@ class GeneratorMetadata:
             name: value if name in ("training", "label_hint", "codes") else _tupled(value)
             for name, value in values.items()
         }
+        values["codes"] = {case: _tupled(code) for case, code in values.get("codes", {}).items()}
         if values.get("label_hint") is not None:
             values["label_hint"] = LabelHint(**{k: _tupled(v) for k, v in values["label_hint"].items()})
         return cls(**values)
