@@ -63,12 +63,13 @@ def pretrain(
 def _record(
     state: TrainingState, terms: dict[str, torch.Tensor], config: PretrainingConfig, folder: Path, progress: tqdm
 ) -> None:
-    if state.iteration % 10 == 0:
+    last = state.iteration == config.iterations
+    if state.iteration % 10 == 0 or last:
         values = {name: round(float(term), 4) for name, term in terms.items()}
         progress.set_postfix(values)
         with (folder / "stats.jsonl").open("a") as stats:
             stats.write(json.dumps({"iteration": state.iteration, **values, "skipped": state.skipped}) + "\n")
-    if state.iteration % config.checkpoint_every == 0 or state.iteration == config.iterations:
+    if state.iteration % config.checkpoint_every == 0 or last:
         save_checkpoint(state, config, folder)
 
 
