@@ -1,5 +1,6 @@
 """`intrastyler simulate`: write SimCrossMoDA, a simulated stand-in for CrossMoDA."""
 import argparse
+from pathlib import Path
 
 HELP = "write SimCrossMoDA, a simulated dataset of labelled ceT1 and unlabelled T2 images, into nnUNet_raw"
 
@@ -20,11 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--test-head", choices=("colin27", "mni2009c"), default="colin27",
         help="head of the test subjects; mni2009c is an anatomy that no training subject has",
     )  # fmt: skip
+    parser.add_argument(
+        "--as-crossmoda", metavar="FOLDER", type=Path, default=None,
+        help="write the challenge's own folder there instead of an nnU-Net dataset, to try the CrossMoDA steps on",
+    )  # fmt: skip
     parser.add_argument("-np", dest="processes", type=int, default=2, help="worker processes")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the dataset."""
+    """Write the dataset, or the challenge's folder."""
+    if arguments.as_crossmoda is not None:
+        from intrastyler_nnunet.simulation.challenge import simulate_challenge
+
+        folder = simulate_challenge(
+            arguments.as_crossmoda, arguments.scale, arguments.seed, arguments.test_head, arguments.processes
+        )
+        print(f"written to {folder}")
+        return
     from intrastyler_nnunet.simulation.dataset import simulate_dataset
 
     folder = simulate_dataset(

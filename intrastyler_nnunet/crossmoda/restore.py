@@ -39,7 +39,7 @@ def _restore_case(case: str, path: Path, records: Path, output: Path) -> Path:
     region, original = (SamplingGrid.from_record(record[name]) for name in ("region", "original"))
     prediction = read_label_map(path, VALUES)
     expected = type(prediction)(
-        record_path, SimpleITK.GetArrayViewFromImage(region.empty()), region.spacing[::-1], region.origin,
+        record_path, SimpleITK.GetArrayFromImage(region.empty()), region.spacing[::-1], region.origin,
         region.direction,
     )  # fmt: skip
     require_same_grid(prediction, expected)

@@ -46,7 +46,8 @@ def nearest(volume: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
 def head_signal(head: Head, coordinates: np.ndarray, signals: np.ndarray) -> np.ndarray:
     """Signal (n,) of the head at `coordinates` (3, n) in its slab, for a signal per `Tissue`.
 
-    Linear interpolation, so partial volumes at boundaries are what a scanner would measure.
+    Linear interpolation, so partial volumes at boundaries are what a scanner would measure. No signal comes from
+    outside the slab.
     """
     start = np.maximum(np.floor(coordinates.min(1)).astype(int) - 1, 0)
     stop = np.ceil(coordinates.max(1)).astype(int) + 2
@@ -56,7 +57,7 @@ def head_signal(head: Head, coordinates: np.ndarray, signals: np.ndarray) -> np.
     slopes = np.where(texture < 0, towards_darker[tissue], towards_brighter[tissue])
     volume = signals.astype(np.float32)[tissue] + texture * slopes
     return map_coordinates(
-        volume, coordinates - start[:, None], order=1, mode="nearest", output=np.float32
+        volume, coordinates - start[:, None], order=1, mode="constant", output=np.float32
     )
 
 

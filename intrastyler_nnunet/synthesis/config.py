@@ -29,6 +29,7 @@ class PretrainingConfig:
     betas: tuple[float, float] = (0.5, 0.999)
     style_learning_rate: float = 5e-5  # of the style encoder, whose contrast has one query per step: slow and steady
     style_betas: tuple[float, float] = (0.9, 0.999)
+    segmenter_learning_rate: float = 2e-3  # of the segmentation term's networks, which must keep up with the generator
     lambda_nce: float = 1.0
     lambda_style: float = 5.0  # paper section 2.5.2
     lambda_consistency: float = 5.0  # paper section 2.5.2

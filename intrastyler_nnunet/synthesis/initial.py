@@ -52,17 +52,30 @@ def centre_styles(generator: Generator, images: torch.Tensor) -> None:
 
 
 def _optimizers(networks: Networks, config: PretrainingConfig) -> tuple[torch.optim.Adam, torch.optim.Adam]:
-    """Of everything but the discriminator, the style encoder with its own rate; and of the discriminator."""
-    style_encoder = networks.generator.style_encoder
-    style = [] if style_encoder is None else list(style_encoder.parameters())
-    discriminator = list(networks.discriminator.parameters())
-    elsewhere = {id(parameter) for parameter in style + discriminator}
-    synthesis = [p for module in networks.modules().values() for p in module.parameters() if id(p) not in elsewhere]
-    options = {"lr": config.learning_rate, "betas": config.betas}
-    groups = [{"params": synthesis} | options]
-    if style:
-        groups.append({"params": style, "lr": config.style_learning_rate, "betas": config.style_betas})
-    return torch.optim.Adam(groups), torch.optim.Adam(discriminator, **options)
+    """Of everything but the discriminator, style encoder and segmenters with their own rates; and of the discriminator.
+
+    A group's "initial_lr" is the rate that the schedule scales.
+    """
+    style = _parameters(networks.generator.style_encoder)
+    segmenters = _parameters(networks.content_head, networks.segmenter)
+    discriminator = _parameters(networks.discriminator)
+    elsewhere = {id(parameter) for parameter in style + segmenters + discriminator}
+    synthesis = [p for p in _parameters(*networks.modules().values()) if id(p) not in elsewhere]
+    groups = [
+        _group(synthesis, config.learning_rate, config.betas),
+        _group(style, config.style_learning_rate, config.style_betas),
+        _group(segmenters, config.segmenter_learning_rate, config.betas),
+    ]
+    optimizer = torch.optim.Adam([group for group in groups if group["params"]])
+    return optimizer, torch.optim.Adam([_group(discriminator, config.learning_rate, config.betas)])
+
+
+def _parameters(*modules: torch.nn.Module | None) -> list[torch.nn.Parameter]:
+    return [parameter for module in modules if module is not None for parameter in module.parameters()]
+
+
+def _group(parameters: list[torch.nn.Parameter], rate: float, betas: tuple[float, float]) -> dict:
+    return {"params": parameters, "lr": rate, "initial_lr": rate, "betas": betas}
 
 
 def _initialise(module: torch.nn.Module) -> None:

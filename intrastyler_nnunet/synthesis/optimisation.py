@@ -106,10 +106,9 @@ def set_learning_rate(state: TrainingState, config: PretrainingConfig) -> None:
     """The rates of this iteration; progress counts from the end of the style warm-up."""
     progress = (state.iteration - config.style_warmup) / (config.iterations - config.style_warmup)
     factor = learning_rate_factor(progress)
-    rates = (config.learning_rate, config.style_learning_rate)
-    for group, rate in zip(state.generator_optimizer.param_groups, rates, strict=False):
-        group["lr"] = rate * factor
-    state.discriminator_optimizer.param_groups[0]["lr"] = config.learning_rate * factor
+    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
 
 
 @torch.no_grad()

@@ -1,0 +1,148 @@
+"""Cochleae of unlabelled images: what a network predicted where that is plausible, else a registration if it is sure.
+
+A case of which neither is true gets no label map, so that `prepare` keeps its whole field of view.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+from scipy.ndimage import label
+from tqdm import tqdm
+
+from intrastyler_nnunet.crossmoda.download import DownloadedCase
+from intrastyler_nnunet.crossmoda.registration import Localisation, locate_cochleae
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.evaluation.label_maps import read_label_map
+from intrastyler_nnunet.files import write_json, written_atomically
+from intrastyler_nnunet.images import read_image
+
+BALL_RADIUS = 3.5  # mm: a cochlea measures 5.7-7.4 x 4.9-6.6 x 6-7.5 mm
+PLAUSIBLE_DISTANCE = (55.0, 85.0)  # mm between the cochleae; 68-71 were measured
+PLAUSIBLE_VOLUME = (15.0, 300.0)  # mm^3 of one cochlea; 48-84 were measured
+LARGEST_DISAGREEMENT = 5.0  # mm between registrations from different starts
+LEAST_INFORMATION = 0.3  # of the registration; see docs/crossmoda.md
+NETWORK, REGISTRATION, UNSURE = "network", "registration", "unsure"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found for one case and why."""
+
+    case: str
+    route: str  # NETWORK, REGISTRATION or UNSURE
+    reasons: list[str]  # why a better route was not taken
+    cochleae: list[list[float]]  # (2, 3) mm in the patient; empty if unsure
+
+
+@dataclass(frozen=True)
+class Search:
+    """One case and where to look."""
+
+    case: DownloadedCase
+    prediction: Path | None  # of a network for the cochlea alone, on the image's grid
+    output: Path
+
+
+def localise(searches: list[Search], report: Path, processes: int) -> list[Finding]:
+    """Write `<case>.nii.gz`, the cochleae as two balls, for every case they were found in, and a report of all.
+
+    Raises:
+        InputError: images or predictions that cannot be read, one line for each; the others are written.
+    """
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        results = list(tqdm(pool.map(_localise_case, searches), "localise", len(searches)))
+    findings = [result for result in results if isinstance(result, Finding)]
+    write_json([asdict(finding) for finding in findings], report)
+    problems = [result for result in results if isinstance(result, str)]
+    if problems:
+        listed = "\n".join(problems)
+        raise InputError(f"{len(problems)} of {len(searches)} images cannot be searched\n{listed}")
+    return findings
+
+
+def find_cochleae(image: SimpleITK.Image, prediction: SimpleITK.Image | None, case: str) -> Finding:
+    """Take the first route that is convincing."""
+    reasons = []
+    if prediction is not None:
+        places, doubt = _in_prediction(prediction)
+        if doubt is None:
+            return Finding(case, NETWORK, reasons, places)
+        reasons.append(f"network: {doubt}")
+    found = locate_cochleae(image)
+    doubt = _doubt(found)
+    if doubt is None:
+        return Finding(case, REGISTRATION, reasons, found.cochleae.round(2).tolist())
+    return Finding(case, UNSURE, [*reasons, f"registration: {doubt}"], [])
+
+
+def draw_balls(places: list[list[float]], image: SimpleITK.Image) -> SimpleITK.Image:
+    """A label map (uint8) on the grid of `image` with a ball of BALL_RADIUS at each place (mm in the patient)."""
+    # Indices of all voxels are far cheaper than their points; distances are taken along the image's axes, in mm.
+    spacing = np.array(image.GetSpacing())
+    labels = np.zeros(image.GetSize(), np.uint8)
+    for place in places:
+        centre = np.array(image.TransformPhysicalPointToContinuousIndex(place))
+        low = np.maximum(np.floor(centre - BALL_RADIUS / spacing), 0).astype(int)
+        high = np.minimum(np.ceil(centre + BALL_RADIUS / spacing) + 1, labels.shape).astype(int)
+        box = tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
+        axes = np.ogrid[box]
+        distance = sum(((axis - c) * s) ** 2 for axis, c, s in zip(axes, centre, spacing, strict=True))
+        # At least the nearest voxel, where slices are thicker than the ball.
+        labels[box][distance <= max(BALL_RADIUS**2, distance.min(initial=np.inf) + 1e-6)] = 1
+    result = SimpleITK.GetImageFromArray(labels.transpose(2, 1, 0))
+    result.CopyInformation(image)
+    return result
+
+
+def _localise_case(search: Search) -> Finding | str:
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # as many processes as cores; and results that repeat
+    try:
+        image = read_image(search.case.image)
+        prediction = None
+        if search.prediction is not None:
+            read_label_map(search.prediction, (0, 1))
+            prediction = read_image(search.prediction)
+        finding = find_cochleae(image, prediction, search.case.case)
+    except InputError as error:
+        return str(error)
+    path = search.output / f"{search.case.case}.nii.gz"
+    if finding.route == UNSURE:
+        path.unlink(missing_ok=True)
+        return finding
+    with written_atomically(path) as temporary:
+        SimpleITK.WriteImage(draw_balls(finding.cochleae, image), str(temporary), useCompression=True)
+    return finding
+
+
+def _in_prediction(prediction: SimpleITK.Image) -> tuple[list[list[float]], str | None]:
+    """Centres (mm) of the two largest components and, if they cannot be the cochleae, why."""
+    components, count = label(SimpleITK.GetArrayFromImage(prediction))
+    sizes = np.bincount(components.ravel(), minlength=count + 1)[1:]
+    if count < 2:
+        return [], f"{count} of 2 cochleae"
+    places = []
+    for component in 1 + np.argsort(sizes)[::-1][:2]:
+        centre = np.argwhere(components == component).mean(axis=0)[::-1]
+        places.append(list(prediction.TransformContinuousIndexToPhysicalPoint(centre.tolist())))
+        volume = sizes[component - 1] * np.prod(prediction.GetSpacing())
+        if not PLAUSIBLE_VOLUME[0] <= volume <= PLAUSIBLE_VOLUME[1]:
+            return places, f"a cochlea of {volume:.0f} mm3"
+    distance = float(np.linalg.norm(np.subtract(*places)))
+    if not PLAUSIBLE_DISTANCE[0] <= distance <= PLAUSIBLE_DISTANCE[1]:
+        return places, f"cochleae {distance:.0f} mm apart"
+    return places, None
+
+
+def _doubt(found: Localisation | None) -> str | None:
+    """Why the registration is not trusted; None if it is."""
+    if found is None:
+        return "no overlap with the template"
+    if found.disagreement > LARGEST_DISAGREEMENT:
+        return f"two starts end {found.disagreement:.1f} mm apart"
+    if found.information < LEAST_INFORMATION:
+        return f"mutual information {found.information:.2f}"
+    return None
