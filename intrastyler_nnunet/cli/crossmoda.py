@@ -39,6 +39,11 @@ def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
         "whole field of view",
     )  # fmt: skip
     parser.add_argument(
+        "--localiser", action="store_true",
+        help="keep all fields of view whole and the cochlea as the only label: a dataset to train a localiser of the "
+        "cochleae on; give a coarse --spacing such as 1 1 1.5",
+    )  # fmt: skip
+    parser.add_argument(
         "--spacing", type=float, nargs=3, default=Region.spacing, help="mm; larger when memory is short"
     )
     parser.add_argument(
@@ -57,16 +62,46 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.nnunet.folders import new_raw_folder
 
     edition, cases = find_cases(arguments.input)
-    dataset = new_raw_folder(arguments.dataset, f"CrossMoDA{edition.year}")
+    name = f"CrossMoDA{edition.year}{'Localiser' if arguments.localiser else ''}"
+    dataset = new_raw_folder(arguments.dataset, name)
     region = Region(spacing=tuple(arguments.spacing), size=tuple(arguments.size))
     jobs = []
     for case in cases:
         cochleae = arguments.cochleae / f"{case.case}.nii.gz" if arguments.cochleae and not case.label else None
-        jobs.append(Job(case, cochleae if cochleae and cochleae.is_file() else None, edition, region, dataset))
+        jobs.append(Job(case, cochleae if cochleae and cochleae.is_file() else None, edition, region, dataset,
+                        arguments.localiser))  # fmt: skip
     whole = prepare(jobs, edition, dataset, arguments.processes)
     print(f"{len(jobs)} cases in {dataset}")
-    if whole:
+    if whole and not arguments.localiser:
         print(f"{len(whole)} without known cochleae keep their whole field of view: {', '.join(whole)}")
+
+
+def _localise_arguments(parser: argparse.ArgumentParser) -> None:
+    _folders(parser, "the challenge's download", "folder for label maps of the cochleae and localisation.json")
+    parser.add_argument(
+        "--predictions", type=Path, default=None,
+        help="folder of label maps <case>.nii.gz of a network for the cochlea alone, on the original grids; without it "
+        "a template head is registered, which takes about a second per image",
+    )  # fmt: skip
+    parser.add_argument("-np", dest="processes", type=int, default=4, help="worker processes")
+
+
+def _localise(arguments: argparse.Namespace) -> None:
+    """find the cochleae on unlabelled images, for prepare"""
+    from intrastyler_nnunet.crossmoda.download import find_cases
+    from intrastyler_nnunet.crossmoda.localise import UNSURE, Search, localise
+
+    searches = []
+    for case in find_cases(arguments.input)[1]:
+        if case.label is None:
+            prediction = arguments.predictions / f"{case.case}.nii.gz" if arguments.predictions else None
+            searches.append(Search(case, prediction if prediction and prediction.is_file() else None, arguments.output))
+    findings = localise(searches, arguments.output / "localisation.json", arguments.processes)
+    for finding in findings:
+        if finding.reasons:
+            print(f"{finding.case}: {finding.route} ({'; '.join(finding.reasons)})")
+    found = sum(finding.route != UNSURE for finding in findings)
+    print(f"cochleae of {found} of {len(findings)} images in {arguments.output}")
 
 
 def _restore_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +175,7 @@ def _rank(arguments: argparse.Namespace) -> None:
 
 STEPS = {
     "prepare": (_prepare, _prepare_arguments),
+    "localise": (_localise, _localise_arguments),
     "restore": (_restore, _restore_arguments),
     "postprocess": (_postprocess, _postprocess_arguments),
     "submit": (_submit, _submit_arguments),

@@ -32,6 +32,7 @@ class Job:
     edition: Edition
     region: Region
     dataset: Path  # nnUNet_raw/DatasetXXX_Name
+    localiser: bool = False  # whole fields of view, and the cochlea as the only label
 
     @property
     def record(self) -> Path:
@@ -45,6 +46,7 @@ class Job:
         return {
             "region": {name: list(value) if isinstance(value, tuple) else value
                        for name, value in asdict(self.region).items()},
+            "localiser": self.localiser,
             "inputs": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in inputs],
         }  # fmt: skip
 
@@ -64,7 +66,7 @@ def prepare(jobs: list[Job], edition: Edition, dataset: Path, processes: int) ->
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         problems = list(tqdm(pool.map(_prepare_case, waiting), "prepare", len(waiting)))
     done = [job for job in jobs if job.record.is_file()]
-    _describe(done, edition, dataset)
+    _describe(done, jobs[0].localiser, edition, dataset)
     write_sheet([dataset / OVERVIEWS / f"{job.case.case}.png" for job in done], dataset / f"{OVERVIEWS}.png")
     problems = [problem for problem in problems if problem]
     if problems:
@@ -91,6 +93,8 @@ def _prepare_case(job: Job) -> str | None:
         grid, whole = _grid_of(job, image, labels)
         _write(image_onto(image, grid), job.dataset / IMAGE_FOLDERS[case.split] / f"{case.case}_0000.nii.gz")
         if case.label:
+            if job.localiser:
+                labels = labels == job.edition.cochlea
             _write(labels_onto(labels, grid), job.dataset / "labelsTr" / f"{case.case}.nii.gz")
         write_overview(image, grid, job.dataset / OVERVIEWS / f"{case.case}.png")
         write_json({"original": original.record(), "region": grid.record(), "whole_image": whole,
@@ -101,8 +105,10 @@ def _prepare_case(job: Job) -> str | None:
 
 
 def _grid_of(job: Job, image: SimpleITK.Image, labels: SimpleITK.Image | None) -> tuple[SamplingGrid, bool]:
-    """The region around the cochleae, or the whole image (True) where they are not known."""
+    """The region around the cochleae, or the whole image (True) where they are not known or not to be cut out."""
     grid = SamplingGrid.of(image)
+    if job.localiser:
+        return whole_image(grid, job.region), True
     if labels is not None:
         # A localiser for the cochlea alone calls it 1; the challenge's label maps have their own value.
         value = job.edition.cochlea if job.case.label else int(SimpleITK.GetArrayViewFromImage(labels).max())
@@ -125,9 +131,10 @@ def _write(image: SimpleITK.Image, path: Path) -> None:
         SimpleITK.WriteImage(image, str(temporary), useCompression=True)
 
 
-def _describe(jobs: list[Job], edition: Edition, dataset: Path) -> None:
+def _describe(jobs: list[Job], localiser: bool, edition: Edition, dataset: Path) -> None:
     write_json({"cases": [{"case": job.case.case, "site": job.case.site, "split": job.case.split} for job in jobs]},
                dataset / "sites.json")  # fmt: skip
+    labels = {"background": 0, "cochlea": 1} if localiser else edition.labels
     count = sum(job.case.split == "source" for job in jobs)
-    write_json({"channel_names": {"0": "MRI"}, "labels": edition.labels, "numTraining": count,
+    write_json({"channel_names": {"0": "MRI"}, "labels": labels, "numTraining": count,
                 "file_ending": ".nii.gz"}, dataset / "dataset.json")  # fmt: skip
