@@ -139,6 +139,37 @@ def _postprocess(arguments: argparse.Namespace) -> None:
             print(f"{case}: {change['components']} components of {change['structure']} ({change['voxels']} voxels)")
 
 
+def _pseudo_label_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-i", dest="input", type=Path, required=True, help="folder of predictions of imagesTarget")
+    parser.add_argument("-o", dest="output", type=Path, required=True, help="case list (JSON) to write")
+    parser.add_argument("-d", dest="dataset", required=True, help="dataset id or name")
+    parser.add_argument("-c", dest="configuration", required=True, help="configuration to train on them")
+    parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier")
+    parser.add_argument(
+        "--coverage", type=Path, default=None,
+        help="result of `intrastyler coverage` for imagesTarget; images outside are dropped too",
+    )  # fmt: skip
+
+
+def _pseudo_label(arguments: argparse.Namespace) -> None:
+    """choose predictions of the unlabelled target images that are good enough to train on"""
+    from intrastyler_nnunet.crossmoda.pseudo_label import Destination, pseudo_label
+    from intrastyler_nnunet.nnunet import folders
+    from intrastyler_nnunet.styles.coverage import read_outside
+
+    plans = folders.read_plans(arguments.dataset, arguments.plans)
+    destination = Destination(
+        folders.pseudo_label_folder(arguments.dataset, plans, arguments.configuration), plans,
+        folders.read_configuration(plans, arguments.configuration), folders.read_dataset_json(arguments.dataset),
+    )  # fmt: skip
+    images = folders.raw_folder(arguments.dataset) / "imagesTarget"
+    outside = read_outside(arguments.coverage) if arguments.coverage else {}
+    dropped = pseudo_label(arguments.input, images, outside, destination, arguments.output)
+    for case, reasons in dropped.items():
+        print(f"{case}: dropped ({'; '.join(reasons)})")
+    print(f"{arguments.output}: name it as `self_training` in the trainer's settings")
+
+
 def _submit_arguments(parser: argparse.ArgumentParser) -> None:
     from intrastyler_nnunet.crossmoda.labels import ARCHIVE_PATTERN
 
@@ -161,6 +192,20 @@ def _submit(arguments: argparse.Namespace) -> None:
     print(f"{len(label_maps)} label maps in {arguments.output}")
 
 
+def _container_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-m", dest="model", type=Path, required=True, help="model: TRAINER__PLANS__CONFIGURATION")
+    parser.add_argument("-r", dest="records", type=Path, required=True, help="folder `geometry` of its dataset")
+    parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to write, for `docker build`")
+
+
+def _container(arguments: argparse.Namespace) -> None:
+    """write the folder that the hidden test's container is built from"""
+    from intrastyler_nnunet.crossmoda.container import write_context
+
+    write_context(arguments.model, arguments.records, arguments.output)
+    print(f"docker build -t intrastyler {arguments.output}")
+
+
 def _rank_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scores", type=Path, nargs="+", help="files of `intrastyler evaluate`, one per team")
 
@@ -178,6 +223,8 @@ STEPS = {
     "localise": (_localise, _localise_arguments),
     "restore": (_restore, _restore_arguments),
     "postprocess": (_postprocess, _postprocess_arguments),
+    "pseudo-label": (_pseudo_label, _pseudo_label_arguments),
     "submit": (_submit, _submit_arguments),
+    "container": (_container, _container_arguments),
     "rank": (_rank, _rank_arguments),
 }

@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import SimpleITK
 from tqdm import tqdm
 
 from intrastyler_nnunet.crossmoda.download import DownloadedCase, Edition
 from intrastyler_nnunet.crossmoda.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_sheet
-from intrastyler_nnunet.crossmoda.region import Region, cochlear_region, whole_image
+from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import read_json, write_json, written_atomically
@@ -112,11 +111,9 @@ def _grid_of(job: Job, image: SimpleITK.Image, labels: SimpleITK.Image | None) -
     if labels is not None:
         # A localiser for the cochlea alone calls it 1; the challenge's label maps have their own value.
         value = job.edition.cochlea if job.case.label else int(SimpleITK.GetArrayViewFromImage(labels).max())
-        found = np.argwhere(SimpleITK.GetArrayViewFromImage(labels) == value) if value else np.empty((0, 3))
-        if len(found):
-            points = [labels.TransformContinuousIndexToPhysicalPoint(index[::-1].tolist()) for index in found]
-            indices = np.array([image.TransformPhysicalPointToContinuousIndex(point) for point in points])
-            return cochlear_region(indices, grid, job.region), False
+        cut = region_around(labels, value, image, job.region) if value else None
+        if cut is not None:
+            return cut, False
     if job.case.label:
         raise InputError(f"{job.case.label}: found no cochlea, expected label {job.edition.cochlea}")
     return whole_image(grid, job.region), True

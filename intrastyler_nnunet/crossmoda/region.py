@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:  # the command line reads the defaults below and should not wait for SimpleITK
+    import SimpleITK
+
     from intrastyler_nnunet.crossmoda.grids import SamplingGrid
 
 
@@ -43,6 +45,22 @@ def cochlear_region(cochleae: np.ndarray, image: SamplingGrid, region: Region) -
         on_low_side = (low[0] + high[0]) / 2 < middle
         start[0] = low[0] - margin[0] if on_low_side else high[0] + margin[0] - size[0]
     return image.part(tuple((np.round(start) / scale).tolist()), region.size, region.spacing)
+
+
+def region_around(
+    labels: SimpleITK.Image, value: int, image: SimpleITK.Image, region: Region
+) -> SamplingGrid | None:
+    """`cochlear_region` of an LPS image whose cochleae are `value` in a label map; None if none is there."""
+    import SimpleITK
+
+    from intrastyler_nnunet.crossmoda.grids import SamplingGrid
+
+    found = np.argwhere(SimpleITK.GetArrayViewFromImage(labels) == value)
+    if not len(found):
+        return None
+    points = [labels.TransformContinuousIndexToPhysicalPoint(index[::-1].tolist()) for index in found]
+    indices = np.array([image.TransformPhysicalPointToContinuousIndex(point) for point in points])
+    return cochlear_region(indices, SamplingGrid.of(image), region)
 
 
 def whole_image(image: SamplingGrid, region: Region) -> SamplingGrid:

@@ -77,7 +77,7 @@ def demo_stages(folder: Path, device: str) -> list[Stage]:
     stages = [
         stage("simulate", f"intrastyler simulate -d {DATASET} --scale small --seed {SEED} -np 2"),
         stage("preprocess", f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {BASE_CONFIGURATION} -np 2"),
-        Stage("configure", lambda: write_demo_configuration(folder)),
+        Stage("configure", lambda: configure(folder)),
         stage("add-target", f"intrastyler add-target -d {DATASET} -c {CONFIGURATION} -np 2"),
     ]
     images = shlex.quote(str(folder / "nnUNet_raw" / NAME / "imagesTs"))
@@ -86,14 +86,16 @@ def demo_stages(folder: Path, device: str) -> list[Stage]:
         model = f"-d {DATASET} -c {CONFIGURATION} -f 0 -tr {trainer} -device {device}"
         stages += [
             Stage(f"train-{method}", lambda trainer=trainer: train(folder, trainer, device)),
-            stage(f"predict-{method}", f"nnUNetv2_predict -i {images} -o {predictions} {model} --disable_tta -npp 1 -nps 1"),
+            stage(
+                f"predict-{method}",
+                f"nnUNetv2_predict -i {images} -o {predictions} {model} --disable_tta -npp 1 -nps 1",
+            ),
         ]
     return stages
 
 
-def write_demo_configuration(folder: Path) -> None:
-    """Add a configuration with small patches and half of 3d_fullres' channels to the plans; write the settings."""
-    path = folder / "nnUNet_preprocessed" / NAME / f"{PLANS}.json"
+def add_demo_configuration(path: Path) -> None:
+    """Add a configuration with small patches and half of 3d_fullres' channels to a plans file."""
     plans = read_json(path)
     architecture = plans["configurations"][BASE_CONFIGURATION]["architecture"]
     kwargs = architecture["arch_kwargs"]
@@ -106,6 +108,11 @@ def write_demo_configuration(folder: Path) -> None:
         "architecture": architecture | {"arch_kwargs": narrow},
     }
     write_json(plans, path)
+
+
+def configure(folder: Path) -> None:
+    """Write the demo's configuration and the trainer's settings."""
+    add_demo_configuration(folder / "nnUNet_preprocessed" / NAME / f"{PLANS}.json")
     write_json(TRAINING, folder / "training.json")
 
 

@@ -107,6 +107,12 @@ def target_folder(dataset: int | str, plans: PlansManager, configuration_name: s
     return preprocessed_folder(dataset) / f"{configuration.data_identifier}_target"
 
 
+def pseudo_label_folder(dataset: int | str, plans: PlansManager, configuration_name: str) -> Path:
+    """Folder of the preprocessed target cases that have pseudo-labels; need not exist."""
+    configuration = read_configuration(plans, configuration_name)
+    return preprocessed_folder(dataset) / f"{configuration.data_identifier}_pseudo"
+
+
 def require_target(dataset: int | str, plans: PlansManager, configuration_name: str) -> Path:
     """`target_folder`, which must hold cases. Raises InputError naming the command that makes it."""
     folder = target_folder(dataset, plans, configuration_name)

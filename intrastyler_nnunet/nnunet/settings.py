@@ -26,6 +26,7 @@ class TrainerSettings:
     p_slerp: float = 0.0  # probability that a style lies between two exemplars; raise it when exemplars are few
     exemplars: list | None = None  # draw only these target cases, for example to leave out bad scans
     generator: str | None = None  # file of the generator; None: where `intrastyler pretrain` puts it
+    self_training: str | None = None  # case list of pseudo-labelled target cases to train on, untranslated
     num_epochs: int | None = None
     num_iterations_per_epoch: int | None = None
     num_val_iterations_per_epoch: int | None = None
@@ -100,7 +101,7 @@ def check_resumable(resolved: dict, folder: Path) -> None:
     """Raise InputError if the training in `folder` was begun with another seed, styles or generator."""
     path = folder / RESOLVED_FILE
     begun = read_json(path) if path.is_file() else resolved
-    for name in ("seed", "p_translate", "policy", "p_slerp", "exemplars", "generator_sha256"):
+    for name in ("seed", "p_translate", "policy", "p_slerp", "exemplars", "self_training", "generator_sha256"):
         if begun[name] != resolved[name]:
             raise InputError(
                 f"{path}: this training was begun with {name} {begun[name]}, now it is {resolved[name]}"

@@ -24,6 +24,7 @@ class TargetCase:
     plans: PlansManager
     configuration: ConfigurationManager
     dataset_json: dict
+    labels: Path | None = None  # a pseudo-label
 
     @property
     def preprocessed_image(self) -> Path:
@@ -39,7 +40,7 @@ def preprocess(case: TargetCase) -> None:
         preprocessor.run_case_save(
             str(Path(aside) / case.name),
             [str(case.image)],
-            None,
+            str(case.labels) if case.labels else None,
             case.plans,
             case.configuration,
             case.dataset_json,
@@ -67,10 +68,9 @@ def _fingerprint(case: TargetCase) -> str:
         if name in ("preprocessor_name", "spacing", "normalization_schemes", "use_mask_for_norm")
         or name.startswith("resampling_fn")
     }
-    status = case.image.stat()
+    status = [path.stat() for path in (case.image, case.labels) if path is not None]
     content = [
-        status.st_size,
-        status.st_mtime_ns,
+        *((file.st_size, file.st_mtime_ns) for file in status),
         preprocessing,
         plans["transpose_forward"],
         plans["image_reader_writer"],

@@ -12,12 +12,13 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.nnunet.exemplar_sampling import draw_styles, exemplar_probabilities
-from intrastyler_nnunet.nnunet.folders import synthesizer_folder
+from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, draw_styles, exemplar_probabilities
+from intrastyler_nnunet.nnunet.folders import pseudo_label_folder, synthesizer_folder
 from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.mark_outside import split_outside
 from intrastyler_nnunet.nnunet.online_translation import load_online_translation
+from intrastyler_nnunet.nnunet.self_training import MixedDataset, PseudoLabelledCases, read_case_list
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
     check_resumable,
@@ -52,6 +53,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
                 self.probabilities = exemplar_probabilities(
                     self.translation.bank, self.settings.policy, self.settings.exemplars
                 )
+            self.pseudo = self._read_pseudo_labelled()
             self.resolved_settings = resolve(self.settings, path)
         self.iteration = 0
         self.noise_generator = torch.Generator(self.device)
@@ -72,6 +74,22 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             self.print_to_log_file(f"WARNING: {path}: {warning}")
         self.print_to_log_file(f"Translating with {path} to {len(translation)} exemplars")
         return path, translation
+
+    def _read_pseudo_labelled(self) -> PseudoLabelledCases | None:
+        if self.settings.self_training is None:
+            return None
+        plans = self.plans_manager
+        folder = pseudo_label_folder(plans.dataset_name, plans, self.configuration_name)
+        return read_case_list(Path(self.settings.self_training), folder)
+
+    def get_tr_and_val_datasets(self):
+        """nnU-Net's; every fold trains on the pseudo-labelled target cases too, if there are any."""
+        training, validation = super().get_tr_and_val_datasets()
+        if self.pseudo is not None:
+            cases = self.dataset_class(str(self.pseudo.folder), list(self.pseudo.weights))
+            self.print_to_log_file(f"Training also on {len(self.pseudo.weights)} pseudo-labelled target cases")
+            training = MixedDataset(training, cases, self.pseudo.weights)
+        return training, validation
 
     def on_train_start(self):
         """Also copy the resolved settings into the output folder."""
@@ -141,6 +159,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             return images
         p_slerp = self.settings.p_slerp
         draw = draw_styles(self._rng(stream), len(images), self.probabilities, p_translate, p_slerp)
+        if self.pseudo is not None:
+            draw.exemplars[[key in self.pseudo.weights for key in batch["keys"]]] = KEEP_SOURCE
         labels = None
         if self.translation.needs_labels:
             target = batch["target"]  # with deep supervision a list, full resolution first

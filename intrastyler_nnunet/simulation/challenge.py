@@ -24,7 +24,8 @@ FOLDERS = {
     "target": "crossmoda23_training/TrainingTarget",
     "validation": "crossmoda23_validation",
 }
-TRUTH = "truth"  # label maps of all T2 images, which the challenge keeps to itself
+# Label maps of the T2 images, which the challenge keeps to itself.
+TRUTH = {"target": "truth/target", "validation": "truth/validation"}
 FIELD_CENTRE = (0.0, -25.0, -37.0)  # mm, MNI
 SLAB_HEIGHT = 56.0  # mm: the head slab ends a little beyond
 OBLIQUE_SHARE, TILT = 0.4, 15.0  # of the images, and degrees at most about each axis
@@ -69,7 +70,7 @@ class Scale:
 
 
 SCALES = {
-    "tiny": Scale(6, 6, 4, (1.6, 2.0)),
+    "tiny": Scale(12, 9, 6, (1.6, 2.0)),
     "small": Scale(39, 45, 30, (1.0, 1.5)),
     "full": Scale(60, 75, 30, (0.35, 0.78)),
 }
@@ -133,7 +134,7 @@ def write_challenge_case(case: ChallengeCase, folder: Path, seed: int) -> None:
         return
     label_path = image_path.with_name(f"{case.case}_Label.nii.gz")
     if case.split != "source":
-        label_path = folder / TRUTH / f"{case.case}.nii.gz"
+        label_path = folder / TRUTH[case.split] / f"{case.case}.nii.gz"
     image, labels = render_challenge_case(case, seed)
     _write(labels, label_path)
     _write(image, image_path)

@@ -1,8 +1,12 @@
 """Do the exemplars cover the scanner that new images come from?"""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import read_json
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,20 @@ def coverage(new: torch.Tensor, exemplars: torch.Tensor) -> Coverage:
     own = _angles(exemplars, exemplars).fill_diagonal_(torch.inf)
     angles, nearest = _angles(new, exemplars).min(dim=1)
     return Coverage(angles, nearest, own.min(dim=1).values)
+
+
+def read_outside(path: Path) -> dict[str, float]:
+    """Degrees to the nearest exemplar of the cases that a file of `intrastyler coverage -o` says are outside.
+
+    Raises:
+        InputError: no such file, or another one.
+    """
+    try:
+        return {row["case"]: row["degrees"] for row in read_json(path)["images"] if row["outside"]}
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; expected a file of intrastyler coverage -o") from None
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path}: not written by intrastyler coverage -o") from None
 
 
 def _angles(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

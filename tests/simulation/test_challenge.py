@@ -11,7 +11,12 @@ from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.crossmoda.download import find_cases
 from intrastyler_nnunet.simulation.anatomy import COCHLEA, build_anatomy
 from intrastyler_nnunet.simulation.challenge import (
-    FIELD_CENTRE, FOLDERS, OBLIQUE_SHARE, plan_challenge, render_challenge_case, simulate_challenge,
+    FIELD_CENTRE,
+    FOLDERS,
+    OBLIQUE_SHARE,
+    plan_challenge,
+    render_challenge_case,
+    simulate_challenge,
     write_challenge_case,
 )  # fmt: skip
 from intrastyler_nnunet.simulation.grid import Grid
@@ -43,7 +48,7 @@ def test_pipeline_recognises_the_folder(cases, tmp_path):
     edition, found = find_cases(tmp_path)
     assert edition.year == 2023
     assert sorted(case.split for case in found) == ["source", "target", "test"]
-    assert sorted(path.name for path in (tmp_path / "truth").iterdir()) == sorted(
+    assert sorted(path.name for path in (tmp_path / "truth").rglob("*.nii.gz")) == sorted(
         f"{case.case}.nii.gz" for case in found if case.split != "source"
     )
 

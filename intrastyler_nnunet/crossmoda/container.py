@@ -1,0 +1,57 @@
+"""A folder to build the submission's container from."""
+
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import intrastyler_nnunet
+from intrastyler_nnunet.crossmoda.hidden_test import REGION_FILE
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import read_json, write_json
+
+PACKAGES = ("torch", "nnunetv2", "SimpleITK", "nibabel", "safetensors", "scikit-learn", "matplotlib", "tqdm")
+# Unconfirmed beyond these facts: reads /input, writes /output, no network, another user than root.
+DOCKERFILE = """\
+FROM python:3.11-slim
+RUN pip install --no-cache-dir {packages}
+COPY intrastyler_nnunet /app/intrastyler_nnunet
+COPY model /app/model
+ENV PYTHONPATH=/app HOME=/tmp nnUNet_raw=/tmp nnUNet_preprocessed=/tmp nnUNet_results=/tmp MPLCONFIGDIR=/tmp
+USER 1000:1000
+ENTRYPOINT ["python", "-m", "intrastyler_nnunet.crossmoda.hidden_test", "/input", "/output", "/app/model"]
+"""
+
+
+def write_context(model: Path, geometry: Path, output: Path) -> None:
+    """Write Dockerfile, package and model to a new folder.
+
+    Args:
+        model: folder of a trained model, nnUNet_results/DatasetXXX/TRAINER__PLANS__CONFIGURATION.
+        geometry: folder of the records that `prepare` wrote for its training images.
+        output: folder to write; must not exist.
+
+    Raises:
+        InputError: no final checkpoint, no record, or the folder exists.
+    """
+    folds = sorted(path.parent for path in model.glob("fold_*/checkpoint_final.pth"))
+    if not folds:
+        raise InputError(f"{model}: no fold_*/checkpoint_final.pth, expected a folder of a trained model")
+    records = sorted(geometry.glob("*.json"))
+    if not records:
+        raise InputError(f"{geometry}: no record, expected the folder that prepare wrote")
+    if output.exists():
+        raise InputError(f"{output}: exists, expected a new folder")
+    unfinished = output.with_name(f".writing-{output.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for fold in folds:
+        (unfinished / "model" / fold.name).mkdir(parents=True)
+        shutil.copy(fold / "checkpoint_final.pth", unfinished / "model" / fold.name)
+    for name in ("plans.json", "dataset.json"):
+        shutil.copy(model / name, unfinished / "model")
+    write_json(read_json(records[0])["settings"]["region"], unfinished / "model" / REGION_FILE)
+    package = Path(intrastyler_nnunet.__file__).parent
+    shutil.copytree(package, unfinished / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    packages = " ".join(f"{name}=={version(name).split('+')[0]}" for name in PACKAGES)
+    (unfinished / "Dockerfile").write_text(DOCKERFILE.format(packages=packages))
+    os.replace(unfinished, output)
