@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
-from test_trainer import make_trainer, started  # noqa: F401 (a fixture)
 from tiny_dataset import CONFIGURATION
 
 from intrastyler_nnunet.nnunet import folders
@@ -31,7 +30,7 @@ def case_list(own_dataset, tmp_path):
     return path
 
 
-def test_cases_join_training_with_their_labels_and_weights(make_trainer, case_list, own_dataset):  # noqa: F811
+def test_cases_join_training_with_their_labels_and_weights(make_trainer, case_list, own_dataset):
     trainer = make_trainer(self_training=str(case_list))
     trainer.initialize()
     training, validation = trainer.get_tr_and_val_datasets()
@@ -45,8 +44,10 @@ def test_cases_join_training_with_their_labels_and_weights(make_trainer, case_li
     assert np.array_equal(np.maximum(loaded[0], 0), labels)
 
 
-def test_loader_draws_by_weight_and_only_source_samples_are_translated(make_trainer, case_list):  # noqa: F811
-    trainer = started(make_trainer(self_training=str(case_list)))
+def test_loader_draws_by_weight_and_only_source_samples_are_translated(make_trainer, case_list):
+    trainer = make_trainer(self_training=str(case_list))
+    trainer.initialize()
+    trainer.dataloader_train, _ = trainer.get_dataloaders()
     kept = changed = draws = targets = 0
     for _ in range(30):
         batch = next(trainer.dataloader_train)
@@ -71,7 +72,7 @@ def test_loader_draws_by_weight_and_only_source_samples_are_translated(make_trai
         ("{", "no case list"),
     ],
 )
-def test_a_bad_list_ends_with_one_line(make_trainer, case_list, capsys, content, expected):  # noqa: F811
+def test_a_bad_list_ends_with_one_line(make_trainer, case_list, capsys, content, expected):
     case_list.write_text(content)
     with pytest.raises(SystemExit) as stop:
         make_trainer(self_training=str(case_list)).initialize()
@@ -79,7 +80,7 @@ def test_a_bad_list_ends_with_one_line(make_trainer, case_list, capsys, content,
     assert stop.value.code == 2 and expected in error and error.count("\n") == 1
 
 
-def test_a_missing_list_ends_with_one_line(make_trainer, own_dataset, capsys):  # noqa: F811
+def test_a_missing_list_ends_with_one_line(make_trainer, own_dataset, capsys):
     with pytest.raises(SystemExit):
         make_trainer(self_training="nowhere.json").initialize()
     assert "nowhere.json: No such file" in capsys.readouterr().err
