@@ -52,5 +52,5 @@ intrastyler crossmoda restore -i cleaned -r "$dataset/geometry" -o restored
 intrastyler crossmoda submit -i restored -r download/crossmoda23_validation -o submission.zip
 intrastyler crossmoda container -m "$nnUNet_results/Dataset123_CrossMoDA2023/nnUNetTrainerIntraStyler__nnUNetPlans__$configuration" \
     -r "$dataset/geometry" -o container
-intrastyler evaluate -p restored -g download/truth/validation -o scores.json
+intrastyler crossmoda score -p restored -g download/truth/validation -o scores.json
 (cd "$project" && python -m benchmarks.put_back "$folder")

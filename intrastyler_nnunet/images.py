@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import written_atomically
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 GIPL_ENDINGS = (".gipl.gz", ".gipl")
@@ -53,6 +54,19 @@ def read_image(path: Path | str) -> SimpleITK.Image:
         return SimpleITK.ReadImage(str(path))
     except RuntimeError:  # its text runs over many lines, and for MetaImage names the wrong reason
         raise InputError(f"{path}: not a readable image: damaged, sheared or of another format") from None
+
+
+def write_image(image: SimpleITK.Image, path: Path) -> None:
+    """Write an image, compressed and atomically.
+
+    Raises InputError if that fails: a full disk, no permission. What was at `path` stays.
+    """
+    try:
+        with written_atomically(path) as temporary:
+            SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+            require_complete(temporary)  # SimpleITK does not notice that the disk is full
+    except (OSError, RuntimeError, InputError):
+        raise InputError(f"{path}: cannot be written; expected free disk space and permission") from None
 
 
 def require_complete(path: Path | str) -> None:

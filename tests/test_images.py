@@ -1,11 +1,13 @@
 import gzip
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import SimpleITK
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import IMAGE_ENDINGS, image_files, read_image
+from intrastyler_nnunet.images import IMAGE_ENDINGS, image_files, read_image, write_image
 
 VALUES = np.random.default_rng(0).integers(0, 1000, (6, 7, 8)).astype(np.int16)
 DETACHED = (".nhdr", ".mhd")  # headers whose voxels lie in a second file
@@ -84,3 +86,20 @@ def test_two_images_of_one_name_are_refused(tmp_path):
     (tmp_path / "a.nii.gz").touch()
     with pytest.raises(InputError, match="a.mha and a.nii.gz"):
         image_files(tmp_path)
+
+
+def test_a_full_disk_is_one_line_and_the_old_image_stays(tmp_path):
+    path = tmp_path / "image.nii.gz"
+    write_image(SimpleITK.Image([2, 2, 2], SimpleITK.sitkUInt8), path)
+    before = path.read_bytes()
+    program = (
+        "import resource, signal, sys, numpy, SimpleITK\n"
+        "from intrastyler_nnunet.images import write_image\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"  # no file may grow larger
+        "noise = numpy.random.default_rng(0).integers(0, 255, (50, 50, 50)).astype('uint8')\n"
+        "write_image(SimpleITK.GetImageFromArray(noise), sys.argv[1])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
+    assert "image.nii.gz: cannot be written; expected free disk space" in run.stderr
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["image.nii.gz"]

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli import evaluate
+
 HELP = "CrossMoDA: prepare the download, restore and post-process predictions, submit them, rank teams"
 
 
@@ -206,6 +208,11 @@ def _container(arguments: argparse.Namespace) -> None:
     print(f"docker build -t intrastyler {arguments.output}")
 
 
+def _score(arguments: argparse.Namespace) -> None:
+    """Dice, ASSD and boundary ASSD of label maps; the same as `intrastyler evaluate`"""
+    evaluate.run(arguments)
+
+
 def _rank_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scores", type=Path, nargs="+", help="files of `intrastyler evaluate`, one per team")
 
@@ -226,5 +233,6 @@ STEPS = {
     "pseudo-label": (_pseudo_label, _pseudo_label_arguments),
     "submit": (_submit, _submit_arguments),
     "container": (_container, _container_arguments),
+    "score": (_score, evaluate.add_arguments),
     "rank": (_rank, _rank_arguments),
 }

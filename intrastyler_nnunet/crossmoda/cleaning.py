@@ -10,8 +10,8 @@ from intrastyler_nnunet.crossmoda.labels import VALUES
 from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
-from intrastyler_nnunet.files import write_json, written_atomically
-from intrastyler_nnunet.images import image_files, read_image
+from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.images import image_files, read_image, write_image
 
 
 def clean_folder(predictions: Path, output: Path, rules: Rules) -> dict[str, list[dict]]:
@@ -32,8 +32,7 @@ def clean_folder(predictions: Path, output: Path, rules: Rules) -> dict[str, lis
         cleaned, changes = postprocess(read_label_map(path, VALUES).labels, rules)
         image = SimpleITK.GetImageFromArray(cleaned.astype("uint8"))
         image.CopyInformation(read_image(path))
-        with written_atomically(output / f"{case}.nii.gz") as temporary:
-            SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+        write_image(image, output / f"{case}.nii.gz")
         report[case] = [asdict(change) for change in changes]
     write_json(report, output / "changes.json")
     return report

@@ -17,8 +17,8 @@ from intrastyler_nnunet.crossmoda.localise import UNSURE, draw_balls, find_cochl
 from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, written_atomically
-from intrastyler_nnunet.images import read_image
+from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.images import read_image, write_image
 
 ENDING = "_T2.nii.gz"
 REGION_FILE = "region.json"  # in the model's folder: how its training images were cut
@@ -52,8 +52,7 @@ def predict_folder(images: Path, output: Path, model: Path, device: torch.device
         except InputError as error:
             remarks.append(str(error))
             continue
-        with written_atomically(output / f"{case}.nii.gz") as temporary:
-            SimpleITK.WriteImage(labels, str(temporary), useCompression=True)
+        write_image(labels, output / f"{case}.nii.gz")
         if remark:
             remarks.append(f"{path}: {remark}")
     return remarks

@@ -17,8 +17,8 @@ from intrastyler_nnunet.crossmoda.download import DownloadedCase
 from intrastyler_nnunet.crossmoda.registration import Localisation, locate_cochleae
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
-from intrastyler_nnunet.files import write_json, written_atomically
-from intrastyler_nnunet.images import read_image
+from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.images import read_image, write_image
 
 BALL_RADIUS = 3.5  # mm: a cochlea measures 5.7-7.4 x 4.9-6.6 x 6-7.5 mm
 PLAUSIBLE_DISTANCE = (55.0, 85.0)  # mm between the cochleae; 68-71 were measured
@@ -113,8 +113,10 @@ def _localise_case(search: Search) -> Finding | str:
     if finding.route == UNSURE:
         path.unlink(missing_ok=True)
         return finding
-    with written_atomically(path) as temporary:
-        SimpleITK.WriteImage(draw_balls(finding.cochleae, image), str(temporary), useCompression=True)
+    try:
+        write_image(draw_balls(finding.cochleae, image), path)
+    except InputError as error:
+        return str(error)
     return finding
 
 

@@ -14,8 +14,8 @@ from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_s
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
-from intrastyler_nnunet.files import read_json, write_json, written_atomically
-from intrastyler_nnunet.images import read_image
+from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.images import read_image, write_image
 
 IMAGE_FOLDERS = {"source": "imagesTr", "target": "imagesTarget", "test": "imagesTs"}
 RECORDS = "geometry"  # folder of the cases' records
@@ -90,16 +90,18 @@ def _prepare_case(job: Job) -> str | None:
             labels = to_lps(read_image(reference))
         original, image = SamplingGrid.of(image), to_lps(image)
         grid, whole = _grid_of(job, image, labels)
-        _write(image_onto(image, grid), job.dataset / IMAGE_FOLDERS[case.split] / f"{case.case}_0000.nii.gz")
+        write_image(image_onto(image, grid), job.dataset / IMAGE_FOLDERS[case.split] / f"{case.case}_0000.nii.gz")
         if case.label:
             if job.localiser:
                 labels = labels == job.edition.cochlea
-            _write(labels_onto(labels, grid), job.dataset / "labelsTr" / f"{case.case}.nii.gz")
+            write_image(labels_onto(labels, grid), job.dataset / "labelsTr" / f"{case.case}.nii.gz")
         write_overview(image, grid, job.dataset / OVERVIEWS / f"{case.case}.png")
         write_json({"original": original.record(), "region": grid.record(), "whole_image": whole,
                     "settings": job.settings}, job.record)  # fmt: skip
     except InputError as error:
         return str(error)
+    except OSError as error:
+        return f"{job.record}: cannot be written ({error.strerror})"
     return None
 
 
@@ -121,11 +123,6 @@ def _grid_of(job: Job, image: SimpleITK.Image, labels: SimpleITK.Image | None) -
 
 def _is_complete(job: Job) -> bool:
     return job.record.is_file() and read_json(job.record)["settings"] == job.settings
-
-
-def _write(image: SimpleITK.Image, path: Path) -> None:
-    with written_atomically(path) as temporary:
-        SimpleITK.WriteImage(image, str(temporary), useCompression=True)
 
 
 def _describe(jobs: list[Job], localiser: bool, edition: Edition, dataset: Path) -> None:

@@ -9,8 +9,8 @@ from intrastyler_nnunet.crossmoda.grids import SamplingGrid, labels_onto
 from intrastyler_nnunet.crossmoda.labels import VALUES
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_same_grid
-from intrastyler_nnunet.files import read_json, written_atomically
-from intrastyler_nnunet.images import image_files, read_image
+from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.images import image_files, read_image, write_image
 
 
 def restore(predictions: Path, records: Path, output: Path) -> list[Path]:
@@ -44,7 +44,5 @@ def _restore_case(case: str, path: Path, records: Path, output: Path) -> Path:
     )  # fmt: skip
     require_same_grid(prediction, expected)
     restored = output / f"{case}.nii.gz"
-    with written_atomically(restored) as temporary:
-        labels = SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8)
-        SimpleITK.WriteImage(labels_onto(labels, original), str(temporary), useCompression=True)
+    write_image(labels_onto(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), original), restored)
     return restored

@@ -9,7 +9,8 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, write_json, written_atomically
+from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.simulation.anatomy import build_anatomy
 from intrastyler_nnunet.simulation.dataset import to_image, write_all
 from intrastyler_nnunet.simulation.grid import Grid
@@ -136,8 +137,8 @@ def write_challenge_case(case: ChallengeCase, folder: Path, seed: int) -> None:
     if case.split != "source":
         label_path = folder / TRUTH[case.split] / f"{case.case}.nii.gz"
     image, labels = render_challenge_case(case, seed)
-    _write(labels, label_path)
-    _write(image, image_path)
+    write_image(labels, label_path)
+    write_image(image, image_path)
 
 
 def render_challenge_case(case: ChallengeCase, seed: int) -> tuple[sitk.Image, sitk.Image]:
@@ -172,8 +173,3 @@ def _kind(split: str) -> str:
 def _oriented(image: sitk.Image, case: ChallengeCase) -> sitk.Image:
     image.SetDirection(Rotation.from_euler("xyz", case.tilt, degrees=True).as_matrix().ravel().tolist())
     return sitk.DICOMOrient(image, case.orientation)
-
-
-def _write(image: sitk.Image, path: Path) -> None:
-    with written_atomically(path) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=True)

@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, write_json, written_atomically
+from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.simulation.anatomy import build_anatomy
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
@@ -33,12 +34,6 @@ def to_image(array: np.ndarray, grid: Grid) -> sitk.Image:
     return image
 
 
-def write_image(array: np.ndarray, grid: Grid, path: Path) -> None:
-    """Write a volume (x, y, z) on `grid` as NIfTI."""
-    with written_atomically(path) as temporary:
-        sitk.WriteImage(to_image(array, grid), str(temporary), useCompression=True)
-
-
 def write_case(case: Case, folder: Path, scale: str, seed: int) -> None:
     """Render a case and write its image (int16) and, where the split has labels, its label map (uint8).
 
@@ -51,9 +46,9 @@ def write_case(case: Case, folder: Path, scale: str, seed: int) -> None:
     grid = SCALES[scale].grid
     anatomy = build_anatomy(case.sample_subject(seed), grid)
     if label_folder is not None:
-        write_image(anatomy.labels, grid, folder / label_folder / f"{case.case}{LABEL_ENDING}")
+        write_image(to_image(anatomy.labels, grid), folder / label_folder / f"{case.case}{LABEL_ENDING}")
     intensities = np.rint(scan_anatomy(anatomy, case.scan)).clip(0, np.iinfo(np.int16).max)
-    write_image(intensities.astype(np.int16), grid, image_path)
+    write_image(to_image(intensities.astype(np.int16), grid), image_path)
 
 
 def raw_folder_for(dataset_id: int) -> Path:
