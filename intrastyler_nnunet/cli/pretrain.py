@@ -100,5 +100,6 @@ def _add_objective(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--instance-noise", type=float, default=0.0,
-        help="deviation of noise shown to the discriminator; try 0.1 when its loss falls below 0.1 and stays there",
+        help="deviation of noise shown to the discriminator, falling to 0 at the end; try 0.1 when its loss falls "
+        "below 0.1 and stays there",
     )  # fmt: skip

@@ -45,7 +45,7 @@ class PretrainingConfig:
     lambda_segmentation: float = 0.0  # anatomy terms of the released code, which weights them 0.5 and 1
     lambda_edge: float = 0.0
     classes: int = 2  # of the source labels, background included; for the segmentation term
-    instance_noise: float = 0.0  # deviation of the noise on all that discriminator and light segmenter see
+    instance_noise: float = 0.0  # on all that discriminator and light segmenter see; its deviation falls to 0
     checkpoint_every: int = 250
     panel_every: int = 250
 
@@ -67,6 +67,10 @@ class PretrainingConfig:
             raise InputError(f"method {self.method!r} is not known, expected one of {', '.join(METHODS)}")
         if self.method != "intrastyler" and self.style_warmup:
             raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
+
+    def progress(self, iteration: int) -> float:
+        """From 0 at the end of the style warm-up to 1 at the end of the training."""
+        return max(0.0, (iteration - self.style_warmup) / (self.iterations - self.style_warmup))
 
     def weights(self) -> dict[str, float]:
         """The factor of each of the generator's loss terms."""

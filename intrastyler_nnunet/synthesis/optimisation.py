@@ -42,7 +42,7 @@ def training_step(state: TrainingState, parts: list[Part], config: PretrainingCo
         return loss, terms
 
     def discriminator_loss(index: int, batch: TrainingPatches, plan: StepPlan) -> tuple[torch.Tensor, Terms]:
-        loss = discriminator_step(networks.discriminator, batch, translated[index], config)
+        loss = discriminator_step(networks.discriminator, batch, translated[index], plan)
         return loss, {"discriminator": loss.detach()}
 
     networks.discriminator.requires_grad_(False)
@@ -103,9 +103,8 @@ def learning_rate_factor(progress: float) -> float:
 
 
 def set_learning_rate(state: TrainingState, config: PretrainingConfig) -> None:
-    """The rates of this iteration; progress counts from the end of the style warm-up."""
-    progress = (state.iteration - config.style_warmup) / (config.iterations - config.style_warmup)
-    factor = learning_rate_factor(progress)
+    """The rates of this iteration."""
+    factor = learning_rate_factor(config.progress(state.iteration))
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor

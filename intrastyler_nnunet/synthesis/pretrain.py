@@ -94,7 +94,9 @@ def training_steps(
         seed = int(rng.integers(2**62))
         sizes = config.patch_size, config.style_patch_size
         samples = [sample_patches(rng, source, target, *sizes) for _ in range(config.batch_size)]
-        return seed, batch_of(samples, device), sample_plan(rng, config, metadata.axes, metadata.spacing)
+        return seed, batch_of(samples, device), sample_plan(
+            rng, config, metadata.axes, metadata.spacing, state.iteration
+        )
 
     own = range(ranks.rank * config.accumulate, (ranks.rank + 1) * config.accumulate)
     if state.iteration == 0 and config.method == "intrastyler":

@@ -42,6 +42,7 @@ class StepPlan:
 
     perturbation: Perturbation  # for batch_size * negatives images
     output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
+    instance_noise: float  # deviation of the noise of this step
 
 
 def generator_step(
@@ -72,7 +73,7 @@ def generator_step(
     )
     translated = images[:count]
     terms["nce"] = _patch_nce(networks, images, features, config)
-    shown = with_noise(translated, config.instance_noise)
+    shown = with_noise(translated, plan.instance_noise)
     terms["adversarial"] = generator_loss(discriminator(shown))
     if config.method == "intrastyler":
         output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
@@ -87,10 +88,10 @@ def generator_step(
 
 
 def discriminator_step(
-    discriminator: Discriminator, batch: TrainingPatches, translated: torch.Tensor, config: PretrainingConfig
+    discriminator: Discriminator, batch: TrainingPatches, translated: torch.Tensor, plan: StepPlan
 ) -> torch.Tensor:
     """The discriminator's loss () for the translations of this step and the batch's real target patches."""
-    scores = discriminator(with_noise(torch.cat([batch.target, translated]), config.instance_noise))
+    scores = discriminator(with_noise(torch.cat([batch.target, translated]), plan.instance_noise))
     real, fake = scores.chunk(2)
     return discriminator_loss(real, fake)
 
@@ -153,11 +154,14 @@ def _crop(images: torch.Tensor, start: tuple[int, int, int], size: torch.Size) -
 
 
 def sample_plan(
-    rng: np.random.Generator, config: PretrainingConfig, axes: tuple[int, int, int], spacing: tuple[float, ...]
-) -> StepPlan:
+    rng: np.random.Generator, config: PretrainingConfig, axes: tuple[int, int, int], spacing: tuple[float, ...],
+    iteration: int,
+) -> StepPlan:  # fmt: skip
     """Draw the perturbations and the place in the output; `spacing` in mm and sizes in nnU-Net's axis order."""
     from intrastyler_nnunet.synthesis.perturbations import sample_perturbation
 
     perturbation = sample_perturbation(rng, config.batch_size * config.negatives, tuple(spacing[a] for a in axes))
     room = [config.patch_size[axis] - config.style_patch_size[axis] for axis in axes]
-    return StepPlan(perturbation, tuple(int(rng.integers(0, r + 1)) for r in room))
+    start = tuple(int(rng.integers(0, r + 1)) for r in room)
+    # Gone at the end, so that the exemplar's own noise can be learned too.
+    return StepPlan(perturbation, start, config.instance_noise * (1 - config.progress(iteration)))

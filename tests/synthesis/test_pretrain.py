@@ -17,7 +17,7 @@ from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.styles.bank import style_bank
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
-from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor
+from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor, set_learning_rate
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
 from intrastyler_nnunet.synthesis.pretrain import pretrain, training_steps
 from intrastyler_nnunet.synthesis.step import discriminator_step, generator_step, sample_plan
@@ -162,6 +162,21 @@ def test_learning_rate_falls_in_the_second_half():
     assert [learning_rate_factor(p) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
 
 
+def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
+    config = replace(CONFIG, iterations=101, lambda_segmentation=0.5, classes=4, instance_noise=0.1)
+    state = initial_state(config, METADATA, torch.device("cpu"))
+    state.iteration = 76  # three quarters after the warm-up of one step
+    set_learning_rate(state, config)
+    rates = [group["lr"] for group in state.generator_optimizer.param_groups]
+    assert rates == [2e-4 / 2, 5e-5 / 2, 2e-3 / 2]
+    assert state.discriminator_optimizer.param_groups[0]["lr"] == 2e-4 / 2
+    deviations = [
+        sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, iteration).instance_noise
+        for iteration in (0, 1, 51, 101)
+    ]
+    assert np.allclose(deviations, [0.1, 0.1, 0.05, 0.0])
+
+
 ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
 
 
@@ -169,7 +184,7 @@ ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
 def test_the_step_runs_on_a_cuda_device(precision, changed):
     config = replace(CONFIG, **changed)
-    plan = sample_plan(np.random.default_rng(0), CONFIG, METADATA.axes, METADATA.spacing)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
     with fake_cuda(autocast=precision):
         state = initial_state(config, METADATA, torch.device("cuda"))
         patch, style_patch = torch.rand(1, 1, 18, 16, 8), torch.rand(1, 1, 12, 12, 8)
@@ -177,6 +192,6 @@ def test_the_step_runs_on_a_cuda_device(precision, changed):
             patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch, torch.zeros(1, 0)
         )
         loss, terms, translated = generator_step(state.networks, batch, plan, config)
-        discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, config)
+        discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, plan)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
         assert loss.dtype == torch.float32
