@@ -14,9 +14,9 @@ import numpy as np
 import SimpleITK
 from tqdm import tqdm
 
-from intrastyler_nnunet.crossmoda.grids import SamplingGrid, to_lps
 from intrastyler_nnunet.crossmoda.localise import UNSURE, draw_balls, find_cochleae
 from intrastyler_nnunet.crossmoda.region import Region, region_around
+from intrastyler_nnunet.grids import SamplingGrid, to_lps
 from intrastyler_nnunet.simulation.anatomy import COCHLEA
 from intrastyler_nnunet.simulation.challenge import ChallengeCase, plan_challenge, render_challenge_case
 from intrastyler_nnunet.simulation.sites import sample_scan

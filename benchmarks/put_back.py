@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from intrastyler_nnunet.crossmoda.grids import SamplingGrid, labels_onto
 from intrastyler_nnunet.crossmoda.labels import COCHLEA, EXTRA_MEATAL, INTRA_MEATAL
+from intrastyler_nnunet.grids import SamplingGrid, labels_onto
 
 STRUCTURES = {"extra_meatal": EXTRA_MEATAL, "intra_meatal": INTRA_MEATAL, "cochlea": COCHLEA}
 

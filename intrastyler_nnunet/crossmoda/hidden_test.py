@@ -12,12 +12,12 @@ import SimpleITK
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-from intrastyler_nnunet.crossmoda.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.crossmoda.localise import UNSURE, draw_balls, find_cochleae
 from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.images import read_image, write_image
 
 ENDING = "_T2.nii.gz"

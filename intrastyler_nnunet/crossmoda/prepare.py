@@ -9,12 +9,12 @@ import SimpleITK
 from tqdm import tqdm
 
 from intrastyler_nnunet.crossmoda.download import DownloadedCase, Edition
-from intrastyler_nnunet.crossmoda.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_sheet
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.images import read_image, write_image
 
 IMAGE_FOLDERS = {"source": "imagesTr", "target": "imagesTarget", "test": "imagesTs"}

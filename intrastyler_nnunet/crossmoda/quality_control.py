@@ -6,8 +6,8 @@ import matplotlib.image
 import numpy as np
 import SimpleITK
 
-from intrastyler_nnunet.crossmoda.grids import SamplingGrid
 from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.grids import SamplingGrid
 
 TILE = 160  # pixels of a case in the sheet
 COLUMNS = 10

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:  # the command line reads the defaults below and should not wait for SimpleITK
     import SimpleITK
 
-    from intrastyler_nnunet.crossmoda.grids import SamplingGrid
+    from intrastyler_nnunet.grids import SamplingGrid
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def region_around(
     """`cochlear_region` of an LPS image whose cochleae are `value` in a label map; None if none is there."""
     import SimpleITK
 
-    from intrastyler_nnunet.crossmoda.grids import SamplingGrid
+    from intrastyler_nnunet.grids import SamplingGrid
 
     found = np.argwhere(SimpleITK.GetArrayViewFromImage(labels) == value)
     if not len(found):

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import SimpleITK
 
-from intrastyler_nnunet.crossmoda.grids import SamplingGrid, image_onto, to_lps
+from intrastyler_nnunet.grids import SamplingGrid, image_onto, to_lps
 from intrastyler_nnunet.simulation.dataset import to_image
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import head_signal, load_head

@@ -14,6 +14,7 @@ class GeneratorMetadata:
     axes: tuple[int, int, int] = (2, 1, 0)  # generator axis i is axis axes[i] of nnU-Net's preprocessed arrays
     spacing: tuple[float, ...] | None = None  # mm, in nnU-Net's axis order
     transpose_forward: tuple[int, ...] | None = None  # nnU-Net's plans
+    orientation: str | None = None  # of the training images' stored axes, such as "LPS"
     normalization: tuple[str, ...] | None = None  # nnU-Net's scheme names, one per channel
     patch_size: tuple[int, ...] | None = None  # of the generator, voxels in nnU-Net's axis order
     style_patch_size: tuple[int, ...] | None = None  # of the style encoder
@@ -29,7 +30,7 @@ class GeneratorMetadata:
     def from_dict(cls, values: dict) -> "GeneratorMetadata":
         """Inverse of `to_dict` after a round trip through JSON."""
         values = {
-            name: value if name in ("training", "label_hint", "codes") else _tupled(value)
+            name: value if name in ("training", "label_hint", "codes", "orientation") else _tupled(value)
             for name, value in values.items()
         }
         values["codes"] = {case: _tupled(code) for case, code in values.get("codes", {}).items()}

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+EPSILON = 1e-5
+
 
 class InstanceNorm(nn.Module):
     """IN(x) per sample and channel, eps 1e-5, in float32 whatever the autocast precision."""
@@ -11,7 +13,7 @@ class InstanceNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, *spatial) -> the same shape and dtype."""
         with torch.autocast(x.device.type, enabled=False):
-            return F.instance_norm(x.float(), eps=1e-5).to(x.dtype)
+            return F.instance_norm(x.float(), eps=EPSILON).to(x.dtype)
 
 
 class DynamicInstanceNorm(nn.Module):

@@ -7,6 +7,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.networks.streaming import translate_streamed
 from intrastyler_nnunet.styles.windows import from_generator_space, to_generator_space
 
 SPACING_TOLERANCE = 0.05
@@ -54,6 +55,38 @@ class Translator:
             target = self.generator(self._to_generator_axes(source), styles)
         translated = from_generator_space(self._to_nnunet_axes(target.float()), target_windows)
         return translated if outside is None else translated.masked_fill(outside, 0.0)
+
+    @torch.no_grad()
+    def volume(
+        self,
+        image: torch.Tensor,
+        source_window: torch.Tensor,
+        styles: torch.Tensor,
+        target_windows: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        slab: int = 64,
+    ) -> list[torch.Tensor]:
+        """Translate one volume of any size to S styles, slab by slab and yet without seams (`networks.streaming`).
+
+        Args:
+            image: (1, 1, *spatial) in nnU-Net space and axis order, on any device.
+            source_window: (1, 2) its intensity window.
+            styles: (S, K) style vectors.
+            target_windows: (S, 2) intensity windows of the exemplars.
+            labels: (1, 1, *spatial), needed by a generator trained with a label hint.
+            slab: slices computed at once; fewer need less memory.
+
+        Returns:
+            S translations (1, 1, *spatial), float32, where `image` is.
+        """
+        source = to_generator_space(image.float(), source_window)
+        if self.label_hint is not None:
+            source = apply_label_hint(source, labels, self.label_hint)
+        results = translate_streamed(self.generator, self._to_generator_axes(source), styles, slab)
+        return [
+            from_generator_space(self._to_nnunet_axes(result), window[None])
+            for result, window in zip(results, target_windows, strict=True)
+        ]
 
     def _to_generator_axes(self, images: torch.Tensor) -> torch.Tensor:
         return images.permute(0, 1, *(2 + axis for axis in self.axes)).contiguous()

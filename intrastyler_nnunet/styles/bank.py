@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from intrastyler_nnunet.errors import InputError
@@ -46,11 +46,17 @@ class StyleBank:
 
     @classmethod
     def load(cls, path: Path | str) -> "StyleBank":
-        """Read a bank written by `save`."""
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in ("vectors", "windows", "dispersion")}
-        return cls(names=tuple(json.loads(header["names"])), fingerprint=header["fingerprint"], **tensors)
+        """Read a bank written by `save`. Raises InputError if `path` is not one."""
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such file, expected a style bank")
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in ("vectors", "windows", "dispersion")}
+            return cls(names=tuple(json.loads(header["names"])), fingerprint=header["fingerprint"], **tensors)
+        except (SafetensorError, KeyError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{path}: not a style bank ({reason}), expected style_bank.safetensors") from None
 
 
 def style_bank(generator, generator_path: Path, target_folder: Path, patch_size: tuple[int, ...], path: Path,

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import SimpleITK
+from batchgenerators.utilities.file_and_folder_operations import load_pickle
+
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
@@ -59,7 +62,9 @@ def prepare_run(
         normalization=tuple(configuration.normalization_schemes),
         label_hint=settings.get("label_hint"),
     )
-    source = PreprocessedCases(folders.configuration_folder(dataset, plans, configuration_name), metadata.axes)
+    source_folder = folders.configuration_folder(dataset, plans, configuration_name)
+    metadata = replace(metadata, orientation=_orientation(source_folder))
+    source = PreprocessedCases(source_folder, metadata.axes)
     target = PreprocessedCases(target_folder, metadata.axes, codes)
     smallest = tuple(min(pair) for pair in zip(source.smallest(), target.smallest(), strict=True))
     if patch_size is None:
@@ -72,6 +77,15 @@ def prepare_run(
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     return Run(source, target, target_folder, config, metadata, folder)
+
+
+def _orientation(folder: Path) -> str | None:
+    """Of the first preprocessed case, as SimpleITK read it; None if another library did."""
+    properties = load_pickle(str(folder / f"{folders.case_names(folder)[0]}.pkl"))
+    if "sitk_stuff" not in properties:
+        return None
+    direction = properties["sitk_stuff"]["direction"]
+    return SimpleITK.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction)
 
 
 def _codes(

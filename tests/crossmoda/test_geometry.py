@@ -7,9 +7,9 @@ import pytest
 import SimpleITK
 from scipy.spatial.transform import Rotation
 
-from intrastyler_nnunet.crossmoda.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.crossmoda.region import Region, cochlear_region, whole_image
 from intrastyler_nnunet.evaluation.metrics import dice
+from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
 
 SIZE, SPACING = (260, 120, 36), (0.41, 0.41, 1.2)
 # Centre and radii in mm from the image's centre; the sizes are those of measured label maps.

@@ -1,0 +1,86 @@
+"""`intrastyler translate`: image files in the style of exemplars."""
+
+import argparse
+from pathlib import Path
+
+HELP = "translate image files to the styles of exemplars, in their own grids"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("-g", dest="generator", type=Path, required=True, help="generator.safetensors")
+    parser.add_argument("-i", dest="input", type=Path, required=True, help="image file, or folder of images")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True,
+        help="file, for one image and one style; otherwise a folder for IMAGE.nii.gz, or IMAGE__STYLE.nii.gz",
+    )  # fmt: skip
+    parser.add_argument(
+        "--labels", type=Path, default=None,
+        help="label map (or folder of them, with the images' names); needed by a generator with a label hint",
+    )  # fmt: skip
+    style = parser.add_argument_group("style").add_mutually_exclusive_group(required=True)
+    style.add_argument("--exemplar", type=Path, help="image file whose style and intensities the translations get")
+    style.add_argument("--style", nargs="+", metavar="NAME", help="exemplars by their names in the style bank")
+    style.add_argument("--random", type=int, metavar="K", help="so many exemplars of the bank, drawn without repeats")
+    parser.add_argument("--exemplar2", type=Path, default=None, help="second image file, for a style between the two")
+    parser.add_argument("-t", type=float, default=0.5, help="0 is the first exemplar's style, 1 the second's")
+    parser.add_argument("--seed", type=int, default=0, help="of --random; change it for other exemplars")
+    parser.add_argument(
+        "--bank", type=Path, default=None, help="style bank; none given: style_bank.safetensors beside the generator"
+    )
+    parser.add_argument(
+        "--slab", type=int, default=64,
+        help="slices computed at once; lower it when the device's memory runs out, the result is the same",
+    )  # fmt: skip
+    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to translate")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Translate every image to every style."""
+    import torch
+    from tqdm import tqdm
+
+    from intrastyler_nnunet.errors import InputError
+    from intrastyler_nnunet.images import image_files
+    from intrastyler_nnunet.networks.generator import Generator
+    from intrastyler_nnunet.nnunet.translator import Translator
+    from intrastyler_nnunet.translation.files import file_stem, translate_file
+
+    if arguments.slab < 1:
+        raise InputError(f"--slab {arguments.slab}, expected at least 1")
+    generator = Generator.load(arguments.generator, torch.device(arguments.device))
+    styles = _styles(arguments, generator)
+    folder = arguments.input.is_dir()
+    images = image_files(arguments.input) if folder else {file_stem(arguments.input): arguments.input}
+    if not images:
+        raise InputError(f"{arguments.input}: found no image, expected image files")
+    label_maps = image_files(arguments.labels) if folder and arguments.labels else {}
+    translator = Translator(generator)
+    for name, path in tqdm(images.items(), "translate", disable=not folder):
+        if not folder and len(styles) == 1:
+            outputs = [arguments.output]
+        elif len(styles) == 1:
+            outputs = [arguments.output / f"{name}.nii.gz"]
+        else:
+            outputs = [arguments.output / f"{name}__{style.name}.nii.gz" for style in styles]
+        labels = label_maps.get(name) if folder else arguments.labels
+        translate_file(translator, path, labels, styles, outputs, arguments.slab)
+
+
+def _styles(arguments: argparse.Namespace, generator) -> list:
+    from intrastyler_nnunet.errors import InputError
+    from intrastyler_nnunet.styles.bank import FILE_NAME, StyleBank
+    from intrastyler_nnunet.translation.files import between, random_styles, style_from_bank, style_of_file
+
+    if arguments.exemplar2 is not None and arguments.exemplar is None:
+        raise InputError("--exemplar2 is given without --exemplar, expected both")
+    if arguments.exemplar is not None:
+        first = style_of_file(generator, arguments.exemplar)
+        if arguments.exemplar2 is None:
+            return [first]
+        return [between(first, style_of_file(generator, arguments.exemplar2), arguments.t)]
+    path = arguments.bank or arguments.generator.with_name(FILE_NAME)
+    bank = StyleBank.load(path)
+    if arguments.style:
+        return [style_from_bank(bank, name, path) for name in arguments.style]
+    return random_styles(bank, arguments.random, arguments.seed)

@@ -1,0 +1,1 @@
+"""Translating image files, outside nnU-Net."""
