@@ -12,7 +12,6 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, StyleDraw, styles_of
-from intrastyler_nnunet.nnunet.tiles import translate_in_tiles
 from intrastyler_nnunet.nnunet.translator import Translator, check_generator_fits
 from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
 from intrastyler_nnunet.styles.bank import StyleBank, style_bank
@@ -83,30 +82,31 @@ class OnlineTranslation:
         )
         return translated
 
-    def translate_case(
-        self, image: np.ndarray, labels: np.ndarray, case: str, exemplar: int, tile_size: Sequence[int]
-    ) -> np.ndarray:
-        """Translate a preprocessed case, tile by tile if it is much larger than a training patch.
+    def translate_case(self, image: np.ndarray, labels: np.ndarray, case: str, exemplar: int) -> np.ndarray:
+        """Translate a preprocessed case of any size to one exemplar.
 
         Args:
             image: (C, *spatial) in nnU-Net space; only the first channel is translated.
             labels: (1 or more, *spatial) as preprocessed, -1 outside the nonzero region.
             case: its name.
             exemplar: index into the bank.
-            tile_size: training patch size.
+
+        Returns:
+            (C, *spatial), float32.
         """
         # Copies, because nnU-Net's memory maps are read-only.
-        images = torch.from_numpy(np.array(image, dtype=np.float32))[None].to(self.device)
-        segmentation = torch.from_numpy(np.array(labels[:1], dtype=np.int16))[None].to(self.device)
-        outside = (segmentation == -1) & (images == 0)
-        draw = StyleDraw.of(np.array([exemplar]))
-
-        def translate(window: tuple[slice, ...]) -> torch.Tensor:
-            return self.translate_batch(
-                images[window], outside[window], segmentation[window], [case], draw
-            )
-
-        return translate_in_tiles(translate, images, tile_size)[0].cpu().numpy()
+        result = np.array(image, dtype=np.float32)
+        segmentation = torch.from_numpy(np.array(labels[:1], dtype=np.int16))[None]
+        (translated,) = self.translator.volume(
+            torch.from_numpy(result[:1].copy())[None],
+            torch.tensor([self.source_windows[case]]),
+            self.bank.vectors[exemplar][None],
+            self.bank.windows[exemplar][None],
+            segmentation,
+        )
+        outside = (segmentation[0, 0].numpy() == -1) & (result[0] == 0)
+        result[0] = np.where(outside, 0.0, translated[0, 0].numpy())
+        return result
 
     def _on_device(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values).to(self.device, non_blocking=True)

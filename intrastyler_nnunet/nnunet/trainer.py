@@ -192,8 +192,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     def _translated_case(self, case: str, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
         exemplar = int(rng.choice(len(self.translation), p=self.probabilities))
-        patch_size = self.configuration_manager.patch_size
-        return self.translation.translate_case(image, labels, case, exemplar, patch_size)
+        return self.translation.translate_case(image, labels, case, exemplar)
 
     def save_checkpoint(self, filename: str) -> None:
         """Name nnU-Net's own trainer in the checkpoint, which is all that inference needs of it."""
