@@ -10,8 +10,8 @@ from importlib import import_module
 from intrastyler_nnunet.errors import InputError
 
 COMMANDS = (
-    "demo", "simulate", "add-target", "pretrain", "translate", "embed", "coverage", "evaluate", "crossmoda",
-    "import-upstream", "trainer-path",
+    "demo", "simulate", "add-target", "pretrain", "translate", "synthesize", "embed", "coverage", "evaluate",
+    "crossmoda", "import-upstream", "trainer-path",
 )  # fmt: skip
 
 

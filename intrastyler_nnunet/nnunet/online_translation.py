@@ -82,31 +82,32 @@ class OnlineTranslation:
         )
         return translated
 
-    def translate_case(self, image: np.ndarray, labels: np.ndarray, case: str, exemplar: int) -> np.ndarray:
-        """Translate a preprocessed case of any size to one exemplar.
+    def translate_case(self, image: np.ndarray, labels: np.ndarray, case: str, draw: StyleDraw) -> list[np.ndarray]:
+        """Translate a preprocessed case of any size.
 
         Args:
             image: (C, *spatial) in nnU-Net space; only the first channel is translated.
             labels: (1 or more, *spatial) as preprocessed, -1 outside the nonzero region.
             case: its name.
-            exemplar: index into the bank.
+            draw: S styles, none of them KEEP_SOURCE.
 
         Returns:
-            (C, *spatial), float32.
+            For each style, (C, *spatial), float32.
         """
         # Copies, because nnU-Net's memory maps are read-only.
-        result = np.array(image, dtype=np.float32)
+        source = np.array(image, dtype=np.float32)
         segmentation = torch.from_numpy(np.array(labels[:1], dtype=np.int16))[None]
-        (translated,) = self.translator.volume(
-            torch.from_numpy(result[:1].copy())[None],
-            torch.tensor([self.source_windows[case]]),
-            self.bank.vectors[exemplar][None],
-            self.bank.windows[exemplar][None],
-            segmentation,
-        )
-        outside = (segmentation[0, 0].numpy() == -1) & (result[0] == 0)
-        result[0] = np.where(outside, 0.0, translated[0, 0].numpy())
-        return result
+        styles, target_windows = styles_of(draw, self.bank.vectors, self.bank.windows)
+        outside = (segmentation[0, 0].numpy() == -1) & (source[0] == 0)
+        window = torch.tensor([self.source_windows[case]])
+        results = []
+        for translated in self.translator.volume(
+            torch.from_numpy(source[:1].copy())[None], window, styles, target_windows, segmentation
+        ):
+            result = source.copy()
+            result[0] = np.where(outside, 0.0, translated[0, 0].numpy())
+            results.append(result)
+        return results
 
     def _on_device(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values).to(self.device, non_blocking=True)

@@ -191,8 +191,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
 
     def _translated_case(self, case: str, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
-        exemplar = int(rng.choice(len(self.translation), p=self.probabilities))
-        return self.translation.translate_case(image, labels, case, exemplar)
+        draw = draw_styles(rng, 1, self.probabilities, 1.0, self.settings.p_slerp)
+        return self.translation.translate_case(image, labels, case, draw)[0]
 
     def save_checkpoint(self, filename: str) -> None:
         """Name nnU-Net's own trainer in the checkpoint, which is all that inference needs of it."""

@@ -1,0 +1,56 @@
+"""`intrastyler synthesize`: a dataset of translated images, for nnU-Net's own trainer."""
+
+import argparse
+from pathlib import Path
+
+HELP = "write a complete nnU-Net dataset of translated source images with their labels"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("-d", dest="dataset", required=True, help="id or name of the dataset with the source images")
+    parser.add_argument("-c", dest="configuration", required=True, help="configuration the generator was trained on")
+    parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier")
+    parser.add_argument("-o", dest="output", type=int, required=True, help="id of the dataset to write")
+    parser.add_argument(
+        "-g", dest="generator", type=Path, default=None,
+        help="generator file; none given: the one `intrastyler pretrain` wrote for this dataset and configuration",
+    )  # fmt: skip
+    parser.add_argument(
+        "--styles-per-case", type=int, default=3, help="translations of every source image; more cost disk and variety"
+    )
+    parser.add_argument(
+        "--policy", default="uniform", choices=("uniform", "balanced"),
+        help="balanced draws clusters of styles equally often, when some scanners are rare",
+    )  # fmt: skip
+    parser.add_argument(
+        "--p-slerp", type=float, default=0.0, help="share of styles between two exemplars; raise it when they are few"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="change it for other exemplars")
+    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to translate")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Translate, and write the split that keeps all styles of a case together."""
+    import torch
+
+    from intrastyler_nnunet.errors import InputError
+    from intrastyler_nnunet.files import read_json, write_json
+    from intrastyler_nnunet.nnunet import folders
+    from intrastyler_nnunet.nnunet.offline_synthesis import RECORD, describe, splits, synthesize
+    from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
+
+    own = folders.synthesizer_folder(arguments.dataset, arguments.plans, arguments.configuration) / GENERATOR_FILE
+    generator = arguments.generator or own
+    if not generator.is_file():
+        raise InputError(f"{generator}: no such generator; run intrastyler pretrain, or name one with -g")
+    what = describe(
+        arguments.dataset, arguments.plans, arguments.configuration, generator, arguments.styles_per_case,
+        arguments.policy, arguments.p_slerp, arguments.seed,
+    )  # fmt: skip
+    output = folders.new_raw_folder(arguments.output, f"{what.dataset.split('_', 1)[1]}Translated")
+    count = synthesize(what, generator, output, torch.device(arguments.device))
+    # Beside nnU-Net's future preprocessing: it takes this split instead of one that tears a case's styles apart.
+    preprocessed = folders.preprocessed_folder(arguments.dataset).parent / output.name
+    write_json(splits(read_json(output / RECORD)["cases"]), preprocessed / "splits_final.json")
+    print(f"{count} images in {output}")
