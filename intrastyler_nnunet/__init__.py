@@ -1,10 +1,18 @@
 """IntraStyler for nnU-Net: exemplar-based style synthesis for cross-modality domain adaptation."""
 
+from importlib import import_module
+
+# Lazy, so that importing the package (as nnU-Net does for every trainer) costs nothing.
+_PLACES = {
+    "Generator": "networks.generator",
+    "StyleBank": "styles.bank",
+    "Translator": "nnunet.translator",
+    "intensity_window": "styles.windows",
+    "slerp": "styles.slerp",
+}
+
 
 def __getattr__(name: str):
-    # Lazy, so that importing the package (as nnU-Net does for every trainer) costs nothing.
-    if name == "Generator":
-        from intrastyler_nnunet.networks.generator import Generator
-
-        return Generator
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
