@@ -29,6 +29,11 @@ class StyleDraw:
     partners: np.ndarray
     t: np.ndarray
 
+    @classmethod
+    def of(cls, exemplars: np.ndarray) -> "StyleDraw":
+        """The styles of single exemplars (B,)."""
+        return cls(exemplars, exemplars, np.zeros(len(exemplars)))
+
 
 def draw_styles(
     rng: np.random.Generator, samples: int, probabilities: np.ndarray, p_translate: float, p_slerp: float

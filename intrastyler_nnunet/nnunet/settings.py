@@ -26,6 +26,7 @@ class TrainerSettings:
     p_slerp: float = 0.0  # probability that a style lies between two exemplars; raise it when exemplars are few
     exemplars: list | None = None  # draw only these target cases, for example to leave out bad scans
     generator: str | None = None  # file of the generator; None: where `intrastyler pretrain` puts it
+    best_style: str = "mean"  # what checkpoint_best is best at: the mean over styles, or the "worst" style
     self_training: str | None = None  # case list of pseudo-labelled target cases to train on, untranslated
     num_epochs: int | None = None
     num_iterations_per_epoch: int | None = None
@@ -38,6 +39,8 @@ class TrainerSettings:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a probability between 0 and 1")
         if self.policy not in POLICIES:
             raise InputError(f"policy is {self.policy!r}, expected one of {', '.join(POLICIES)}")
+        if self.best_style not in ("mean", "worst"):
+            raise InputError(f"best_style is {self.best_style!r}, expected mean or worst")
         if self.exemplars is not None and not (self.exemplars and all(isinstance(e, str) for e in self.exemplars)):
             raise InputError(f"exemplars is {self.exemplars}, expected a list of target cases' names")
         if self.seed < 0:

@@ -1,8 +1,10 @@
 """nnU-Net's trainer on source batches that are translated to target styles on the fly."""
+import shutil
 import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, draw_styles, exemplar_probabilities
+from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
 from intrastyler_nnunet.nnunet.folders import pseudo_label_folder, synthesizer_folder
 from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
@@ -27,11 +29,13 @@ from intrastyler_nnunet.nnunet.settings import (
     resolve,
 )
 from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_settings
+from intrastyler_nnunet.nnunet.style_validation import choose_validation_styles, dice_by_style
+from intrastyler_nnunet.nnunet.style_validation import record as record_styles
 from intrastyler_nnunet.nnunet.translated_dataset import translated_dataset_class
 from intrastyler_nnunet.nnunet.worker_transforms import marking_outside, without_intensity
 
 # Independent random streams of one iteration.
-TRAINING_EXEMPLARS, INTENSITY, VALIDATION_EXEMPLARS, CASE_EXEMPLAR = range(4)
+TRAINING_EXEMPLARS, INTENSITY, CASE_EXEMPLAR = range(3)
 
 
 class nnUNetTrainerIntraStyler(nnUNetTrainer):
@@ -50,9 +54,9 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             self.translation, path = None, None
             if self.settings.p_translate > 0:
                 path, self.translation = self._load_translation()
-                self.probabilities = exemplar_probabilities(
-                    self.translation.bank, self.settings.policy, self.settings.exemplars
-                )
+                bank = self.translation.bank
+                self.probabilities = exemplar_probabilities(bank, self.settings.policy, self.settings.exemplars)
+                self.validation_styles = choose_validation_styles(bank, self.probabilities)
             self.pseudo = self._read_pseudo_labelled()
             self.resolved_settings = resolve(self.settings, path)
         self.iteration = 0
@@ -130,7 +134,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     def training_batch(self, batch: dict) -> dict:
         """Turn what a worker made into what the network sees: translated, then augmented in intensity."""
         images, outside = split_outside(batch["data"].to(self.device, non_blocking=True))
-        images = self._translated(images, outside, batch, self.settings.p_translate, TRAINING_EXEMPLARS)
+        if self.translation is not None:
+            images = self._translated_to(images, outside, batch, self._draw(batch["keys"]))
         masked_channels = self.configuration_manager.use_mask_for_norm
         parameters = sample_intensity_parameters(
             self._rng(INTENSITY),
@@ -146,21 +151,40 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         return batch | {"data": images}
 
     def validation_batch(self, batch: dict) -> dict:
-        """Translate every sample; no augmentation."""
+        """Translate every sample to one of the typical exemplars, which take turns; no augmentation."""
         images, outside = split_outside(batch["data"].to(self.device, non_blocking=True))
-        images = self._translated(images, outside, batch, 1.0, VALIDATION_EXEMPLARS)
+        if self.translation is not None:
+            exemplar = self.validation_styles.exemplars[self.iteration % len(self.validation_styles)]
+            images = self._translated_to(images, outside, batch, StyleDraw.of(np.full(len(images), exemplar)))
         self.iteration += 1
         return batch | {"data": images}
 
-    def _translated(
-        self, images: torch.Tensor, outside: torch.Tensor, batch: dict, p_translate: float, stream: int
-    ) -> torch.Tensor:
-        if self.translation is None:
-            return images
-        p_slerp = self.settings.p_slerp
-        draw = draw_styles(self._rng(stream), len(images), self.probabilities, p_translate, p_slerp)
+    def on_validation_epoch_end(self, val_outputs: list[dict]):
+        """nnU-Net's pseudo Dice, also for each style; over the worst style alone if the settings say so."""
+        if self.translation is not None:
+            styles = self.validation_styles
+            dice = dice_by_style(val_outputs, len(styles))
+            worst = int(np.nanargmin(dice)) if np.isfinite(dice).any() else 0
+            if self.local_rank == 0:
+                record_styles(Path(self.output_folder), self.current_epoch, styles.names, dice)
+            table = ", ".join(f"{name} {value:.4f}" for name, value in zip(styles.names, dice, strict=True))
+            self.print_to_log_file(f"Pseudo dice by style: {table}; worst {styles.names[worst]}")
+            if self.settings.best_style == "worst":
+                val_outputs = val_outputs[worst :: len(styles)]
+        super().on_validation_epoch_end(val_outputs)
+
+    def _draw(self, keys: list[str]) -> StyleDraw:
+        """A style for each training sample; pseudo-labelled target cases keep their own."""
+        settings = self.settings
+        rng = self._rng(TRAINING_EXEMPLARS)
+        draw = draw_styles(rng, len(keys), self.probabilities, settings.p_translate, settings.p_slerp)
         if self.pseudo is not None:
-            draw.exemplars[[key in self.pseudo.weights for key in batch["keys"]]] = KEEP_SOURCE
+            draw.exemplars[[key in self.pseudo.weights for key in keys]] = KEEP_SOURCE
+        return draw
+
+    def _translated_to(
+        self, images: torch.Tensor, outside: torch.Tensor, batch: dict, draw: StyleDraw
+    ) -> torch.Tensor:
         labels = None
         if self.translation.needs_labels:
             target = batch["target"]  # with deep supervision a list, full resolution first
@@ -174,24 +198,38 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         )
 
     def perform_actual_validation(self, save_probabilities: bool = False):
-        """nnU-Net's final validation on translated cases: the network has never seen a source image."""
+        """nnU-Net's final validation on translated cases: each in a style of its own, then all in each style."""
+        if self.translation is None:
+            return super().perform_actual_validation(save_probabilities)
+        output = Path(self.output_folder)
+        # Each goes to the folder that nnU-Net knows and is then moved aside; its own comes last and stays.
+        for exemplar, name in zip(self.validation_styles.exemplars, self.validation_styles.names, strict=True):
+            with self.translated_cases(exemplar):
+                super().perform_actual_validation(False)
+            if self.local_rank == 0:
+                shutil.rmtree(output / f"validation_{name}", ignore_errors=True)
+                (output / "validation").rename(output / f"validation_{name}")
         with self.translated_cases():
             super().perform_actual_validation(save_probabilities)
 
     @contextmanager
-    def translated_cases(self) -> Iterator[None]:
-        """Within the block, `self.dataset_class` loads translated cases, each to an exemplar of its own."""
+    def translated_cases(self, exemplar: int | None = None) -> Iterator[None]:
+        """Within the block, `self.dataset_class` loads cases translated to an exemplar; None: each to its own."""
         stock = self.dataset_class
-        if self.translation is not None:
-            self.dataset_class = translated_dataset_class(stock, self._translated_case)
+        translate = partial(self._translated_case, exemplar)
+        self.dataset_class = translated_dataset_class(stock, translate)
         try:
             yield
         finally:
             self.dataset_class = stock
 
-    def _translated_case(self, case: str, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def _translated_case(
+        self, exemplar: int | None, case: str, image: np.ndarray, labels: np.ndarray
+    ) -> np.ndarray:
         rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
         draw = draw_styles(rng, 1, self.probabilities, 1.0, self.settings.p_slerp)
+        if exemplar is not None:
+            draw = StyleDraw.of(np.array([exemplar]))
         return self.translation.translate_case(image, labels, case, draw)[0]
 
     def save_checkpoint(self, filename: str) -> None:

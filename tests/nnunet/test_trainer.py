@@ -79,7 +79,8 @@ def test_validation_batches_are_translated_and_not_augmented(make_trainer):
     for iteration in range(3):
         batch = next(trainer.dataloader_val)
         formed = trainer.validation_batch(copied(batch))["data"]
-        exemplars = uniform_exemplars([0, 0, 0, iteration, 2])
+        styles = trainer.validation_styles.exemplars
+        exemplars = np.full(2, styles[iteration % len(styles)])
         torch.testing.assert_close(
             formed, offline_translation(trainer, batch, exemplars), atol=1e-4, rtol=1e-4
         )
@@ -148,7 +149,7 @@ def test_share_of_translated_samples_follows_the_setting(make_trainer):
     kept = 0
     for trainer.iteration in range(40):
         images, outside = source.clone(), batch["data"].isnan()
-        translated = trainer._translated(images, outside, batch, 0.5, 0)
+        translated = trainer._translated_to(images, outside, batch, trainer._draw(batch["keys"]))
         kept += sum(torch.equal(a, b) for a, b in zip(translated, source, strict=True))
     assert 20 <= kept <= 60
 

@@ -1,0 +1,86 @@
+"""Validation by style: how well is each kind of scanner segmented, and which is the worst?"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import distributed
+
+from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.styles.clusters import cluster_styles
+from intrastyler_nnunet.styles.typicality import typical_exemplars
+
+TABLE, PLOT = "styles.jsonl", "progress_styles.png"
+
+matplotlib.use("agg")
+
+
+@dataclass(frozen=True)
+class ValidationStyles:
+    """The most typical exemplar of each cluster of styles (TypiClust; paper section 3)."""
+
+    exemplars: tuple[int, ...]  # indices into the bank
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.exemplars)
+
+
+def choose_validation_styles(bank: StyleBank, probabilities: np.ndarray) -> ValidationStyles:
+    """From the exemplars that are drawn at all."""
+    drawn = np.flatnonzero(probabilities)
+    vectors = bank.vectors[torch.from_numpy(drawn)]
+    typical = typical_exemplars(vectors, cluster_styles(vectors).labels)
+    exemplars = tuple(int(drawn[index]) for index in typical)
+    return ValidationStyles(exemplars, tuple(bank.names[index] for index in exemplars))
+
+
+def dice_by_style(outputs: list[dict], styles: int) -> np.ndarray:
+    """Mean foreground Dice of each style over all ranks, (styles,); NaN where nothing was seen.
+
+    Args:
+        outputs: of nnU-Net's `validation_step`, the i-th of which was translated to style i modulo `styles`.
+        styles: their number.
+    """
+    counts = np.array([[np.sum([o[key] for o in outputs[style::styles]], axis=0)
+                        if outputs[style::styles] else np.zeros_like(outputs[0][key])
+                        for key in ("tp_hard", "fp_hard", "fn_hard")] for style in range(styles)])  # fmt: skip
+    if distributed.is_initialized():
+        gathered = [None] * distributed.get_world_size()
+        distributed.all_gather_object(gathered, counts)
+        counts = np.sum(gathered, axis=0)
+    true, false, missed = counts.astype(float).transpose(1, 0, 2)
+    total = 2 * true + false + missed
+    dice = np.divide(2 * true, total, out=np.full_like(total, np.nan), where=total > 0)
+    seen = np.isfinite(dice).any(axis=1)
+    return np.where(seen, np.nanmean(np.where(seen[:, None], dice, 0.0), axis=1), np.nan)
+
+
+def record(folder: Path, epoch: int, names: tuple[str, ...], dice: np.ndarray) -> None:
+    """Add the epoch to the table, forgetting later epochs of an interrupted training, and plot the table."""
+    path = folder / TABLE
+    lines = path.read_text().splitlines() if path.is_file() else []
+    rows = [row for row in map(json.loads, lines) if row["epoch"] < epoch]
+    rounded = [None if np.isnan(value) else round(float(value), 4) for value in dice]
+    rows.append({"epoch": epoch, "dice": dict(zip(names, rounded, strict=True))})
+    with written_atomically(path) as temporary:
+        temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    _plot(rows, names, folder / PLOT)
+
+
+def _plot(rows: list[dict], names: tuple[str, ...], path: Path) -> None:
+    figure, axes = plt.subplots(figsize=(12, 6))
+    epochs = [row["epoch"] for row in rows]
+    for name in names:
+        values = [np.nan if row["dice"].get(name) is None else row["dice"][name] for row in rows]
+        axes.plot(epochs, values, marker=".", label=name)
+    axes.set(xlabel="epoch", ylabel="pseudo Dice", ylim=(0, 1), title="translated to each style's typical exemplar")
+    axes.legend(loc="upper left", fontsize="small")
+    with written_atomically(path) as temporary:
+        figure.savefig(temporary, bbox_inches="tight")
+    plt.close(figure)
