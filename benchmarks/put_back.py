@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from intrastyler_nnunet.crossmoda.labels import COCHLEA, EXTRA_MEATAL, INTRA_MEATAL
+from intrastyler_nnunet.crossmoda.labels import LABELS, LATEST
 from intrastyler_nnunet.grids import SamplingGrid, labels_onto
 
-STRUCTURES = {"extra_meatal": EXTRA_MEATAL, "intra_meatal": INTRA_MEATAL, "cochlea": COCHLEA}
+STRUCTURES = {name: value for name, value in LABELS[LATEST].items() if value}
 
 
 def dice(first: SimpleITK.Image, second: SimpleITK.Image, value: int) -> float:

@@ -50,6 +50,7 @@ nnUNetv2_predict "${model[@]}" -i "$dataset/imagesTs" -o predictions -device $de
 intrastyler crossmoda postprocess -i predictions -o cleaned
 intrastyler crossmoda restore -i cleaned -r "$dataset/geometry" -o restored
 intrastyler crossmoda submit -i restored -r download/crossmoda23_validation -o submission.zip
+rm -rf container
 intrastyler crossmoda container -m "$nnUNet_results/Dataset123_CrossMoDA2023/nnUNetTrainerIntraStyler__nnUNetPlans__$configuration" \
     -r "$dataset/geometry" -o container
 intrastyler crossmoda score -p restored -g download/truth/validation -o scores.json

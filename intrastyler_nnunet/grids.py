@@ -66,7 +66,6 @@ def labels_onto(labels: SimpleITK.Image, grid: SamplingGrid) -> SimpleITK.Image:
 
     Nearest neighbours would roughen thin structures at every change of grid.
     """
-    best = np.full(grid.size[::-1], 0.5, np.float32)  # background, of which nothing is said, needs a majority too
     result = np.zeros(grid.size[::-1], np.uint8)
     values = [int(value) for value in np.unique(SimpleITK.GetArrayViewFromImage(labels)) if value]
     shares = {
@@ -78,7 +77,7 @@ def labels_onto(labels: SimpleITK.Image, grid: SamplingGrid) -> SimpleITK.Image:
         )
         for value in values
     }  # fmt: skip
-    foreground = sum(shares.values(), np.zeros(grid.size[::-1], np.float32)) >= best
+    foreground = sum(shares.values(), np.zeros(grid.size[::-1], np.float32)) >= 0.5
     strongest = np.zeros(grid.size[::-1], np.float32)
     for value, share in shares.items():
         wins = foreground & (share > strongest)

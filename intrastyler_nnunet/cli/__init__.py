@@ -39,3 +39,6 @@ def main(argv: list[str] | None = None) -> None:
     except InputError as error:
         print(f"intrastyler {arguments.command}: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:  # a full disk, no permission
+        print(f"intrastyler {arguments.command}: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

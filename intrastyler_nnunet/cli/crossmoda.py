@@ -25,6 +25,37 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.run_step(arguments)
 
 
+def _positive(kind: type):
+    def number(text: str):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text}, expected more than 0")
+        return value
+
+    return number
+
+
+def _existing_folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no such folder")
+    return Path(text)
+
+
+def _edition(parser: argparse.ArgumentParser) -> None:
+    from intrastyler_nnunet.crossmoda.labels import LABELS, LATEST
+
+    parser.add_argument(
+        "--edition", type=int, choices=LABELS, default=LATEST,
+        help="year of the challenge, which decides the labels: until 2022 the tumour was one structure",
+    )  # fmt: skip
+
+
+def _structures(arguments: argparse.Namespace):
+    from intrastyler_nnunet.crossmoda.labels import LABELS, Structures
+
+    return Structures.of(LABELS[arguments.edition])
+
+
 def _folders(parser: argparse.ArgumentParser, given: str, written: str) -> None:
     parser.add_argument("-i", dest="input", type=Path, required=True, help=given)
     parser.add_argument("-o", dest="output", type=Path, required=True, help=written)
@@ -36,7 +67,7 @@ def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", dest="input", type=Path, required=True, help="the challenge's download, unpacked")
     parser.add_argument("-d", dest="dataset", type=int, required=True, help="id of the nnU-Net dataset to write")
     parser.add_argument(
-        "--cochleae", type=Path, default=None,
+        "--cochleae", type=_existing_folder, default=None,
         help="folder of label maps <case>.nii.gz of the cochleae on unlabelled images; a case without one keeps its "
         "whole field of view",
     )  # fmt: skip
@@ -46,11 +77,12 @@ def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
         "cochleae on; give a coarse --spacing such as 1 1 1.5",
     )  # fmt: skip
     parser.add_argument(
-        "--spacing", type=float, nargs=3, default=Region.spacing, help="mm; larger when memory is short"
+        "--spacing", type=_positive(float), nargs=3, default=Region.spacing, help="mm; larger when memory is short"
     )
     parser.add_argument(
-        "--size", type=int, nargs=3, default=Region.size, help="voxels of the region; change it with the spacing"
-    )
+        "--size", type=_positive(int), nargs=3, default=Region.size,
+        help="voxels of the region; change it with the spacing",
+    )  # fmt: skip
     parser.add_argument(
         "-np", dest="processes", type=int, default=4, help="worker processes; fewer when memory is short"
     )
@@ -81,7 +113,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 def _localise_arguments(parser: argparse.ArgumentParser) -> None:
     _folders(parser, "the challenge's download", "folder for label maps of the cochleae and localisation.json")
     parser.add_argument(
-        "--predictions", type=Path, default=None,
+        "--predictions", type=_existing_folder, default=None,
         help="folder of label maps <case>.nii.gz of a network for the cochlea alone, on the original grids; without it "
         "a template head is registered, which takes about a second per image",
     )  # fmt: skip
@@ -96,8 +128,7 @@ def _localise(arguments: argparse.Namespace) -> None:
     searches = []
     for case in find_cases(arguments.input)[1]:
         if case.label is None:
-            prediction = arguments.predictions / f"{case.case}.nii.gz" if arguments.predictions else None
-            searches.append(Search(case, prediction if prediction and prediction.is_file() else None, arguments.output))
+            searches.append(Search(case, arguments.predictions, arguments.output))
     findings = localise(searches, arguments.output / "localisation.json", arguments.processes)
     for finding in findings:
         if finding.reasons:
@@ -111,13 +142,15 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-r", dest="records", type=Path, required=True, help="folder `geometry` of the dataset that prepare wrote"
     )
+    _edition(parser)
 
 
 def _restore(arguments: argparse.Namespace) -> None:
     """put predictions back onto the grids of the original images"""
     from intrastyler_nnunet.crossmoda.restore import restore
 
-    print(f"{len(restore(arguments.input, arguments.records, arguments.output))} label maps in {arguments.output}")
+    restored = restore(arguments.input, arguments.records, arguments.output, _structures(arguments))
+    print(f"{len(restored)} label maps in {arguments.output}")
 
 
 def _postprocess_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +161,7 @@ def _postprocess_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-all-cochleae", action="store_true", help="do not remove all but two cochleae; when they come in pieces"
     )
+    _edition(parser)
 
 
 def _postprocess(arguments: argparse.Namespace) -> None:
@@ -136,21 +170,27 @@ def _postprocess(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.crossmoda.postprocess import Rules
 
     rules = Rules(not arguments.keep_all_tumours, not arguments.keep_all_cochleae)
-    for case, changes in clean_folder(arguments.input, arguments.output, rules).items():
+    for case, changes in clean_folder(arguments.input, arguments.output, rules, _structures(arguments)).items():
         for change in changes:
             print(f"{case}: {change['components']} components of {change['structure']} ({change['voxels']} voxels)")
 
 
 def _pseudo_label_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-i", dest="input", type=Path, required=True, help="folder of predictions of imagesTarget")
+    parser.add_argument("-i", dest="input", type=Path, required=True, help="folder of predictions of target images")
     parser.add_argument("-o", dest="output", type=Path, required=True, help="case list (JSON) to write")
     parser.add_argument("-d", dest="dataset", required=True, help="dataset id or name")
     parser.add_argument("-c", dest="configuration", required=True, help="configuration to train on them")
     parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier")
     parser.add_argument(
-        "--coverage", type=Path, default=None,
-        help="result of `intrastyler coverage` for imagesTarget; images outside are dropped too",
+        "--images", type=_existing_folder, default=None,
+        help="folder of the images that were predicted; none given: imagesTarget of the raw dataset",
     )  # fmt: skip
+    parser.add_argument(
+        "--coverage", type=Path, default=None,
+        help="result of `intrastyler coverage -o` for these images; those outside are dropped too. For images that are "
+        "no exemplars themselves, such as later scans: every exemplar is covered",
+    )  # fmt: skip
+    _edition(parser)
 
 
 def _pseudo_label(arguments: argparse.Namespace) -> None:
@@ -164,9 +204,10 @@ def _pseudo_label(arguments: argparse.Namespace) -> None:
         folders.pseudo_label_folder(arguments.dataset, plans, arguments.configuration), plans,
         folders.read_configuration(plans, arguments.configuration), folders.read_dataset_json(arguments.dataset),
     )  # fmt: skip
-    images = folders.raw_folder(arguments.dataset) / "imagesTarget"
+    images = arguments.images or folders.raw_folder(arguments.dataset) / "imagesTarget"
     outside = read_outside(arguments.coverage) if arguments.coverage else {}
-    dropped = pseudo_label(arguments.input, images, outside, destination, arguments.output)
+    structures = _structures(arguments)
+    dropped = pseudo_label(arguments.input, images, outside, destination, arguments.output, structures)
     for case, reasons in dropped.items():
         print(f"{case}: dropped ({'; '.join(reasons)})")
     print(f"{arguments.output}: name it as `self_training` in the trainer's settings")
@@ -181,13 +222,16 @@ def _submit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pattern", default=ARCHIVE_PATTERN, help="names in the archive; change it if the organisers ask for others"
     )
+    _edition(parser)
 
 
 def _submit(arguments: argparse.Namespace) -> None:
     """check label maps against the original images and write the archive"""
     from intrastyler_nnunet.crossmoda.submission import check_submission, write_archive
 
-    label_maps, warnings = check_submission(arguments.input, arguments.originals, arguments.suffix)
+    label_maps, warnings = check_submission(
+        arguments.input, arguments.originals, arguments.suffix, _structures(arguments)
+    )
     for warning in warnings:
         print(f"warning: {warning}")
     write_archive(label_maps, arguments.output, arguments.pattern)

@@ -11,7 +11,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
 
 PACKAGES = ("torch", "nnunetv2", "SimpleITK", "nibabel", "safetensors", "scikit-learn", "matplotlib", "tqdm")
-# Unconfirmed beyond these facts: reads /input, writes /output, no network, another user than root.
+# /input and /output are the organisers'; that nothing is downloaded and that the user is not root are our own caution.
 DOCKERFILE = """\
 FROM python:3.11-slim
 RUN pip install --no-cache-dir {packages}
@@ -32,11 +32,14 @@ def write_context(model: Path, geometry: Path, output: Path) -> None:
         output: folder to write; must not exist.
 
     Raises:
-        InputError: no final checkpoint, no record, or the folder exists.
+        InputError: no final checkpoint, no plans, no record, or the folder exists.
     """
     folds = sorted(path.parent for path in model.glob("fold_*/checkpoint_final.pth"))
     if not folds:
         raise InputError(f"{model}: no fold_*/checkpoint_final.pth, expected a folder of a trained model")
+    for name in ("plans.json", "dataset.json"):
+        if not (model / name).is_file():
+            raise InputError(f"{model}: no {name}, expected a folder of a trained model")
     records = sorted(geometry.glob("*.json"))
     if not records:
         raise InputError(f"{geometry}: no record, expected the folder that prepare wrote")

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from intrastyler_nnunet.crossmoda.labels import LABELS
 from intrastyler_nnunet.errors import InputError
 
 NAME = re.compile(
@@ -26,13 +27,7 @@ class Edition:
         return self.labels["cochlea"]
 
 
-# Until 2022 the tumour was one structure.
-EARLIER_LABELS = {"background": 0, "tumour": 1, "cochlea": 2}
-EDITIONS = {
-    2021: Edition(2021, EARLIER_LABELS),
-    2022: Edition(2022, EARLIER_LABELS),
-    2023: Edition(2023, {"background": 0, "extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}),
-}
+EDITIONS = {year: Edition(year, labels) for year, labels in LABELS.items()}
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ def find_cases(download: Path) -> tuple[Edition, list[DownloadedCase]]:
     """All images below `download`; T2 images below a folder whose name has "valid" in it are the test set.
 
     Raises:
-        InputError: nothing of the challenge is there; editions are mixed; a case appears twice; a source image has
+        InputError: no image of the challenge is there; editions are mixed; a case appears twice; a source image has
             no label map.
     """
     files: dict[tuple[str, str], Path] = {}
@@ -62,21 +57,27 @@ def find_cases(download: Path) -> tuple[Edition, list[DownloadedCase]]:
         kind = "T2" if match["kind"] == "hrT2" else match["kind"]
         if (match["case"], kind) in files:
             raise InputError(f"{path}: found a second time ({files[match['case'], kind]}), expected once")
+        other = {"ceT1": "T2", "T2": "ceT1"}.get(kind)
+        if (match["case"], other) in files:
+            raise InputError(f"{path}: its case is also {files[match['case'], other]}, expected one image per case")
         files[match["case"], kind] = path
         # The edition of 2022 has names that begin with crossmoda2021_ldn and crossmoda2022_etz.
         years.add({None: 2021, "2023": 2023}.get(match["year"], 2022))
     if len(years) != 1:
         found = f"editions {sorted(years)}, expected one" if years else f"no file of the challenge, {EXPECTED}"
         raise InputError(f"{download}: found {found}")
-    cases = [_case(case, path, files) for (case, kind), path in files.items() if kind != "Label"]
+    cases = [_case(case, path, files, download) for (case, kind), path in files.items() if kind != "Label"]
+    if not cases:
+        raise InputError(f"{download}: found label maps and no image, {EXPECTED}")
     return EDITIONS[years.pop()], sorted(cases, key=lambda case: (case.split, case.case))
 
 
-def _case(case: str, path: Path, files: dict[tuple[str, str], Path]) -> DownloadedCase:
+def _case(case: str, path: Path, files: dict[tuple[str, str], Path], download: Path) -> DownloadedCase:
     site = NAME.fullmatch(path.name)["site"] or UNKNOWN_SITE
     if path.name.endswith("_ceT1.nii.gz"):
         if (case, "Label") not in files:
             raise InputError(f"{path}: no label map beside it, expected {case}_Label.nii.gz")
         return DownloadedCase(case, site, "source", path, files[case, "Label"])
-    validation = any("valid" in folder.name.lower() for folder in path.parents)
+    folders = (download.resolve().name, *path.relative_to(download).parent.parts)
+    validation = any("valid" in folder.lower() for folder in folders)
     return DownloadedCase(case, site, "test" if validation else "target", path, None)

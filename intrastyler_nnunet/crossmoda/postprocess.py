@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import generate_binary_structure, label
 
-from intrastyler_nnunet.crossmoda.labels import COCHLEA, EXTRA_MEATAL, INTRA_MEATAL
+from intrastyler_nnunet.crossmoda.labels import Structures
 
 TOUCHING = generate_binary_structure(3, 3)  # voxels that share a corner belong together
 
@@ -27,30 +27,28 @@ class Change:
     voxels: int
 
 
-def postprocess(labels: np.ndarray, rules: Rules) -> tuple[np.ndarray, list[Change]]:
+def postprocess(labels: np.ndarray, rules: Rules, structures: Structures) -> tuple[np.ndarray, list[Change]]:
     """Apply the rules to a label map (Z, Y, X); returns a new one and what was removed from it."""
     cleaned, changes = labels.copy(), []
     if rules.one_tumour:
-        tumour = np.isin(labels, (EXTRA_MEATAL, INTRA_MEATAL))
-        changes += _keep(cleaned, tumour, 1, "tumour", both_parts_first=True)
+        parts = tuple(structures.tumour.values())
+        changes += _keep(cleaned, np.isin(labels, parts), 1, "tumour", parts)
     if rules.two_cochleae:
-        changes += _keep(cleaned, labels == COCHLEA, 2, "cochlea")
+        changes += _keep(cleaned, labels == structures.cochlea, 2, "cochlea")
     return cleaned, changes
 
 
 def _keep(
-    labels: np.ndarray, mask: np.ndarray, count: int, structure: str, both_parts_first: bool = False
+    labels: np.ndarray, mask: np.ndarray, count: int, structure: str, parts: tuple[int, ...] = ()
 ) -> list[Change]:
-    """Set all but the best `count` components of `mask` to background, in place."""
+    """Set all but the best `count` components of `mask` to background, in place: with all parts first, then large."""
     components, number = label(mask, TOUCHING)
     if number <= count:
         return []
     sizes = np.bincount(components.ravel(), minlength=number + 1)[1:]
-    whole = np.zeros(number, bool)
-    if both_parts_first:
-        parts = [np.bincount(components[labels == part], minlength=number + 1)[1:] > 0
-                 for part in (EXTRA_MEATAL, INTRA_MEATAL)]  # fmt: skip
-        whole = parts[0] & parts[1]
+    whole = np.ones(number, bool)
+    for part in parts:
+        whole &= np.bincount(components[labels == part], minlength=number + 1)[1:] > 0
     best = 1 + np.lexsort((sizes, whole))[::-1][:count]
     removed = mask & ~np.isin(components, best)
     labels[removed] = 0

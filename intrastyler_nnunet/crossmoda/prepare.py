@@ -1,8 +1,6 @@
 """From the download to an nnU-Net dataset of images cut to the cochlear region."""
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import SimpleITK
@@ -16,6 +14,7 @@ from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.images import read_image, write_image
+from intrastyler_nnunet.workers import workers
 
 IMAGE_FOLDERS = {"source": "imagesTr", "target": "imagesTarget", "test": "imagesTs"}
 RECORDS = "geometry"  # folder of the cases' records
@@ -62,7 +61,7 @@ def prepare(jobs: list[Job], edition: Edition, dataset: Path, processes: int) ->
     waiting = [job for job in jobs if not _is_complete(job)]
     if len(waiting) < len(jobs):
         print(f"{dataset.name}: {len(jobs) - len(waiting)} of {len(jobs)} cases are complete")
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with workers(processes) as pool:
         problems = list(tqdm(pool.map(_prepare_case, waiting), "prepare", len(waiting)))
     done = [job for job in jobs if job.record.is_file()]
     _describe(done, jobs[0].localiser, edition, dataset)
@@ -112,8 +111,8 @@ def _grid_of(job: Job, image: SimpleITK.Image, labels: SimpleITK.Image | None) -
         return whole_image(grid, job.region), True
     if labels is not None:
         # A localiser for the cochlea alone calls it 1; the challenge's label maps have their own value.
-        value = job.edition.cochlea if job.case.label else int(SimpleITK.GetArrayViewFromImage(labels).max())
-        cut = region_around(labels, value, image, job.region) if value else None
+        alone = job.cochleae is not None and SimpleITK.GetArrayViewFromImage(labels).max() <= 1
+        cut = region_around(labels, 1 if alone else job.edition.cochlea, image, job.region)
         if cut is not None:
             return cut, False
     if job.case.label:

@@ -8,10 +8,10 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from scipy.ndimage import label
 from tqdm import tqdm
 
-from intrastyler_nnunet.crossmoda.labels import COCHLEA, EXTRA_MEATAL, INTRA_MEATAL, VALUES
+from intrastyler_nnunet.crossmoda.labels import Structures
 from intrastyler_nnunet.crossmoda.postprocess import TOUCHING
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import read_label_map
+from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_on_grid_of
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import image_files
 from intrastyler_nnunet.nnunet.target_case import TargetCase, is_up_to_date, preprocess, remove_unfinished
@@ -27,24 +27,25 @@ class Destination:
     dataset_json: dict
 
 
-def reasons_to_drop(labels: np.ndarray) -> list[str]:
+def reasons_to_drop(labels: np.ndarray, structures: Structures) -> list[str]:
     """The 2023 winner's rules for a label map (Z, Y, X); none of them means it can be trained on."""
     reasons = []
-    for value, name in ((EXTRA_MEATAL, "extra-meatal"), (INTRA_MEATAL, "intra-meatal")):
+    for name, value in structures.tumour.items():
         components = label(labels == value, TOUCHING)[1]
         if components > 1:
-            reasons.append(f"{components} components of the {name} part")
-    cochleae = label(labels == COCHLEA, TOUCHING)[1]
+            reasons.append(f"{components} components of {name}")
+    cochleae = label(labels == structures.cochlea, TOUCHING)[1]
     if cochleae < 2:
         reasons.append(f"{cochleae} of 2 cochleae")
-    if not np.isin(labels, (EXTRA_MEATAL, INTRA_MEATAL)).any():
+    if not np.isin(labels, tuple(structures.tumour.values())).any():
         reasons.append("no tumour")
     return reasons
 
 
 def pseudo_label(
-    predictions: Path, images: Path, outside: dict[str, float], destination: Destination, case_list: Path
-) -> dict[str, list[str]]:
+    predictions: Path, images: Path, outside: dict[str, float], destination: Destination, case_list: Path,
+    structures: Structures,
+) -> dict[str, list[str]]:  # fmt: skip
     """Filter predictions, preprocess the accepted ones with their images, and write the trainer's case list.
 
     Args:
@@ -53,12 +54,14 @@ def pseudo_label(
         outside: degrees from the nearest exemplar of the cases whose style no exemplar covers; they are dropped.
         destination: where accepted cases go.
         case_list: JSON to write: {"cases": {case: 1}, "dropped": {case: [reasons]}}.
+        structures: of the edition.
 
     Returns:
         Why each dropped case was dropped.
 
     Raises:
-        InputError: no prediction, one without its image, one that is unreadable or of other labels; no case is left.
+        InputError: no prediction; one without its image, on another grid, unreadable or of other labels; no case is
+            left.
     """
     files, pictures = image_files(predictions), image_files(images)
     if not files:
@@ -67,7 +70,9 @@ def pseudo_label(
     for case, path in files.items():
         if f"{case}_0000" not in pictures:
             raise InputError(f"{path}: no image {case}_0000 in {images}, expected the image it was predicted on")
-        reasons = reasons_to_drop(read_label_map(path, VALUES).labels)
+        label_map = read_label_map(path, structures.values)
+        require_on_grid_of(label_map, pictures[f"{case}_0000"])
+        reasons = reasons_to_drop(label_map.labels, structures)
         if case in outside:
             reasons.append(f"style {outside[case]:.1f} degrees from the nearest exemplar")
         if reasons:

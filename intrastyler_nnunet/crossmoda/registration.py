@@ -22,6 +22,7 @@ COCHLEAE = np.array([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0]]) * COCHLEA_CENTRE  # L
 HEIGHTS = (-24.0, -12.0, 0.0, 12.0, 24.0)  # mm from the image's middle slice where the cochleae are looked for
 HISTOGRAM_BINS = 32
 SAMPLED_SHARE, SEED = 0.3, 1
+FEWEST_SLICES = 4  # of an image that can be smoothed
 SMALLEST_OVERLAP = 0.6  # of the template with the image
 
 
@@ -55,6 +56,8 @@ def locate_cochleae(image: SimpleITK.Image) -> Localisation | None:
     Args:
         image: 3D, of any orientation, the head in it roughly as its header says or as its slices lie.
     """
+    if min(image.GetSize()) < FEWEST_SLICES:
+        return None
     image = _coarse(to_lps(image))
     coarse = [_registered(image, start, shrink=2, iterations=60) for start in _starts(image)]
     coarse = sorted((found for found in coarse if found is not None), key=lambda found: found[0])

@@ -5,21 +5,22 @@ from pathlib import Path
 import SimpleITK
 from tqdm import tqdm
 
-from intrastyler_nnunet.crossmoda.labels import VALUES
+from intrastyler_nnunet.crossmoda.labels import Structures
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_same_grid
+from intrastyler_nnunet.evaluation.label_maps import LabelMap, read_label_map, require_same_grid
 from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.grids import SamplingGrid, labels_onto
 from intrastyler_nnunet.images import image_files, read_image, write_image
 
 
-def restore(predictions: Path, records: Path, output: Path) -> list[Path]:
+def restore(predictions: Path, records: Path, output: Path, structures: Structures) -> list[Path]:
     """Put every label map of a folder back; empty outside the region it was predicted on.
 
     Args:
         predictions: folder of `<case>` label maps on the regions' grids.
         records: folder of `<case>.json`, which `prepare` wrote.
         output: folder for `<case>.nii.gz`.
+        structures: of the edition.
 
     Raises:
         InputError: a prediction without a record, unreadable, of unknown labels, or not on its region's grid. What
@@ -28,17 +29,20 @@ def restore(predictions: Path, records: Path, output: Path) -> list[Path]:
     files = image_files(predictions)
     if not files:
         raise InputError(f"{predictions}: found no label map, expected predictions")
-    return [_restore_case(case, path, records, output) for case, path in tqdm(files.items(), "restore")]
+    return [_restore_case(case, path, records, output, structures) for case, path in tqdm(files.items(), "restore")]
 
 
-def _restore_case(case: str, path: Path, records: Path, output: Path) -> Path:
+def _restore_case(case: str, path: Path, records: Path, output: Path, structures: Structures) -> Path:
     record_path = records / f"{case}.json"
     if not record_path.is_file():
         raise InputError(f"{path}: no record {record_path}, expected the one that prepare wrote for it")
-    record = read_json(record_path)
-    region, original = (SamplingGrid.from_record(record[name]) for name in ("region", "original"))
-    prediction = read_label_map(path, VALUES)
-    expected = type(prediction)(
+    try:
+        record = read_json(record_path)
+        region, original = (SamplingGrid.from_record(record[name]) for name in ("region", "original"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{record_path}: not a record of prepare, expected the grids of {case}") from None
+    prediction = read_label_map(path, structures.values)
+    expected = LabelMap(
         record_path, SimpleITK.GetArrayFromImage(region.empty()), region.spacing[::-1], region.origin,
         region.direction,
     )  # fmt: skip

@@ -8,30 +8,33 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import SimpleITK
 
-from intrastyler_nnunet.crossmoda.labels import ARCHIVE_PATTERN, COCHLEA, EXTRA_MEATAL, INTRA_MEATAL, VALUES
+from intrastyler_nnunet.crossmoda.labels import ARCHIVE_PATTERN, Structures
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import LabelMap, read_label_map, require_same_grid
+from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_on_grid_of
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.images import image_files, read_image
+from intrastyler_nnunet.images import image_files, read_image, write_image
 
 # Generous bounds around three measured label maps (both cochleae 96-168 mm3, tumour 961-2392 mm3).
-PLAUSIBLE_MM3 = {"tumour": ((EXTRA_MEATAL, INTRA_MEATAL), 20.0, 30_000.0), "cochleae": ((COCHLEA,), 60.0, 300.0)}
+PLAUSIBLE_TUMOUR, PLAUSIBLE_COCHLEAE = (20.0, 30_000.0), (60.0, 300.0)
 
 
-def check_submission(predictions: Path, originals: Path, suffix: str) -> tuple[dict[str, Path], list[str]]:
+def check_submission(
+    predictions: Path, originals: Path, suffix: str, structures: Structures
+) -> tuple[dict[str, Path], list[str]]:
     """Find a valid label map for every original image.
 
     Args:
         predictions: folder of `<case>` label maps.
         originals: folder of `<case><suffix>` images, which decide what cases there are.
         suffix: what the images' names have and the label maps' names have not, such as "_T2".
+        structures: of the edition.
 
     Returns:
         Label maps by case, and warnings about implausible volumes.
 
     Raises:
         InputError: an original without the suffix or without a prediction; a prediction that is unreadable, not of
-            an integer type, on another grid than its image, or holds other values than 0 to 3.
+            an integer type, on another grid than its image, or holds other values.
     """
     predicted, images = image_files(predictions), image_files(originals)
     if not images:
@@ -44,7 +47,7 @@ def check_submission(predictions: Path, originals: Path, suffix: str) -> tuple[d
         if case not in predicted:
             raise InputError(f"{predictions}: no label map for {case}, expected one per image in {originals}")
         chosen[case] = predicted[case]
-        warnings += [f"{predicted[case]}: {warning}" for warning in _check(predicted[case], image)]
+        warnings += [f"{predicted[case]}: {warning}" for warning in _check(predicted[case], image, structures)]
     return chosen, warnings
 
 
@@ -73,25 +76,24 @@ def _eight_bit(label_maps: dict[str, Path], pattern: str) -> Iterator[tuple[str,
     with TemporaryDirectory() as folder:
         for case, path in label_maps.items():
             name = pattern.replace("{case}", case)
-            SimpleITK.WriteImage(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), str(Path(folder) / name))
+            write_image(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), Path(folder) / name)
             yield name, Path(folder) / name
 
 
-def _check(prediction: Path, original: Path) -> list[str]:
+def _check(prediction: Path, original: Path, structures: Structures) -> list[str]:
     reader = SimpleITK.ImageFileReader()
-    label_map = read_label_map(prediction, VALUES)
+    label_map = read_label_map(prediction, structures.values)
     reader.SetFileName(str(prediction))
     reader.ReadImageInformation()
     if reader.GetPixelID() in (SimpleITK.sitkFloat32, SimpleITK.sitkFloat64):
         raise InputError(f"{prediction}: found a floating-point image, expected an integer type")
-    image = read_image(original)
-    array = SimpleITK.GetArrayViewFromImage(image)
-    require_same_grid(
-        label_map, LabelMap(original, array, image.GetSpacing()[::-1], image.GetOrigin(), image.GetDirection())
-    )
+    require_on_grid_of(label_map, original)
     voxel = float(np.prod(label_map.spacing))
     warnings = []
-    for structure, (values, low, high) in PLAUSIBLE_MM3.items():
+    for structure, values, (low, high) in (
+        ("tumour", tuple(structures.tumour.values()), PLAUSIBLE_TUMOUR),
+        ("cochleae", (structures.cochlea,), PLAUSIBLE_COCHLEAE),
+    ):
         volume = float(np.isin(label_map.labels, values).sum() * voxel)
         if not low <= volume <= high:
             warnings.append(f"{structure} of {volume:.0f} mm3, usual are {low:g} to {high:g}")

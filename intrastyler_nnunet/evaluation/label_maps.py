@@ -51,6 +51,15 @@ def require_same_grid(prediction: LabelMap, reference: LabelMap) -> None:
             _differ(quantity, prediction, np.round(found, 4).tolist(), np.round(expected, 4).tolist())
 
 
+def require_on_grid_of(label_map: LabelMap, image_path: Path) -> None:
+    """Raise InputError unless the label map lies on the grid of an image file, or if that is unreadable."""
+    image = read_image(image_path)
+    array = SimpleITK.GetArrayViewFromImage(image)
+    require_same_grid(
+        label_map, LabelMap(image_path, array, image.GetSpacing()[::-1], image.GetOrigin(), image.GetDirection())
+    )
+
+
 def _differ(quantity: str, prediction: LabelMap, found: object, expected: object) -> None:
     raise InputError(f"{prediction.path}: found {quantity} {found}, expected the reference's {expected}")
 

@@ -1,9 +1,6 @@
 """Unlabelled target images through the very plans and preprocessor of the labelled source images."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
@@ -14,6 +11,7 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.target_case import TargetCase, is_up_to_date, preprocess, remove_unfinished
 from intrastyler_nnunet.nnunet.target_images import check_target_image, find_target_images
 from intrastyler_nnunet.styles.windows import read_windows
+from intrastyler_nnunet.workers import workers
 
 
 def add_target(
@@ -50,7 +48,7 @@ def add_target(
     images = find_target_images(
         image_folder or folders.raw_folder(dataset) / "imagesTarget", dataset_json["file_ending"]
     )
-    with _workers(processes) as pool:
+    with workers(processes) as pool:
         _check_images(pool, list(images.values()), plans)
         for name, target in zip(names, targets, strict=True):
             _preprocess_images(pool, images, target, plans, plans.get_configuration(name), dataset_json)
@@ -112,15 +110,6 @@ def _check_images(pool: ProcessPoolExecutor, images: list[Path], plans: PlansMan
     if problems:
         more = f" (and {len(problems) - 1} more unusable images)" if len(problems) > 1 else ""
         raise InputError(min(problems) + more)
-
-
-@contextmanager
-def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
-    try:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            yield pool
-    except BrokenProcessPool:
-        raise InputError("a worker was killed, probably for lack of memory; lower -np") from None
 
 
 def _finished(jobs: list[Future], description: str) -> list:

@@ -35,15 +35,17 @@ class MixedDataset:
         return self._of[identifier].load_case(identifier)
 
 
-def read_case_list(path: Path, folder: Path) -> PseudoLabelledCases:
+def read_case_list(path: Path, folder: Path, source_folder: Path) -> PseudoLabelledCases:
     """The case list that `intrastyler crossmoda pseudo-label` wrote, or one made by hand: {"cases": {name: weight}}.
 
     Args:
         path: the JSON file.
         folder: of the preprocessed cases (`folders.pseudo_label_folder`).
+        source_folder: of the source cases, among which they are mixed.
 
     Raises:
-        InputError: no such file, not such a list, a case that is not preprocessed, a weight below 1.
+        InputError: no such file, not such a list, a case that is not preprocessed or is named as a source
+            case; a weight below 1.
     """
     try:
         cases = read_json(path)["cases"]
@@ -52,10 +54,12 @@ def read_case_list(path: Path, folder: Path) -> PseudoLabelledCases:
         raise InputError(f"{path}: {error.strerror}; expected a case list for self-training") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(f'{path}: no case list, expected {{"cases": {{"case name": 1}}}}') from None
-    known = set(case_names(folder))
+    known, taken = set(case_names(folder)), set(case_names(source_folder))
     for name, weight in weights.items():
         if name not in known:
             raise InputError(f"{path}: case {name} is not in {folder}, expected the cases of that folder")
+        if name in taken:
+            raise InputError(f"{path}: case {name} is also a source case, expected another name")
         if isinstance(weight, bool) or not isinstance(weight, int) or weight < 1:
             raise InputError(f"{path}: weight {weight!r} of {name}, expected a whole number of at least 1")
     if not weights:

@@ -88,11 +88,13 @@ def generator_path(settings: TrainerSettings, synthesizer_folder: Path) -> Path:
 
 
 def resolve(settings: TrainerSettings, generator: Path | None) -> dict:
-    """The settings with the path and checksum of the generator in use (None: no translation)."""
-    if generator is None:
-        return asdict(settings) | {"generator": None, "generator_sha256": None}
-    checksum = hashlib.sha256(generator.read_bytes()).hexdigest()
-    return asdict(settings) | {"generator": str(generator), "generator_sha256": checksum}
+    """The settings with paths and checksums of the files in use; `generator` is None without translation."""
+    files = {"generator": generator, "self_training": settings.self_training and Path(settings.self_training)}
+    resolved = asdict(settings)
+    for name, path in files.items():
+        resolved[name] = str(path.absolute()) if path else None
+        resolved[f"{name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest() if path else None
+    return resolved
 
 
 def write_resolved(resolved: dict, folder: Path) -> None:
@@ -104,10 +106,10 @@ def check_resumable(resolved: dict, folder: Path) -> None:
     """Raise InputError if the training in `folder` was begun with another seed, styles or generator."""
     path = folder / RESOLVED_FILE
     begun = read_json(path) if path.is_file() else resolved
-    for name in ("seed", "p_translate", "policy", "p_slerp", "exemplars", "self_training", "generator_sha256"):
-        if begun[name] != resolved[name]:
+    for name in ("seed", "p_translate", "policy", "p_slerp", "exemplars", "self_training_sha256", "generator_sha256"):
+        if begun.get(name) != resolved[name]:
             raise InputError(
-                f"{path}: this training was begun with {name} {begun[name]}, now it is {resolved[name]}"
+                f"{path}: this training was begun with {name} {begun.get(name)}, now it is {resolved[name]}"
             )
 
 

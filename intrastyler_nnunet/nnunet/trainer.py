@@ -15,7 +15,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
-from intrastyler_nnunet.nnunet.folders import pseudo_label_folder, synthesizer_folder
+from intrastyler_nnunet.nnunet.folders import configuration_folder, pseudo_label_folder, synthesizer_folder
 from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.mark_outside import split_outside
@@ -84,7 +84,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             return None
         plans = self.plans_manager
         folder = pseudo_label_folder(plans.dataset_name, plans, self.configuration_name)
-        return read_case_list(Path(self.settings.self_training), folder)
+        source = configuration_folder(plans.dataset_name, plans, self.configuration_name)
+        return read_case_list(Path(self.settings.self_training), folder, source)
 
     def get_tr_and_val_datasets(self):
         """nnU-Net's; every fold trains on the pseudo-labelled target cases too, if there are any."""

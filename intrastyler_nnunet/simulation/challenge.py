@@ -108,10 +108,14 @@ def simulate_challenge(folder: Path, scale: str, seed: int, test_head: str, proc
     Beside the images: `truth`, label maps of the T2 images, and `simulation.json`, a record per case.
 
     Raises:
-        InputError: unknown scale or head; the folder holds something else.
+        InputError: unknown scale or head, a negative seed; the folder holds something else.
     """
     if scale not in SCALES:
         raise InputError(f"scale {scale!r}: expected one of {', '.join(SCALES)}")
+    if seed < 0:
+        raise InputError(f"seed {seed}: expected 0 or more")
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file, expected a folder to write")
     if test_head not in HEADS:
         raise InputError(f"test head {test_head!r}: expected one of {', '.join(HEADS)}")
     description = {"scale": scale, "seed": seed, "test_head": test_head}

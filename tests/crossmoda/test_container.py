@@ -87,10 +87,12 @@ def test_the_entry_gives_what_the_separate_steps_give(model, download, tmp_path)
 
     # A damaged image is named, and does not cost the others their label maps.
     (images / "broken_T2.nii.gz").write_bytes(b"no image")
-    finished = run_entry(context, images, output)
+    two_dimensional = SimpleITK.Image([8, 8], SimpleITK.sitkInt16)
+    SimpleITK.WriteImage(two_dimensional, str(images / "a_flat_T2.nii.gz"))
+    finished = run_entry(context, images, tmp_path / "again")
     assert finished.returncode == 2 and "broken_T2.nii.gz: truncated or damaged" in finished.stderr
-    assert "Traceback" not in finished.stderr
-    assert (output / image_path.name.replace("_T2", "")).is_file()
+    assert "a_flat_T2.nii.gz: found 2 dimensions" in finished.stderr and "Traceback" not in finished.stderr
+    assert [path.name for path in (tmp_path / "again").iterdir()] == [image_path.name.replace("_T2", "")]
 
 
 @pytest.mark.parametrize(

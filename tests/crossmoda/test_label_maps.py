@@ -8,9 +8,11 @@ import pytest
 import SimpleITK
 
 from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.crossmoda.labels import LABELS, Structures
 from intrastyler_nnunet.crossmoda.postprocess import Change, Rules, postprocess
 
 SHAPE = (8, 12, 14)
+STRUCTURES = Structures.of(LABELS[2023])
 
 
 def write(labels: np.ndarray, path, pixel_type=SimpleITK.sitkUInt8, spacing=(0.5, 0.5, 1.5)) -> None:
@@ -35,7 +37,7 @@ def test_one_tumour_with_both_parts_and_two_cochleae_stay():
     expected = labels.copy()
     expected[5:8, 5:9, 5:9] = 0
     expected[6, 1, 1] = 0
-    cleaned, changes = postprocess(labels, Rules())
+    cleaned, changes = postprocess(labels, Rules(), STRUCTURES)
     np.testing.assert_array_equal(cleaned, expected)
     assert changes == [Change("tumour", 1, 48), Change("cochlea", 1, 1)]
     assert labels[6, 1, 1] == 3, "the input stays as it was"
@@ -44,20 +46,32 @@ def test_one_tumour_with_both_parts_and_two_cochleae_stay():
 @pytest.mark.parametrize("rules, removed", [(Rules(one_tumour=False), {3}), (Rules(two_cochleae=False), {1})])
 def test_each_rule_can_be_switched_off(rules, removed):
     labels = label_map()
-    cleaned, _ = postprocess(labels, rules)
+    cleaned, _ = postprocess(labels, rules, STRUCTURES)
     assert set(np.unique(labels[cleaned != labels])) == removed
 
 
 def test_of_tumours_with_one_part_the_largest_stays():
     labels = np.zeros(SHAPE, int)
     labels[1, 1, 1:3], labels[4:6, 4:6, 4:6] = 2, 1
-    cleaned, _ = postprocess(labels, Rules())
+    cleaned, _ = postprocess(labels, Rules(), STRUCTURES)
     np.testing.assert_array_equal(cleaned == 1, labels == 1)
     assert not (cleaned == 2).any()
 
 
+def test_before_2023_the_cochlea_is_label_2_and_the_tumour_one_structure(tmp_path):
+    labels = np.zeros(SHAPE, int)
+    labels[1:3, 1:3, 1:3], labels[6, 6, 6] = 1, 1
+    labels[4:6, 8:10, 1:3] = labels[4:6, 8:10, 11:13] = 2
+    expected = labels.copy()
+    expected[6, 6, 6] = 0
+    write(labels, tmp_path / "in" / "case.nii.gz")
+    main(["crossmoda", "postprocess", "-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--edition", "2022"])
+    cleaned = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "out" / "case.nii.gz")))
+    np.testing.assert_array_equal(cleaned, expected)
+
+
 def test_an_empty_map_has_nothing_to_remove():
-    assert postprocess(np.zeros(SHAPE, int), Rules())[1] == []
+    assert postprocess(np.zeros(SHAPE, int), Rules(), STRUCTURES)[1] == []
 
 
 def test_a_folder_is_cleaned_and_every_change_reported(tmp_path, capsys):
@@ -132,12 +146,19 @@ def test_a_fault_is_one_line_and_the_previous_archive_stays(submission, capsys, 
 
 
 @pytest.mark.parametrize(
-    "options", [("--pattern", "Label.nii.gz"), ("--pattern", "x/{case}.nii.gz"), ("--suffix", "_T1")]
+    ("options", "expected"),
+    [
+        (("--pattern", "Label.nii.gz"), "pattern 'Label.nii.gz', expected"),
+        (("--pattern", "x/{case}.nii.gz"), "pattern 'x/{case}.nii.gz', expected"),
+        (("--suffix", "_T1"), "does not end in '_T1'"),
+        (("--edition", "2022"), "found label values 3"),
+    ],
 )
-def test_bad_options_are_refused(submission, options):
+def test_bad_options_are_refused(submission, capsys, options, expected):
     with pytest.raises(SystemExit) as stopped:
         submit(submission, *options)
     assert stopped.value.code == 2 and not (submission / "archive.zip").exists()
+    assert expected in capsys.readouterr().err
 
 
 def scores(values: dict[str, tuple[float, float]]) -> dict:

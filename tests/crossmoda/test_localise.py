@@ -102,3 +102,48 @@ def test_the_command_reports_every_case_and_drops_none(tmp_path, capsys):
     assert "crossmoda2023_ukm_99: unsure" in capsys.readouterr().out
     assert sorted(path.name for path in output.glob("*.nii.gz")) == sorted(f"{case.case}.nii.gz" for case in targets)
     assert set(report) == {case.case for case in targets} | {"crossmoda2023_ukm_99"}
+
+
+def test_the_command_takes_a_networks_predictions(tmp_path, capsys):
+    download, predictions = tmp_path / "download", tmp_path / "predictions"
+    cases = [case for case in plan_challenge("tiny", SEED) if case.split == "target"][:2]
+    for case in cases:
+        write_challenge_case(case, download, SEED)
+    name = cases[0].case
+    truth = SimpleITK.ReadImage(str(download / "truth" / "target" / f"{name}.nii.gz"))
+    predictions.mkdir()
+    SimpleITK.WriteImage(truth == COCHLEA, str(predictions / f"{name}.nii.gz"))
+    main(["crossmoda", "localise", "-i", str(download), "-o", str(tmp_path / "out"), "-np", "1",
+          "--predictions", str(predictions)])  # fmt: skip
+    report = {entry["case"]: entry for entry in json.loads((tmp_path / "out" / "localisation.json").read_text())}
+    assert report[name]["route"] == "network"
+    assert np.allclose(sorted(report[name]["cochleae"]), centres(truth, COCHLEA), atol=0.5)
+    other = report[cases[1].case]
+    assert other["route"] == "registration" and other["reasons"] == ["network: no prediction"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [(("-np", "0"), "-np is 0"), (("--predictions", "nowhere"), "nowhere: no such folder")]
+)
+def test_bad_options_are_refused(tmp_path, capsys, options, expected):
+    image = SimpleITK.Image([4, 4, 4], SimpleITK.sitkUInt8)
+    SimpleITK.WriteImage(image, str(tmp_path / "crossmoda2023_etz_1_T2.nii.gz"))
+    with pytest.raises(SystemExit) as stop:
+        main(["crossmoda", "localise", "-i", str(tmp_path), "-o", str(tmp_path / "out"), *options])
+    assert stop.value.code == 2 and expected in capsys.readouterr().err
+
+
+def test_an_image_that_cannot_be_searched_is_named_and_the_others_are_done(tmp_path, capsys):
+    case = next(case for case in plan_challenge("tiny", SEED) if case.split == "target")
+    write_challenge_case(case, tmp_path / "download", SEED)
+    series = SimpleITK.JoinSeries([SimpleITK.Image([8, 8, 8], SimpleITK.sitkInt16)] * 2)
+    SimpleITK.WriteImage(series, str(tmp_path / "download" / "crossmoda2023_etz_98_T2.nii.gz"))
+    with pytest.raises(SystemExit) as stop:
+        main(["crossmoda", "localise", "-i", str(tmp_path / "download"), "-o", str(tmp_path / "out"), "-np", "1"])
+    assert stop.value.code == 2 and "crossmoda2023_etz_98_T2.nii.gz: found 4 dimensions" in capsys.readouterr().err
+    assert (tmp_path / "out" / f"{case.case}.nii.gz").is_file() and (tmp_path / "out" / "localisation.json").is_file()
+
+
+def test_few_slices_are_unsure_and_no_error():
+    image = SimpleITK.GetImageFromArray(np.random.default_rng(0).normal(size=(3, 40, 40)).astype(np.float32))
+    assert find_cochleae(image, None, "case").route == "unsure"

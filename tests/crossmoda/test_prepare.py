@@ -7,6 +7,7 @@ import pytest
 import SimpleITK
 
 from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.crossmoda.download import find_cases
 
 SIZE, SPACING = (40, 24, 12), (2.0, 2.0, 3.0)
 SMALL_REGION = ("--spacing", "2", "2", "3", "--size", "48", "20", "8")
@@ -140,3 +141,45 @@ def test_editions_are_told_by_names(tmp_path, names, expected):
         (tmp_path / f"{name}.nii.gz").touch()
     edition, cases = find_cases(tmp_path)
     assert edition.year == expected and [case.split for case in cases] == ["source", "target"]
+
+
+def test_a_dataset_for_a_localiser_has_whole_images_and_the_cochlea_alone(download):
+    main(["crossmoda", "prepare", "-i", str(download / "download"), "-d", "993", "-np", "1", "--localiser",
+          *SMALL_REGION])  # fmt: skip
+    dataset = download / "raw" / "Dataset993_CrossMoDA2023Localiser"
+    assert json.loads((dataset / "dataset.json").read_text())["labels"] == {"background": 0, "cochlea": 1}
+    made = SimpleITK.ReadImage(str(dataset / "labelsTr" / "crossmoda2023_etz_0.nii.gz"))
+    assert made.GetSize() == SIZE
+    original = download / "download" / "crossmoda23_training" / "TrainingSource" / "crossmoda2023_etz_0_Label.nii.gz"
+    expected = SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(original)), "LPS") == 3
+    assert np.array_equal(SimpleITK.GetArrayFromImage(made), SimpleITK.GetArrayFromImage(expected))
+
+
+def test_a_full_label_map_without_cochlea_does_not_pass_the_tumour_off_as_one(download, capsys):
+    without = labels()
+    without[without == 3] = 0
+    write(without, download / "cochleae" / "crossmoda2023_ukm_9.nii.gz")
+    prepare(download)
+    assert "2 without known cochleae" in capsys.readouterr().out
+
+
+def test_valid_in_a_folder_above_the_download_means_nothing(tmp_path):
+    folder = tmp_path / "cross_validation" / "crossmoda23_training" / "TrainingTarget"
+    folder.mkdir(parents=True)
+    (folder / "crossmoda2023_etz_1_T2.nii.gz").touch()
+    (case,) = find_cases(tmp_path / "cross_validation" / "crossmoda23_training")[1]
+    assert case.split == "target"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("crossmoda2023_etz_1_Label",), "no image"),
+        (("crossmoda2023_etz_1_ceT1", "crossmoda2023_etz_1_Label", "crossmoda2023_etz_1_T2"), "one image per case"),
+    ],
+)
+def test_a_download_that_makes_no_sense_is_refused(tmp_path, names, expected):
+    for name in names:
+        (tmp_path / f"{name}.nii.gz").touch()
+    with pytest.raises(ValueError, match=expected):
+        find_cases(tmp_path)

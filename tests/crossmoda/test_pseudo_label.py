@@ -8,6 +8,7 @@ import SimpleITK
 from tiny_dataset import CONFIGURATION, SHAPE, write_image
 
 from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.crossmoda.labels import LABELS, Structures
 from intrastyler_nnunet.crossmoda.pseudo_label import reasons_to_drop
 from intrastyler_nnunet.nnunet import folders
 
@@ -29,8 +30,8 @@ def changed(where: tuple, value: int) -> np.ndarray:
     ("labels", "reasons"),
     [
         (good_labels(), []),
-        (changed(np.s_[1:3, 1:3, 1:3], 1), ["2 components of the extra-meatal part"]),
-        (changed(np.s_[1:3, 1:3, 1:3], 2), ["2 components of the intra-meatal part"]),
+        (changed(np.s_[1:3, 1:3, 1:3], 1), ["2 components of extra_meatal"]),
+        (changed(np.s_[1:3, 1:3, 1:3], 2), ["2 components of intra_meatal"]),
         (changed(np.s_[6:8, 10:12, 30:32], 0), ["1 of 2 cochleae"]),
         (changed(np.s_[:, 12:16, 14:21], 0), ["no tumour"]),
         (changed(np.s_[:, 12:16, 14:18], 0), []),  # some tumours have no extra-meatal part
@@ -38,7 +39,7 @@ def changed(where: tuple, value: int) -> np.ndarray:
     ],
 )
 def test_the_winners_rules(labels, reasons):
-    assert reasons_to_drop(labels) == reasons
+    assert reasons_to_drop(labels, Structures.of(LABELS[2023])) == reasons
 
 
 @pytest.fixture
@@ -96,3 +97,16 @@ def test_a_prediction_of_an_unknown_image_is_refused(predictions, tmp_path, caps
     with pytest.raises(SystemExit):
         run(predictions, tmp_path)
     assert "no image stray_0000 in" in capsys.readouterr().err
+
+
+def test_a_prediction_on_another_grid_is_refused(predictions, tmp_path, capsys):
+    write_image(predictions / "target_0.nii.gz", good_labels()[1:])
+    with pytest.raises(SystemExit) as stop:
+        run(predictions, tmp_path)
+    assert stop.value.code == 2 and "target_0.nii.gz: found shape" in capsys.readouterr().err
+
+
+def test_images_from_elsewhere(predictions, tmp_path, own_dataset):
+    for path in (own_dataset.raw / "imagesTarget").iterdir():
+        path.rename(tmp_path / path.name)
+    assert set(run(predictions, tmp_path, "--images", str(tmp_path))["cases"]) == {"target_0", "target_2"}

@@ -1,6 +1,7 @@
 """Pseudo-labelled target cases among the training cases of a real, tiny dataset."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def case_list(own_dataset, tmp_path):
             f"target_{number}", image, folder, plans, plans.get_configuration(CONFIGURATION),
             folders.read_dataset_json(998), labels,
         ))  # fmt: skip
+    shutil.copy(folder / "target_0.b2nd", folder / "source_0.b2nd")
     path = tmp_path / "self_training.json"
     path.write_text(json.dumps({"cases": {"target_0": 3, "target_1": 1}}))
     return path
@@ -68,6 +70,7 @@ def test_loader_draws_by_weight_and_only_source_samples_are_translated(make_trai
         ('{"cases": {"target_9": 1}}', "target_9 is not in"),
         ('{"cases": {"target_0": 0.5}}', "weight 0.5 of target_0"),
         ('{"cases": {}}', "found no case"),
+        ('{"cases": {"source_0": 1}}', "source_0 is also a source case"),
         ('["target_0"]', "no case list"),
         ("{", "no case list"),
     ],

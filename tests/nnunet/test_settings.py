@@ -119,3 +119,21 @@ def test_a_training_may_go_on_longer_but_not_otherwise(tmp_path):
     generator.write_bytes(b"other weights")
     with pytest.raises(InputError, match="begun with generator_sha256"):
         check_resumable(resolve(TrainerSettings(num_epochs=3), generator), tmp_path)
+
+
+def test_training_goes_on_only_with_the_same_case_list(tmp_path):
+    cases = tmp_path / "cases.json"
+    cases.write_text('{"cases": {"a": 1}}')
+    settings = TrainerSettings(self_training=str(cases))
+    write_resolved(resolve(settings, None), tmp_path)
+    check_resumable(resolve(settings, None), tmp_path)
+    cases.write_text('{"cases": {"b": 1}}')
+    with pytest.raises(InputError, match="begun with self_training_sha256"):
+        check_resumable(resolve(settings, None), tmp_path)
+
+
+def test_a_training_begun_before_a_setting_existed_goes_on(tmp_path):
+    begun = resolve(TrainerSettings(), None)
+    del begun["self_training_sha256"]
+    write_resolved(begun, tmp_path)
+    check_resumable(resolve(TrainerSettings(), None), tmp_path)
