@@ -3,7 +3,7 @@
     python -m benchmarks.localisation_routes FOLDER      (about 20 minutes on two cores; goes on where it stopped)
 
 The network is a small nnU-Net for the cochlea alone, trained on translated full-field source images with the demo's
-generator, which has only ever seen the cochlear region. Images: SimCrossMoDA as the challenge's folder, `tiny`.
+generator, which has only ever seen the cochlear region. Images: SimCrossMoDA as the challenge's folder, `small`.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def run(line: str) -> None:
 
 def predict_cochleae() -> None:
     """Everything from the simulation to a label map of the network for every T2 image, in the current folder."""
-    run("intrastyler simulate --as-crossmoda download --scale tiny --seed 12")
+    run("intrastyler simulate --as-crossmoda download --scale small --seed 12")
     run("intrastyler crossmoda prepare -i download -d 124 --localiser --spacing 1 1 1.5 -np 2")
     run("nnUNetv2_plan_and_preprocess -d 124 -c 3d_fullres -np 2")
     add_demo_configuration(Path("nnUNet_preprocessed") / DATASET / "nnUNetPlans.json")

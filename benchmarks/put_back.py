@@ -47,6 +47,7 @@ def main() -> None:
     means = {
         name: {key: float(np.mean([row[name][key] for row in rows])) for key in rows[0][name]} for name in STRUCTURES
     }
+    means["all"] = {key: float(np.mean([means[name][key] for name in STRUCTURES])) for key in means["cochlea"]}
     for name, values in means.items():
         print(f"{name:14}", "  ".join(f"{key} {value:.3f}" for key, value in values.items()))
     (folder / "put_back.json").write_text(json.dumps({"means": means, "cases": rows}, indent=2) + "\n")

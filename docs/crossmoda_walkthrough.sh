@@ -10,7 +10,7 @@ set -euo pipefail
 scale=full region=() device=cuda configuration=3d_fullres
 if [ "${1:-}" = --tiny ]; then
     shift
-    scale=tiny region=(--spacing 1 1 1.5 --size 96 64 16) device=cpu configuration=3d_demo
+    scale=small region=(--spacing 1 1 1.5 --size 96 64 16) device=cpu configuration=3d_demo
 fi
 folder=$(realpath -m "${1:?the folder to write to}")
 project=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,7 +28,7 @@ intrastyler crossmoda localise -i download -o cochleae -np 2
 intrastyler crossmoda prepare -i download -d 123 --cochleae cochleae "${region[@]}" -np 2
 nnUNetv2_plan_and_preprocess -d 123 -c 3d_fullres -np 2
 
-if [ $scale = tiny ]; then
+if [ $scale = small ]; then
     # The demo's generator was trained at this voxel size, and its configuration trains fast on a CPU.
     export INTRASTYLER_GENERATOR=$project/pretrained/simcrossmoda_small.safetensors
     export INTRASTYLER_SETTINGS=$folder/settings.json nnUNet_compile=f nnUNet_n_proc_DA=1

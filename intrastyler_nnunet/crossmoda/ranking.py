@@ -23,6 +23,8 @@ def read_scores(paths: list[Path]) -> dict[str, dict]:
             raise InputError(f"{path}: a second file named {path.stem}, expected one name per team")
         try:
             scores = read_json(path)
+            if not isinstance(scores["cases"], dict):
+                raise TypeError
             content = (sorted(scores["cases"]), sorted(scores["structures"]), scores["assd_definition"])
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(f"{path}: not readable, expected a file written by intrastyler evaluate") from None

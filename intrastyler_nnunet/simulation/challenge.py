@@ -71,8 +71,8 @@ class Scale:
 
 
 SCALES = {
-    "tiny": Scale(12, 9, 6, (1.6, 2.0)),
-    "small": Scale(39, 45, 30, (1.0, 1.5)),
+    "tiny": Scale(6, 6, 4, (1.6, 2.0)),
+    "small": Scale(18, 12, 9, (1.0, 1.5)),
     "full": Scale(60, 75, 30, (0.35, 0.78)),
 }
 
