@@ -24,3 +24,20 @@ class nnUNetTrainerIntraStylerBalanced(nnUNetTrainerIntraStyler):
 
     def choose_settings(self) -> TrainerSettings:
         return replace(super().choose_settings(), policy="balanced")
+
+
+def _with_epochs(epochs: int) -> type[nnUNetTrainerIntraStyler]:
+    def choose_settings(self) -> TrainerSettings:
+        return replace(nnUNetTrainerIntraStyler.choose_settings(self), num_epochs=epochs)
+
+    name = f"{nnUNetTrainerIntraStyler.__name__}_{epochs}epoch{'s' if epochs > 1 else ''}"
+    members = {"choose_settings": choose_settings, "__module__": __name__, "__doc__": f"{epochs} epochs."}
+    return type(name, (nnUNetTrainerIntraStyler,), members)
+
+
+# The lengths that nnU-Net has trainers for, e.g. nnUNetTrainerIntraStyler_250epochs.
+EPOCH_VARIANTS = {
+    variant.__name__: variant
+    for variant in map(_with_epochs, (1, 5, 10, 20, 50, 100, 250, 500, 750, 2000, 4000, 8000))
+}
+globals().update(EPOCH_VARIANTS)

@@ -2,6 +2,7 @@
 import pickle
 from pathlib import Path
 
+import pytest
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
@@ -15,4 +16,13 @@ def test_nnunet_finds_a_class_that_can_be_pickled(capsys, monkeypatch):
     monkeypatch.setenv("nnUNet_extTrainer", folder)
     trainer = recursive_find_trainer_class_by_name("nnUNetTrainerIntraStyler")
     assert issubclass(trainer, nnUNetTrainer)
+    assert pickle.loads(pickle.dumps(trainer)) is trainer
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("_1epoch", 1), ("_250epochs", 250), ("_8000epochs", 8000)])
+def test_nnunet_finds_trainers_by_their_number_of_epochs(capsys, monkeypatch, name, epochs):
+    main(["trainer-path"])
+    monkeypatch.setenv("nnUNet_extTrainer", capsys.readouterr().out.strip())
+    trainer = recursive_find_trainer_class_by_name(f"nnUNetTrainerIntraStyler{name}")
+    assert trainer.choose_settings(None).num_epochs == epochs
     assert pickle.loads(pickle.dumps(trainer)) is trainer
