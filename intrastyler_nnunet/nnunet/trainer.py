@@ -29,6 +29,7 @@ from intrastyler_nnunet.nnunet.settings import (
     resolve,
 )
 from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_settings
+from intrastyler_nnunet.nnunet.step_clock import StepClock
 from intrastyler_nnunet.nnunet.style_validation import choose_validation_styles, dice_by_style
 from intrastyler_nnunet.nnunet.style_validation import record as record_styles
 from intrastyler_nnunet.nnunet.translated_dataset import translated_dataset_class
@@ -61,6 +62,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             self.resolved_settings = resolve(self.settings, path)
         self.iteration = 0
         self.noise_generator = torch.Generator(self.device)
+        self.clock = StepClock(self.device)
         super().initialize()
 
     def choose_settings(self) -> TrainerSettings:
@@ -121,13 +123,21 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
         self.iteration = 0
+        self.clock.begin()
+
+    def on_train_epoch_end(self, train_outputs: list[dict]):
+        """Also log where the time went."""
+        super().on_train_epoch_end(train_outputs)
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.clock.shares().items())
+        self.print_to_log_file(f"Time spent: {shares}")
 
     def on_validation_epoch_start(self):
         super().on_validation_epoch_start()
         self.iteration = 0
 
     def train_step(self, batch: dict) -> dict:
-        return super().train_step(self.training_batch(batch))
+        with self.clock.step():
+            return super().train_step(self.training_batch(batch))
 
     def validation_step(self, batch: dict) -> dict:
         return super().validation_step(self.validation_batch(batch))
@@ -136,7 +146,15 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         """Turn what a worker made into what the network sees: translated, then augmented in intensity."""
         images, outside = split_outside(batch["data"].to(self.device, non_blocking=True))
         if self.translation is not None:
-            images = self._translated_to(images, outside, batch, self._draw(batch["keys"]))
+            with self.clock.part("translation"):
+                images = self._translated_to(images, outside, batch, self._draw(batch["keys"]))
+        with self.clock.part("augmentation"):
+            images = self._augmented(images, outside)
+        self.iteration += 1
+        return batch | {"data": images}
+
+    def _augmented(self, images: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
+        """Intensity augmentation; zero stays zero outside where nnU-Net normalises within a mask."""
         masked_channels = self.configuration_manager.use_mask_for_norm
         parameters = sample_intensity_parameters(
             self._rng(INTENSITY),
@@ -148,8 +166,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         images = augment_intensity(images, parameters, self.noise_generator)
         for channel in np.flatnonzero(masked_channels):
             images[:, channel].masked_fill_(outside[:, channel], 0.0)
-        self.iteration += 1
-        return batch | {"data": images}
+        return images
 
     def validation_batch(self, batch: dict) -> dict:
         """Translate every sample to one of the typical exemplars, which take turns; no augmentation."""
