@@ -16,6 +16,7 @@ from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import centre_styles, initial_state
+from intrastyler_nnunet.synthesis.loss_plot import plot_losses
 from intrastyler_nnunet.synthesis.optimisation import Part, training_step, warm_up_step
 from intrastyler_nnunet.synthesis.panel import save_panel
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, batch_of, sample_patches
@@ -31,8 +32,8 @@ def pretrain(
 ) -> Path:  # fmt: skip
     """Train a synthesizer, or go on with the run that `folder` holds; returns the path of the generator.
 
-    The first rank writes `config.json`, `stats.jsonl`, `checkpoint.pt` (and the one before), `panel_*.png` and
-    `generator.safetensors` to `folder`.
+    The first rank writes `config.json`, `stats.jsonl`, `losses.png`, `checkpoint.pt` (and the one before),
+    `panel_*.png` and `generator.safetensors` to `folder`.
 
     Raises:
         InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
@@ -53,6 +54,7 @@ def pretrain(
                 if state.iteration % config.panel_every == 0:
                     panel = folder / f"panel_{state.iteration:07d}.png"
                     draw_panel(state.average, source, target, config, panel, device)
+                    plot_losses(folder / "stats.jsonl", folder / "losses.png")
     path = folder / "generator.safetensors"
     if ranks.first:
         print(f"{state.iteration - resumed_at} steps in {time.time() - started:.0f} s; generator in {folder}")
