@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from intrastyler_nnunet.errors import InputError
+
 BACKGROUND, COCHLEA_NAME = "background", "cochlea"
 
 
@@ -14,7 +16,12 @@ class Structures:
 
     @classmethod
     def of(cls, labels: dict[str, int]) -> "Structures":
-        """From nnU-Net's labels: all that is neither background nor cochlea is tumour."""
+        """From nnU-Net's labels: all that is neither background nor cochlea is tumour.
+
+        Raises InputError if no label is called cochlea.
+        """
+        if COCHLEA_NAME not in labels:
+            raise InputError(f"found the labels {', '.join(labels)}, expected one called {COCHLEA_NAME}")
         parts = {name: value for name, value in labels.items() if name not in (BACKGROUND, COCHLEA_NAME)}
         return cls(parts, labels[COCHLEA_NAME])
 

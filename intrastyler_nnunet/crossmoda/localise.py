@@ -12,6 +12,7 @@ from scipy.ndimage import label
 from tqdm import tqdm
 
 from intrastyler_nnunet.crossmoda.download import DownloadedCase
+from intrastyler_nnunet.crossmoda.postprocess import TOUCHING
 from intrastyler_nnunet.crossmoda.registration import Localisation, locate_cochleae
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
@@ -128,7 +129,7 @@ def _localise_case(search: Search) -> Finding | str:
 
 def _in_prediction(prediction: SimpleITK.Image) -> list[tuple[tuple[float, ...], float]]:
     """Centre (mm in the patient) and volume (mm^3) of the two largest components, or of fewer."""
-    components, count = label(SimpleITK.GetArrayFromImage(prediction))
+    components, count = label(SimpleITK.GetArrayFromImage(prediction), TOUCHING)
     sizes = np.bincount(components.ravel(), minlength=count + 1)[1:]
     found = []
     for component in 1 + np.argsort(sizes)[::-1][:2]:

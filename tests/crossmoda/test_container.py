@@ -25,6 +25,7 @@ def model(own_dataset) -> Path:
     """An untrained network, saved as nnU-Net saves a trained one."""
     plans = json.loads((own_dataset.preprocessed / "nnUNetPlans.json").read_text())
     dataset_json = json.loads((own_dataset.preprocessed / "dataset.json").read_text())
+    dataset_json["labels"] = {"background": 0, "tumour": 1, "cochlea": 2}  # as until 2022
     torch.manual_seed(0)
     trainer = nnUNetTrainer(plans | {"continue_training": False}, CONFIGURATION, 0, dataset_json, torch.device("cpu"))
     trainer.initialize()
@@ -52,9 +53,10 @@ def steps(folder: Path, model: Path) -> np.ndarray:
                                  *REGION, "-np", 1)])  # fmt: skip
     run_command("nnUNetv2_predict_from_modelfolder", "-i", cut / "imagesTs", "-o", folder / "predictions", "-m", model,
                 "-f", "0", "-device", "cpu", "-npp", "1", "-nps", "1", environment={})  # fmt: skip
-    main(["crossmoda", "postprocess", "-i", str(folder / "predictions"), "-o", str(folder / "cleaned")])
+    main(["crossmoda", "postprocess", "-i", str(folder / "predictions"), "-o", str(folder / "cleaned"),
+          "--edition", "2022"])  # fmt: skip
     main(["crossmoda", "restore", "-i", str(folder / "cleaned"), "-r", str(cut / "geometry"),
-          "-o", str(folder / "restored")])  # fmt: skip
+          "-o", str(folder / "restored"), "--edition", "2022"])  # fmt: skip
     return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(next((folder / "restored").glob("*.nii.gz")))))
 
 
