@@ -26,7 +26,7 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         networks = Networks(
             Generator(generator_config, metadata),
             PatchProjector(generator_config, config.nce_layers),
-            Discriminator(discriminator_config),
+            Discriminator(discriminator_config, generator_config.style_dim if config.style_discriminator else 0),
         )
         if config.lambda_segmentation:
             networks.content_head = ContentHead(networks.generator.content_encoder.out_channels, config.classes)
@@ -34,6 +34,8 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         average = Generator(generator_config, metadata).requires_grad_(False)
     for module in networks.modules().values():
         module.apply(_initialise)
+    if config.style_discriminator:
+        networks.discriminator.normalise_spectrally()
     average.load_state_dict(networks.generator.state_dict())
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
     return TrainingState(networks, average, *_optimizers(networks, config), scaler)
