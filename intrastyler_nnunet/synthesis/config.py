@@ -8,6 +8,7 @@ from intrastyler_nnunet.synthesis.schedules import Schedule, check_schedules, we
 
 # The paper's and its competitors: an exemplar's vector | a one-hot code of its sub-domain | one constant style
 METHODS = ("intrastyler", "unified", "nodiverse")
+CENTRE_EVERY = 250  # iterations
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -71,7 +72,6 @@ class PretrainingConfig:
             raise InputError(f"method {self.method!r} is not known, expected one of {', '.join(METHODS)}")
         if self.method != "intrastyler" and self.style_warmup:
             raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
-
         check_schedules(self.schedules, tuple(self._constant_weights()))
         if self.style_warmup and not self.uses("style"):
             raise InputError(f"style warm-up of {self.style_warmup} steps without style contrast, expected 0 steps")
@@ -81,6 +81,11 @@ class PretrainingConfig:
                 raise InputError(f"method {self.method} has no style encoder, expected no schedule of {given[0]}")
         if self.held_out < 0:
             raise InputError(f"{self.held_out} held-out cases, expected 0 or more")
+
+    def centres_styles(self, iteration: int) -> bool:
+        """Whether the style vectors are centred anew before this iteration: now and then while they warm up."""
+        in_warmup = iteration % CENTRE_EVERY == 0 and iteration < self.style_warmup
+        return self.method == "intrastyler" and (in_warmup or iteration == self.style_warmup)
 
     def progress(self, iteration: int) -> float:
         """From 0 at the end of the style warm-up to 1 at the end of the training."""

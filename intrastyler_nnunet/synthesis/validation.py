@@ -11,6 +11,7 @@ Methods without a style encoder have no first summand.
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 
 from intrastyler_nnunet.losses.anatomy import sobel_strength
@@ -41,9 +42,8 @@ def validate(
     """Every held-out source in the style of a held-out exemplar; means over these pairs.
 
     Returns:
-        edge_correlation: Pearson's r of the Sobel strengths of source and translation.
-        intensity_distance: mean difference of the sorted intensities (Wasserstein 1) of translation and exemplar, of
-            an intensity range of 1.
+        edge_correlation: of source and translation.
+        intensity_distance: of translation and exemplar.
         style_consistency: cosine of the translation's and the exemplar's style vector.
         style_roc_auc: of telling two patches of one exemplar from two of different exemplars by their cosine.
         score: see above.
@@ -88,12 +88,21 @@ def _measure(
         translated = generator(given, vector)
         output = _central(translated, patch.shape[2:])
         style = {"style_consistency": -float(style_consistency(generator.encode_style(output), vector))}
-    edges = torch.stack([sobel_strength(image).flatten(), sobel_strength(translated).flatten()])
-    difference = translated.flatten().sort().values - exemplar.flatten().sort().values
     return style | {
-        "edge_correlation": float(torch.corrcoef(edges)[0, 1]),
-        "intensity_distance": float(difference.abs().mean() / 2),
+        "edge_correlation": float(edge_correlation(image, translated)),
+        "intensity_distance": float(intensity_distance(translated, exemplar)),
     }
+
+
+def edge_correlation(image: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:
+    """Pearson's r () of the Sobel strengths of two images (B, 1, X, Y, Z)."""
+    first, second = (strength - strength.mean() for strength in map(sobel_strength, (image, translated)))
+    return F.cosine_similarity(first.flatten(), second.flatten(), dim=0)
+
+
+def intensity_distance(translated: torch.Tensor, exemplar: torch.Tensor) -> torch.Tensor:
+    """Wasserstein-1 distance () of the intensities of two images of equal size in [-1, 1], of a range of 1."""
+    return (translated.flatten().sort().values - exemplar.flatten().sort().values).abs().mean() / 2
 
 
 def _central(images: torch.Tensor, size: torch.Size) -> torch.Tensor:

@@ -19,7 +19,7 @@ from intrastyler_nnunet.synthesis.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.synthesis.pretrain import pretrain
 from intrastyler_nnunet.synthesis.ranks import ALONE
 from intrastyler_nnunet.synthesis.record import Record
-from intrastyler_nnunet.synthesis.validation import hold_out, validate
+from intrastyler_nnunet.synthesis.validation import edge_correlation, hold_out, intensity_distance, validate
 
 METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
 CONFIG = PretrainingConfig(
@@ -98,9 +98,10 @@ def test_workers_draw_what_the_process_itself_draws(cases):
         assert np.array_equal(plan.perturbation.noise, other_plan.perturbation.noise)
 
 
-def test_the_translation_that_is_validated_runs_on_a_cuda_device():
+def test_the_measures_run_on_a_cuda_device():
     with fake_cuda():
         generator = initial_state(CONFIG, METADATA, torch.device("cuda")).average
         image = torch.rand(1, 1, 18, 16, 8)
         translated = generator(image, generator.encode_style(image[:, :, 3:15, 2:14]))
-        assert torch.corrcoef(sobel_strength(translated).flatten(1).repeat(2, 1)).device.type == "cuda"
+        assert edge_correlation(image, translated).device.type == "cuda"
+        assert intensity_distance(image, translated).device.type == "cuda"
