@@ -7,6 +7,7 @@ on a preprocessed SimCrossMoDA (nnU-Net's variables set). What stands after `--`
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from benchmarks.simulated_pairs import held_out_pairs
@@ -43,12 +44,12 @@ def main() -> None:
     parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")
     parser.add_argument("--cache", type=Path, default=here / "cache", help="where the segmenter is kept")
     parser.add_argument("-o", dest="output", type=Path, default=here / "results" / "ablation.json")
-    parser.add_argument("options", nargs="*", help="after --: of intrastyler pretrain, for every variant")
-    arguments = parser.parse_args()
+    own, _, options = " ".join(sys.argv[1:]).partition(" -- ")
+    arguments, options = parser.parse_args(own.split()), options.split()
     data = ("-d", arguments.dataset, "-c", arguments.configuration)
     for name in arguments.only:
         # The last of two equal options counts.
-        train = ("pretrain", *data, "-o", str(arguments.folder / name), *arguments.options, *VARIANTS[name])
+        train = ("pretrain", *data, "-o", str(arguments.folder / name), *options, *VARIANTS[name])
         print("$ intrastyler", *train, flush=True)
         intrastyler(list(train))
     segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)
@@ -61,8 +62,7 @@ def main() -> None:
             write_json(score(Translator(generator), pairs, segmenter, name), scored)
         results[name] = {key: value for key, value in read_json(scored).items() if key != "rows"}
     print_table(results)
-    options = " ".join(arguments.options)
-    write_json({"options": options, "seed": SEED, "pairs": len(pairs), "variants": results}, arguments.output)
+    write_json({"options": " ".join(options), "seed": SEED, "pairs": len(pairs), "variants": results}, arguments.output)
 
 
 if __name__ == "__main__":
