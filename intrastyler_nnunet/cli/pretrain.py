@@ -55,6 +55,11 @@ def _add_method(group) -> None:
 def _add_training(group) -> None:
     group.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to train")
     group.add_argument("-num_gpus", type=int, default=1, help="processes on this machine, each on its own patches")
+    group.add_argument(
+        "-pretrained_weights", metavar="GENERATOR",
+        help="begin with this generator, trained on similar images, instead of random weights; with --style-warmup 0 "
+        "if its style vectors tell the exemplars apart already",
+    )  # fmt: skip
     group.add_argument("--iterations", type=int, default=100_000, help="training steps; more for more varied data")
     group.add_argument(
         "--style-warmup", type=int, default=None,
