@@ -16,6 +16,7 @@ from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.online_translation import OnlineTranslation
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
+from intrastyler_nnunet.nnunet.translations import Translations
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.windows import read_windows
@@ -276,7 +277,9 @@ def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monke
         bank = StyleBank(("a", "b", "c"), torch.randn(3, 8), torch.randn(3, 2), torch.zeros(3))
         windows = {"source_0": (-1.0, 2.0), "source_3": (-1.5, 2.5)}
         trainer.device = torch.device("cuda")
-        trainer.translation = OnlineTranslation(Translator(tiny_generator()), bank, windows, trainer.device)
+        members = [OnlineTranslation(Translator(tiny_generator()), bank, windows, trainer.device) for _ in range(2)]
+        trainer.translation = Translations(members)
+        trainer.probabilities = np.full(6, 1 / 6)
         trainer.network = trainer.build_network_architecture(
             trainer.plans_manager, trainer.configuration_manager, 1, 3, enable_deep_supervision=True
         )
