@@ -62,6 +62,10 @@ def _add_training(group) -> None:
         help="first of the steps, which train the style encoder alone (default 1000); more when all translations "
         "look alike",
     )  # fmt: skip
+    group.add_argument(
+        "--learning-rate", type=float, default=2e-4,
+        help="of generator and discriminator; small presets on few steps learn faster with twice as much",
+    )  # fmt: skip
     group.add_argument("--batch-size", type=int, default=1, help="patches per step; raise it on a large GPU")
     group.add_argument(
         "--accumulate", type=int, default=1, help="batches per update; raise it when gradients are noisy"
@@ -98,6 +102,11 @@ def _add_objective(group) -> None:
     group.add_argument(
         "--lambda-edge", type=float, default=0.0,
         help="weight of Sobel-edge consistency; try 1 when outlines move",
+    )  # fmt: skip
+    group.add_argument(
+        "--style-discriminator", action="store_true",
+        help="the discriminator judges an image together with its style; use it when translations do not follow their "
+        "exemplars' contrast, blur or noise",
     )  # fmt: skip
     group.add_argument(
         "--instance-noise", type=float, default=0.0,

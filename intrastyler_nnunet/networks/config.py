@@ -1,5 +1,6 @@
 """Architectures as data: every network is fully described by one frozen dataclass."""
 
+import math
 from dataclasses import asdict, dataclass
 
 from intrastyler_nnunet.errors import InputError
@@ -15,9 +16,15 @@ class GeneratorConfig:
     residual_blocks: int = 9
     strides: tuple[Triple, ...] = ((2, 2, 2), (2, 2, 2))  # one entry per down-sampling stage
     outer_kernel: Triple = (7, 7, 7)  # first and last convolution
+    pixel_block: Triple = (1, 1, 1)  # voxels that these two take and give as channels of one; coarser is faster
     style_dim: int = 256  # K, length of the style vector
     style_width: int = 64  # channels after the style encoder's first convolution; 0: none, styles are codes
     released_blur: bool = False  # the blur of the paper's released code, for its weights only
+
+    @property
+    def pixel_channels(self) -> int:
+        """Channels that a block of voxels becomes."""
+        return math.prod(self.pixel_block)
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
@@ -45,6 +52,14 @@ PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
         # Half the depth of down-sampling along the thick slices, where the cochlea is a handful of voxels.
         GeneratorConfig(
             width=12, residual_blocks=6, strides=((2, 2, 1), (2, 2, 2)), outer_kernel=(5, 5, 3), style_width=16
+        ),
+        DiscriminatorConfig(width=32),
+    ),
+    "light": (
+        # No layer at full in-plane resolution: 2 x 2 voxels are one place with four channels.
+        GeneratorConfig(
+            width=16, residual_blocks=6, strides=((2, 2, 1), (1, 1, 2)), outer_kernel=(3, 3, 3), pixel_block=(2, 2, 1),
+            style_width=16,
         ),
         DiscriminatorConfig(width=32),
     ),

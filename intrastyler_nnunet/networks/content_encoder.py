@@ -6,6 +6,7 @@ from torch import nn
 from intrastyler_nnunet.networks.blur import BlurDown
 from intrastyler_nnunet.networks.config import GeneratorConfig
 from intrastyler_nnunet.networks.normalisation import InstanceNorm
+from intrastyler_nnunet.networks.pixel_blocks import VoxelsToChannels
 
 
 class ResidualBlock(nn.Module):
@@ -33,8 +34,8 @@ class ContentEncoder(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         layers: list[nn.Module] = [
-            ReflectionPad(config.outer_kernel),
-            nn.Conv3d(1, config.width, config.outer_kernel),
+            nn.Sequential(VoxelsToChannels(config.pixel_block), ReflectionPad(config.outer_kernel)),
+            nn.Conv3d(config.pixel_channels, config.width, config.outer_kernel),
             InstanceNorm(),
             nn.ReLU(),
         ]

@@ -7,6 +7,7 @@ from intrastyler_nnunet.networks.blur import BlurUp
 from intrastyler_nnunet.networks.config import GeneratorConfig
 from intrastyler_nnunet.networks.content_encoder import ReflectionPad
 from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
+from intrastyler_nnunet.networks.pixel_blocks import ChannelsToVoxels
 
 
 class DecoderStage(nn.Module):
@@ -34,10 +35,11 @@ class Decoder(nn.Module):
             self.stages.append(DecoderStage(channels, strides, config))
             channels //= 2
         self.pad = ReflectionPad(config.outer_kernel)
-        self.to_image = nn.Conv3d(channels, 1, config.outer_kernel)
+        self.to_image = nn.Conv3d(channels, config.pixel_channels, config.outer_kernel)
+        self.to_voxels = ChannelsToVoxels(config.pixel_block)
 
     def forward(self, content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """Content features and (B, K) style vectors -> image (B, 1, X, Y, Z) in [-1, 1]."""
         for stage in self.stages:
             content = stage(content, style)
-        return torch.tanh(self.to_image(self.pad(content)))
+        return torch.tanh(self.to_voxels(self.to_image(self.pad(content))))

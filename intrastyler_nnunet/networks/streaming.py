@@ -58,7 +58,7 @@ class _Layers:
             gamma, beta = stage.din.controller(style[..., None, None, None]).chunk(2, dim=1)
             x = self._normalised(x, gamma, beta)
             x = self._local([nn.ReLU()], x)
-        return self._local([decoder.pad, decoder.to_image, nn.Tanh()], x)
+        return self._local([decoder.pad, decoder.to_image, decoder.to_voxels, nn.Tanh()], x)
 
     def _chain(self, modules: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
         local: list[nn.Module] = []  # layers between two norms run together

@@ -46,6 +46,7 @@ class PretrainingConfig:
     lambda_edge: float = 0.0
     classes: int = 2  # of the source labels, background included; for the segmentation term
     instance_noise: float = 0.0  # on all that discriminator and light segmenter see; its deviation falls to 0
+    style_discriminator: bool = False  # it judges an image together with its style, and sees contrast and noise level
     checkpoint_every: int = 250
     panel_every: int = 250
 

@@ -10,9 +10,12 @@ from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.step import Networks
+
+STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors, before training
 
 
 def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device: torch.device) -> TrainingState:
@@ -26,7 +29,7 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         networks = Networks(
             Generator(generator_config, metadata),
             PatchProjector(generator_config, config.nce_layers),
-            Discriminator(discriminator_config),
+            Discriminator(discriminator_config, generator_config.style_dim if config.style_discriminator else 0),
         )
         if config.lambda_segmentation:
             networks.content_head = ContentHead(networks.generator.content_encoder.out_channels, config.classes)
@@ -34,6 +37,8 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         average = Generator(generator_config, metadata).requires_grad_(False)
     for module in networks.modules().values():
         module.apply(_initialise)
+    if config.style_discriminator:
+        networks.discriminator.normalise_spectrally()
     average.load_state_dict(networks.generator.state_dict())
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
     return TrainingState(networks, average, *_optimizers(networks, config), scaler)
@@ -79,6 +84,10 @@ def _group(parameters: list[torch.nn.Parameter], rate: float, betas: tuple[float
 
 
 def _initialise(module: torch.nn.Module) -> None:
-    if isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
+    if isinstance(module, DynamicInstanceNorm):
+        # Around the plain norm, with styles that differ: from 0.02, gamma would take hundreds of steps to grow.
+        torch.nn.init.normal_(module.controller.weight, 0.0, STYLE_DEVIATION)
+        torch.nn.init.ones_(module.controller.bias.chunk(2)[0])
+    elif isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
         torch.nn.init.normal_(module.weight, 0.0, 0.02)
         torch.nn.init.zeros_(module.bias)

@@ -45,14 +45,21 @@ class StepPlan:
     instance_noise: float  # deviation of the noise of this step
 
 
+@dataclass(frozen=True)
+class Translation:
+    """Translated images (B, 1, X, Y, Z) and the styles (B, K) they were given, both without gradient."""
+
+    images: torch.Tensor
+    style: torch.Tensor
+
+
 def generator_step(
     networks: Networks, batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig
-) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], Translation]:
     """The generator's, projector's and style encoder's loss for one batch.
 
     Returns:
-        The loss (), its terms (detached, by name), and the translated images (B, 1, X, Y, Z), detached, for the
-        discriminator's step.
+        The loss (), its terms (detached, by name), and what the discriminator's step needs.
     """
     generator, discriminator = networks.generator, networks.discriminator
     terms: dict[str, torch.Tensor] = {}
@@ -74,7 +81,7 @@ def generator_step(
     translated = images[:count]
     terms["nce"] = _patch_nce(networks, images, features, config)
     shown = with_noise(translated, plan.instance_noise)
-    terms["adversarial"] = generator_loss(discriminator(shown))
+    terms["adversarial"] = generator_loss(discriminator(shown, style))
     if config.method == "intrastyler":
         output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
         terms["consistency"] = style_consistency(_judge_style(generator, output_patch), style)
@@ -84,15 +91,15 @@ def generator_step(
         terms["edge"] = edge_consistency(batch.source, translated)
     weights = config.weights()
     loss = sum(weights[name] * term for name, term in terms.items())
-    return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
+    return loss, {name: term.detach() for name, term in terms.items()}, Translation(translated.detach(), style)
 
 
 def discriminator_step(
-    discriminator: Discriminator, batch: TrainingPatches, translated: torch.Tensor, plan: StepPlan
+    discriminator: Discriminator, batch: TrainingPatches, translation: Translation, plan: StepPlan
 ) -> torch.Tensor:
     """The discriminator's loss () for the translations of this step and the batch's real target patches."""
-    scores = discriminator(with_noise(torch.cat([batch.target, translated]), plan.instance_noise))
-    real, fake = scores.chunk(2)
+    images, style = torch.cat([batch.target, translation.images]), translation.style
+    real, fake = discriminator(with_noise(images, plan.instance_noise), torch.cat([style, style])).chunk(2)
     return discriminator_loss(real, fake)
 
 

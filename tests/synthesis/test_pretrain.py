@@ -180,7 +180,9 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
 ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
 
 
-@pytest.mark.parametrize("changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS])
+@pytest.mark.parametrize(
+    "changed", [{}, {"nce_sampling": "qs_attn"}, {"style_discriminator": True}, ANATOMY_TERMS]
+)
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
 def test_the_step_runs_on_a_cuda_device(precision, changed):
     config = replace(CONFIG, **changed)
@@ -191,7 +193,7 @@ def test_the_step_runs_on_a_cuda_device(precision, changed):
         batch = TrainingPatches(
             patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch, torch.zeros(1, 0)
         )
-        loss, terms, translated = generator_step(state.networks, batch, plan, config)
-        discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, plan)
+        loss, terms, translation = generator_step(state.networks, batch, plan, config)
+        discriminator_loss = discriminator_step(state.networks.discriminator, batch, translation, plan)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
         assert loss.dtype == torch.float32
