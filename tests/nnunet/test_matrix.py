@@ -63,9 +63,9 @@ def check_prediction(dataset: TinyDataset, root: Path, *options: str, **model) -
 def train_and_predict(dataset: TinyDataset, root: Path, settings: dict, *options: str, plans="nnUNetPlans",
                       variables: dict | None = None, **model) -> Path:  # fmt: skip
     """A training that begins, ends, and predicts; its folder."""
-    generator = {"generator": generator_file(root / "generator.safetensors")}
+    basic = {"generator": generator_file(root / "generator.safetensors"), "exemplars": ["target_0"]}
     chosen = ("-p", plans)
-    train(with_plugin(dataset, root) | (variables or {}), SHORT | generator | settings, *chosen, *options, **model)
+    train(with_plugin(dataset, root) | (variables or {}), SHORT | basic | settings, *chosen, *options, **model)
     fold = fold_folder(dataset, plans=plans, **model)
     check_training(fold)
     check_prediction(dataset, root, *chosen, **model)
@@ -75,7 +75,7 @@ def train_and_predict(dataset: TinyDataset, root: Path, settings: dict, *options
 SETTINGS = {
     "uniform": {},
     "slerp": {"p_slerp": 1.0},
-    "balanced": {"policy": "balanced"},
+    "balanced": {"policy": "balanced", "exemplars": ["target_0", "target_1"]},
     "mixture": {"policy": {"uniform": 1, "balanced": 2}, "p_slerp": 0.3},
     "given exemplars, best by worst style": {"exemplars": ["target_0", "target_2"], "best_style": "worst"},
     "source too": {"p_translate": 0.5},
@@ -110,9 +110,10 @@ def test_trainer_variants(own_dataset, tmp_path, variant_name):
 @pytest.mark.parametrize("several", GENERATORS.values(), ids=GENERATORS)
 def test_generators(own_dataset, tmp_path, several):
     files = [generator_file(tmp_path / f"{number}.safetensors", **m) for number, m in enumerate(several)]
-    fold = train_and_predict(own_dataset, tmp_path, {"generator": files if len(files) > 1 else files[0]})
+    settings = {"generator": files if len(files) > 1 else files[0], "exemplars": list(CODES)[:2]}
+    fold = train_and_predict(own_dataset, tmp_path, settings)
     resolved = json.loads((fold / "intrastyler_settings.json").read_text())
-    assert resolved["generator"] == (files if len(files) > 1 else files[0])
+    assert resolved["generator"] == settings["generator"]
 
 
 @matrix
@@ -189,7 +190,7 @@ def test_validation_options_and_pretrained_weights(own_dataset, tmp_path):
         train(environment, settings, *options)
         summaries[options] = json.loads((fold / "validation" / "summary.json").read_text())
         assert summaries[options]["metric_per_case"][0]["prediction_file"].endswith(f"{case}.nii.gz")
-        assert len(list(fold.glob("validation_*/summary.json"))) == 2  # the styles
+        assert len(list(fold.glob("validation_*/summary.json"))) == 1  # the style
     checkpoint = tmp_path / "pretrained.pth"
     (fold / "checkpoint_final.pth").rename(checkpoint)
     train(environment, settings | {"num_epochs": 1}, "-pretrained_weights", str(checkpoint))
@@ -201,7 +202,8 @@ def test_several_channels_and_generators(tiny_dataset, tmp_path, monkeypatch):
     TinyDataset(tmp_path / "nnunet").use(monkeypatch)
     dataset = variant(tiny_dataset, tmp_path / "nnunet", second_channel, channel="translated")
     files = [generator_file(tmp_path / f"{number}.safetensors", seed=number) for number in range(2)]
-    settings = {"generator": files, "channel": "translated", "policy": {"uniform": 1, "balanced": 1}, "p_slerp": 0.5}
+    settings = {"generator": files, "channel": "translated", "policy": {"uniform": 1, "balanced": 1}, "p_slerp": 0.5,
+                "exemplars": ["target_1"]}  # fmt: skip
     train_and_predict(dataset, tmp_path, settings)
     banks = sorted(dataset.results.glob("IntraStyler__*/style_bank_*.safetensors"))
     assert [len(StyleBank.load(bank).names) for bank in banks] == [3, 3]
@@ -212,9 +214,10 @@ def test_cascade(own_dataset, tmp_path):
     add_cascade(own_dataset)
     low = generator_file(tmp_path / "low.safetensors", spacing=LOWRES_SPACING)
     environment = with_plugin(own_dataset, tmp_path)
-    train(environment, SHORT | {"generator": low}, configuration="3d_lowres", fold="all")
+    settings = SHORT | {"exemplars": ["target_0"]}
+    train(environment, settings | {"generator": low}, configuration="3d_lowres", fold="all")
     full = generator_file(tmp_path / "full.safetensors")
-    train(environment, SHORT | {"generator": full}, configuration="3d_cascade_fullres", fold="all")
+    train(environment, settings | {"generator": full}, configuration="3d_cascade_fullres", fold="all")
     for configuration in ("3d_lowres", "3d_cascade_fullres"):
         check_training(fold_folder(own_dataset, configuration=configuration, fold="all"))
     stock, images = without_plugin(own_dataset, tmp_path), images_to_predict(own_dataset, tmp_path / "low_images")
