@@ -5,11 +5,13 @@
 nnU-Net's own trainer and this plug-in's, with the reference and the light generator, take turns on one batch of
 nnU-Net's planned 3d_fullres patches (SimCrossMoDA). For each generator:
 
-    step_ratio       training step of the plug-in over the stock one (medians)
+    step_ratio       training step of the plug-in over the stock one
     forward_share    translation alone over the stock step
     flops_fraction   floating-point operations per second in translation over those of the machine's matrix product
                      (the best of several sizes), measured in turn
     memory_ratio     peak resident memory of two steps, above what the process held before, plug-in over stock
+
+Times are the shortest of several repeats, because other work on the machine only ever adds to them.
 """
 
 import argparse
@@ -20,7 +22,6 @@ import tempfile
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 import torch
@@ -83,7 +84,7 @@ def copied(batch: dict) -> dict:
 
 
 def time_steps(folder: Path, repeats: int) -> dict:
-    """Median seconds of every step, of translation alone and of matrix products, all in turn."""
+    """Seconds of every step, of translation alone and of matrix products, all in turn."""
     trainers = {name: make_trainer(folder, name) for name in (STOCK, *PRESETS)}
     batch = next(trainers[PRESETS[0]].dataloader_train)
     images = batch["data"].nan_to_num(0)
@@ -107,8 +108,8 @@ def time_steps(folder: Path, repeats: int) -> dict:
             work[f"translation_{name}"]()
         flops[name] = counter.get_total_flops()
     measured = [{name: seconds(step) for name, step in work.items()} for _ in range(repeats + 1)][1:]
-    times = {name: median(row[name] for row in measured) for name in work}
-    rates = {size: 2 * size**3 / min(row[f"matrix_{size}"] for row in measured) for size in MATRIX_SIZES}
+    times = {name: min(row[name] for row in measured) for name in work}
+    rates = {size: 2 * size**3 / times[f"matrix_{size}"] for size in MATRIX_SIZES}
     return {"seconds": times, "flops": flops, "matrix_flops_per_second": max(rates.values())}
 
 

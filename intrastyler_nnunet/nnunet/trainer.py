@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import distributed
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
@@ -51,24 +52,28 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     """
 
     def initialize(self):
-        """Read settings and generator before anything is trained; bad input ends it with one line."""
+        """Read settings and generators before anything is trained; bad input ends it with one line."""
         with _one_line_errors():
-            self.settings = self.choose_settings()
-            for name, value in self.settings.overrides().items():
-                setattr(self, name, value)
-            self.translation, paths = None, []
-            if self.settings.p_translate > 0:
-                paths, self.translation = self._load_translations()
-                banks = self.translation.banks
-                self.probabilities = exemplar_probabilities(banks, self.settings.policy, self.settings.exemplars)
-                keeps_source = self.settings.p_translate < 1
-                self.validation_styles = choose_validation_styles(banks, self.probabilities, keeps_source)
-            self.pseudo = self._read_pseudo_labelled()
-            self.resolved_settings = resolve(self.settings, paths)
+            self.prepare_translation()
         self.iteration = 0
         self.noise_generator = torch.Generator(self.device)
         self.clock = StepClock(self.device)
         super().initialize()
+
+    def prepare_translation(self):
+        """Settings, generators and what may be drawn. Raises InputError."""
+        self.settings = self.choose_settings()
+        for name, value in self.settings.overrides().items():
+            setattr(self, name, value)
+        self.translation, paths = None, []
+        if self.settings.p_translate > 0:
+            paths, self.translation = self._load_translations()
+            banks = self.translation.banks
+            self.probabilities = exemplar_probabilities(banks, self.settings.policy, self.settings.exemplars)
+            keeps_source = self.settings.p_translate < 1
+            self.validation_styles = choose_validation_styles(banks, self.probabilities, keeps_source)
+        self.pseudo = self._read_pseudo_labelled()
+        self.resolved_settings = resolve(self.settings, paths)
 
     def choose_settings(self) -> TrainerSettings:
         """The settings file's content; named variants of the trainer replace entries of it."""
@@ -96,6 +101,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     def _read_pseudo_labelled(self) -> PseudoLabelledCases | None:
         if self.settings.self_training is None:
             return None
+        if self.is_cascaded:
+            raise InputError("self_training has no segmentations of a previous stage, expected another configuration")
         plans = self.plans_manager
         folder = pseudo_label_folder(plans.dataset_name, plans, self.configuration_name)
         source = configuration_folder(plans.dataset_name, plans, self.configuration_name)
@@ -241,6 +248,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             if self.local_rank == 0:
                 shutil.rmtree(output / f"validation_{name}", ignore_errors=True)
                 (output / "validation").rename(output / f"validation_{name}")
+            if self.is_ddp:
+                distributed.barrier()  # the others must not write where the first rank still reads and moves
         with self.translated_cases():
             super().perform_actual_validation(save_probabilities)
 
