@@ -1,6 +1,8 @@
 """A rare scanner: does drawing clusters of styles equally often help it, and what does it cost the others?
 
-    python -m benchmarks.rare_site FOLDER      (goes on where it stopped; --scale tiny to see it work in minutes)
+    python -m benchmarks.rare_site FOLDER      (goes on where it stopped)
+
+To see it work in minutes: --scale small --epochs 1 --iterations 2.
 
 SimCrossMoDA with 2 of 40 exemplars from site target_c. Two trainings with the demo's settings and generator, which
 differ in the policy alone; Dice of each on test images of every site.
@@ -106,7 +108,9 @@ def main() -> None:
     """Run what is left to do, then write the scores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="data, models and predictions; call again to continue")
-    parser.add_argument("--scale", default="pretraining", help="of the simulation; tiny for a trial, without meaning")
+    parser.add_argument(
+        "--scale", default="pretraining", choices=("small", "pretraining"), help="of the simulation; small for a trial"
+    )
     parser.add_argument("--epochs", type=int, default=15, help="of 50 iterations; more for a better network")
     parser.add_argument("--iterations", type=int, default=50, help="per epoch")
     parser.add_argument("-o", dest="output", type=Path, default=RESULT)

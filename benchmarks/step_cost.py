@@ -9,6 +9,7 @@ nnU-Net's planned 3d_fullres patches (SimCrossMoDA). For each generator:
     forward_share    translation alone over the stock step
     flops_fraction   floating-point operations per second in translation over those of the machine's matrix product
                      (the best of several sizes), measured in turn
+    one_at_a_time    translation with translation_batch_size 1 over translation of the whole batch
     memory_ratio     peak resident memory of two steps, above what the process held before, plug-in over stock
 
 Times are the shortest of several repeats, because other work on the machine only ever adds to them.
@@ -20,6 +21,7 @@ import os
 import resource
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -31,11 +33,12 @@ from intrastyler_nnunet.demonstration.stages import run_command
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.nnunet.exemplar_sampling import StyleDraw
 
 DATASET, NAME, CONFIGURATION = "990", "Dataset990_SimCrossMoDA", "3d_fullres"
 STOCK, PRESETS = "stock", ("reference", "light")
 EXEMPLARS = 2
-MATRIX_SIZES = (512, 1024, 2048)
+MATRIX_SIZES = (256, 384, 512, 1024, 2048)
 
 
 def prepare(folder: Path, batch_size: int) -> None:
@@ -83,6 +86,14 @@ def copied(batch: dict) -> dict:
     return {"data": batch["data"].clone(), "target": batch["target"], "keys": batch["keys"]}
 
 
+def translate(trainer, images: torch.Tensor, outside: torch.Tensor, batch: dict, draw: StyleDraw, size: int | None):
+    """A batch, so many samples at once."""
+    translator = trainer.translation.members[0].translator
+    translator.samples_at_once = size
+    trainer._translated_to(images, outside, batch, draw)
+    translator.samples_at_once = None
+
+
 def time_steps(folder: Path, repeats: int) -> dict:
     """Seconds of every step, of translation alone and of matrix products, all in turn."""
     trainers = {name: make_trainer(folder, name) for name in (STOCK, *PRESETS)}
@@ -96,9 +107,8 @@ def time_steps(folder: Path, repeats: int) -> dict:
     for name in PRESETS:
         trainer = trainers[name]
         draw = trainer._draw(batch["keys"])
-        work[f"translation_{name}"] = lambda trainer=trainer, draw=draw: trainer._translated_to(
-            images, outside, batch, draw
-        )
+        for size, label in ((None, f"translation_{name}"), (1, f"one_at_a_time_{name}")):
+            work[label] = partial(translate, trainer, images, outside, batch, draw, size)
     matrices = {size: torch.randn(size, size) for size in MATRIX_SIZES}
     for size, matrix in matrices.items():
         work[f"matrix_{size}"] = lambda matrix=matrix: matrix @ matrix
@@ -135,8 +145,8 @@ def main() -> None:
         folder = Path(name)
         for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
             os.environ[variable] = str(folder / variable)
-        os.environ |= {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f"}
         prepare(folder, arguments.batch_size)
+        os.environ |= {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f"}
         times = time_steps(folder, arguments.repeats)
         context = get_context("spawn")
         memory = {}
@@ -151,6 +161,7 @@ def main() -> None:
             "step_ratio": times["seconds"][f"step_{name}"] / stock,
             "forward_share": translation / stock,
             "flops_fraction": times["flops"][name] / translation / times["matrix_flops_per_second"],
+            "one_at_a_time": times["seconds"][f"one_at_a_time_{name}"] / translation,
             "memory_ratio": memory[name] / memory[STOCK],
         }
     write_json(result, arguments.output)
