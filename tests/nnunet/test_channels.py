@@ -1,10 +1,14 @@
 """Datasets of several image channels: which one is translated, and how its images are preprocessed."""
 
+import numpy as np
 import pytest
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.channels import one_channel_plans, translated_channel
+from intrastyler_nnunet.styles.windows import read_windows
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases
 
 TWO = {"channel_names": {"0": "CT", "1": "ceT1"}}
 
@@ -46,3 +50,18 @@ def test_one_channels_plans_are_those_of_a_dataset_that_has_no_other():
         assert configuration.use_mask_for_norm == [True]
         assert configuration.spacing == spacing
     assert len(plans.get_configuration("3d_fullres").normalization_schemes) == 2
+
+
+def test_the_synthesizer_sees_the_named_channel_in_its_own_window(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    data = np.random.default_rng(0).normal(size=(2, 8, 10, 12)).astype(np.float32)
+    data[1] = 5 * data[1] + 100
+    nnUNetDatasetBlosc2.save_case(data, np.zeros((1, 8, 10, 12), np.int16), {}, str(folder / "case"))
+    for channel in (0, 1):
+        low, high = read_windows(folder, channel=channel)["case"]
+        assert (low, high) == (data[channel].min(), pytest.approx(np.percentile(data[channel], 99.9)))
+        cases = PreprocessedCases(folder, (2, 1, 0), channel=channel)
+        patch, _ = cases.patch("case", np.array([1, 2, 3]), (4, 5, 6))
+        expected = np.clip((data[channel, 1:5, 2:7, 3:9] - low) / (high - low), 0, 1) * 2 - 1
+        np.testing.assert_allclose(patch[0, 0].permute(2, 1, 0), expected, atol=1e-5)
