@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__..."
     )
     data.add_argument("--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case")
+    data.add_argument("--channel", help="name of the image channel to translate; needed when there are several")
     _add_method(parser.add_argument_group("method"))
     _add_training(parser.add_argument_group("training"))
     _add_objective(parser.add_argument_group("objective"))

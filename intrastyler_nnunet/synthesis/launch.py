@@ -49,6 +49,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
+        arguments.channel,
         label_hint=None if arguments.label_hint is None else LabelHint(shift=arguments.label_hint), **settings,
     )  # fmt: skip
 
