@@ -1,12 +1,14 @@
 """What the report says about the exemplars' styles: a plane to draw them on, their clusters, and how far apart."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.styles.clusters import Clusters, cluster_styles
 from intrastyler_nnunet.styles.typicality import typical_exemplars
 from intrastyler_nnunet.synthesis.subdomains import read_subdomains
@@ -69,14 +71,12 @@ def make_atlas(names: tuple[str, ...], vectors: torch.Tensor, sites: dict[str, s
 
 
 def known_sites(dataset: str, names: tuple[str, ...], pattern: str | None) -> dict[str, str]:
-    """Site by case name; empty if neither sites.json nor a pattern tells (see `read_subdomains`).
+    """Site by case name; empty if there is neither a sites.json nor a pattern.
 
     Raises:
-        InputError: the pattern is wrong, or finds nothing in a name.
+        InputError: see `read_subdomains`.
     """
-    try:
-        return read_subdomains(dataset, list(names), pattern)
-    except InputError:
-        if pattern is not None:
-            raise
+    raw = Path(os.environ.get("nnUNet_raw", "")) / folders.dataset_name(dataset)
+    if pattern is None and not (raw / "sites.json").is_file():
         return {}
+    return read_subdomains(dataset, list(names), pattern)

@@ -14,7 +14,7 @@ from intrastyler_nnunet.report.history import panel_pictures, style_tables
 from intrastyler_nnunet.report.page import Page
 from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture
 from intrastyler_nnunet.report.translations import ENDS, Translations
-from intrastyler_nnunet.styles.coverage import coverage
+from intrastyler_nnunet.styles.coverage import Coverage, coverage
 from intrastyler_nnunet.styles.windows import intensity_window, to_generator_space
 from intrastyler_nnunet.synthesis.loss_plot import loss_terms
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases
@@ -59,11 +59,12 @@ def build_report(
         f"{len(bank.names)} exemplars in {atlas.clusters.count} clusters · {configuration} · {generator.name}",
     )
     new = _new_images(space, images) if images else ([], torch.empty(0, bank.vectors.shape[1]), [])
-    _add_map(page, atlas, space, new, configuration)
+    covered = coverage(new[1], atlas.vectors) if images else None
+    _add_map(page, atlas, space, new, covered, configuration)
     _add_translations(page, atlas, space, configuration)
     _add_trainings(page, generator.parent, folders.results_folder(dataset), space.plans.plans_name, configuration)
     if images:
-        _add_coverage(page, atlas, new)
+        _add_coverage(page, atlas, new[0], covered)
     return page.html()
 
 
@@ -79,7 +80,9 @@ def _new_images(space: StyleSpace, folder: Path) -> tuple[list[str], torch.Tenso
     return names, torch.stack(vectors), pictures
 
 
-def _add_map(page: Page, atlas: StyleAtlas, space: StyleSpace, new: tuple, configuration: str) -> None:
+def _add_map(
+    page: Page, atlas: StyleAtlas, space: StyleSpace, new: tuple, covered: Coverage | None, configuration: str
+) -> None:
     target = PreprocessedCases(
         folders.require_target(space.plans.dataset_name, space.plans, configuration), space.generator.metadata.axes
     )
@@ -89,7 +92,8 @@ def _add_map(page: Page, atlas: StyleAtlas, space: StyleSpace, new: tuple, confi
     ]
     names, vectors, new_pictures = new
     places = atlas.project(torch.cat([atlas.vectors, vectors])).round(4).tolist()
-    facts = [_facts(atlas, index) for index in range(len(atlas.names))] + [f"{name}: new image" for name in names]
+    facts = [_facts(atlas, index) for index in range(len(atlas.names))]
+    facts += [_new_facts(atlas, name, covered, index) for index, name in enumerate(names)]
     page.data["points"] = [
         {"name": name, "picture": picture, "place": place, "facts": fact}
         for name, picture, place, fact in zip(
@@ -139,9 +143,7 @@ def _add_trainings(page: Page, pretraining: Path, results: Path, plans: str, con
         _add(page, "segmentation", "Segmentation by style", explanation, body)
 
 
-def _add_coverage(page: Page, atlas: StyleAtlas, new: tuple) -> None:
-    names, vectors, _ = new
-    result = coverage(vectors, atlas.vectors)
+def _add_coverage(page: Page, atlas: StyleAtlas, names: list[str], result: Coverage) -> None:
     explanation = (
         f"{int(result.outside.sum())} of {len(names)} new images are outside: farther from every exemplar than "
         f"{float(result.own_angles.max()):.1f}°, the largest distance of an exemplar to its nearest neighbour."
@@ -157,6 +159,12 @@ def _facts(atlas: StyleAtlas, index: int) -> str:
     site = f", {atlas.sites[atlas.names[index]]}" if atlas.sites else ""
     typical = ", typical exemplar" if index in atlas.typical else ""
     return f"{atlas.names[index]}: cluster {atlas.clusters.labels[index] + 1}{site}{typical}"
+
+
+def _new_facts(atlas: StyleAtlas, name: str, covered: Coverage, index: int) -> str:
+    outside = ", outside" if covered.outside[index] else ""
+    nearest = atlas.names[int(covered.nearest[index])]
+    return f"{name}: new image, {covered.angles[index]:.1f}° from {nearest}{outside}"
 
 
 def _middle_picture(image: torch.Tensor) -> str:

@@ -17,6 +17,7 @@ LAYOUT = {
     "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
     "hoverlabel": {"bgcolor": "#1d2330", "bordercolor": "#1d2330", "font": {"color": "#ffffff"}},
     "font": {"family": "system-ui, sans-serif", "size": 13},
+    "xaxis": {"title": {"font": {"size": 13}}}, "yaxis": {"title": {"font": {"size": 13}}},
 }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def style_map(atlas: StyleAtlas, new: tuple[list[str], np.ndarray] | None) -> di
     for trace in figure.data:
         trace.visible = trace.meta in ("all", "cluster")
     for axis, share, update in zip("12", shares, (figure.update_xaxes, figure.update_yaxes), strict=True):
-        update(title=f"principal component {axis} ({share:.0%} of variance)", zeroline=False)
+        update(title=f"principal axis {axis} ({share:.0%} of variance)", zeroline=False)
     return _plain(figure, height=460, hovermode="closest")
 
 
@@ -99,7 +100,7 @@ def dice_curves(rows: list[dict]) -> dict:
 def _points(names, places: np.ndarray, members: np.ndarray, group: str, marker: dict, colouring: str) -> go.Scatter:
     return go.Scatter(
         x=places[members, 0], y=places[members, 1], mode="markers", name=group, marker=marker, meta=colouring,
-        customdata=members, text=[names[i] for i in members], hovertemplate="%{text}<extra></extra>",
+        customdata=members.tolist(), text=[names[i] for i in members], hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ function drawFigures() {
   const config = { responsive: true, displayModeBar: false };
   for (const div of document.querySelectorAll(".figure")) {
     const { data: traces, layout } = data.figures[div.dataset.figure];
+    div.style.height = `${layout.height}px`;
     Plotly.newPlot(div, traces, { ...layout, dragmode }, config);
   }
   addEventListener("beforeprint", () => document.querySelectorAll(".figure").forEach((div) => Plotly.Plots.resize(div)));

@@ -59,7 +59,7 @@ def cluster_table(atlas: StyleAtlas) -> str:
         sites = Counter(atlas.sites[atlas.names[i]] for i in members) if atlas.sites else {}
         cells = [
             str(cluster + 1), str(len(members)),
-            ", ".join(f"{escape(site)} {count}" for site, count in sorted(sites.items())) or "not known",
+            ", ".join(f"<span>{escape(site)} {count}</span>" for site, count in sorted(sites.items())) or "not known",
             escape(atlas.names[typical]), _number(atlas.separability[cluster]),
         ]  # fmt: skip
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
@@ -83,7 +83,8 @@ def matrix(atlas: StyleAtlas, rows: list[SourceRow], thumbnails: list[str]) -> s
         head = f'<th scope="row">{_image(row.picture, f"source {row.name}")}<small>{escape(row.name)}</small></th>'
         body += f"<tr>{head}{cells}</tr>"
     table = f'<tr><td class="corner"><small>exemplars →<br>sources ↓</small></td>{heads}</tr>{body}'
-    return f'<div class="scroll" tabindex="0"><table class="matrix">{table}</table></div>'
+    columns = f"--columns: {len(atlas.typical) + 1}"
+    return f'<div class="scroll" tabindex="0"><table class="matrix" style="{columns}">{table}</table></div>'
 
 
 def interpolation(atlas: StyleAtlas, ends: int) -> str:
@@ -141,7 +142,7 @@ def coverage_table(names: list[str], result: Coverage, exemplars: tuple[str, ...
 def _table(heads: tuple[str, ...], rows: list[str]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="scroll" tabindex="0"><table class="list"><tr>{head}</tr>{body}</table></div>'
+    return f'<div class="scroll long" tabindex="0"><table class="list"><tr>{head}</tr>{body}</table></div>'
 
 
 def _image(uri: str, description: str) -> str:
