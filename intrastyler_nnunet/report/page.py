@@ -23,8 +23,8 @@ class Page:
 
     def html(self) -> str:
         """The file's content."""
-        # In a script element, "</" of any string would end it.
-        data = json.dumps({**self.data, "figures": self.figures}, separators=(",", ":")).replace("</", "<\\/")
+        # "</script" or "<!--" in a string would end the script element or hide its end.
+        data = json.dumps({**self.data, "figures": self.figures}, separators=(",", ":")).replace("<", "\\u003c")
         links = "".join(f'<a href="#{identifier}">{title}</a>' for identifier, title, _ in self.sections)
         return Template((FOLDER / "page.html").read_text()).substitute(
             title=escape(self.title), subtitle=escape(self.subtitle), links=links,
