@@ -9,36 +9,21 @@ all in the exemplar's z-score units, of
 - the source image (z-scored as nnU-Net would present it),
 - the translation in the style of an exemplar of another site.
 
-And the order of tissues: of every two tissues whose mean intensities differ in the truth by at least `MARGIN`, the
-brighter one should be the brighter one in the translation, too.
+And the order of tissues: of every two tissues whose mean intensities differ in the truth by a margin
+(`simulated_pairs`), the brighter one should be the brighter one in the translation, too.
 """
 import argparse
 from collections import Counter
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from benchmarks.simulated_pairs import TISSUES, image_of, tissue_means, translated, wrong_orders
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.pretrained_generators import shipped_generator
-from intrastyler_nnunet.simulation.anatomy import build_anatomy
-from intrastyler_nnunet.simulation.plan import SCALES, sites_of
-from intrastyler_nnunet.simulation.scanner import render, scan_anatomy
-from intrastyler_nnunet.simulation.sites import sample_scan
-from intrastyler_nnunet.simulation.subject import sample_subject
-from intrastyler_nnunet.simulation.tissues import Tissue
-from intrastyler_nnunet.styles.bank import exemplar_style
-from intrastyler_nnunet.styles.windows import intensity_window
-
-TISSUES = {
-    "csf": (Tissue.CSF,), "brain": (Tissue.GREY_MATTER, Tissue.WHITE_MATTER), "bone": (Tissue.BONE_OR_AIR,),
-    "fat": (Tissue.FAT,), "tumour": (Tissue.TUMOUR,), "cochlea": (),
-}  # fmt: skip
-
-MARGIN = 0.3  # exemplar standard deviations
+from intrastyler_nnunet.simulation.plan import sites_of
 
 
 def main() -> None:
@@ -60,39 +45,21 @@ def main() -> None:
 
 def compare(translator: Translator, seed: int, index: int) -> dict:
     """Errors and tissue means for one subject, an exemplar, and an exemplar of another site."""
-    grid = SCALES["small"].grid
     rng = np.random.default_rng([seed, index, 9])
-    source_site = rng.choice(sites_of("source", seen_only=True))
-    site, other_site = rng.choice(sites_of("target", seen_only=True), size=2, replace=False)
-    protocol, other_protocol = sample_scan(str(site), rng), sample_scan(str(other_site), rng)
-    anatomy = build_anatomy(sample_subject(seed, 3 * index), grid)
-    exemplar = render(sample_subject(seed, 3 * index + 1), protocol, grid)
-    other = render(sample_subject(seed, 3 * index + 2), other_protocol, grid)
-
-    source = _z_scored(scan_anatomy(anatomy, sample_scan(str(source_site), rng)))
-    # The truth has its own noise, as a second scan of the same protocol would.
-    truth_scan = type(protocol)(**{**vars(protocol), "seed": protocol.seed + 1})
-    truth = (scan_anatomy(anatomy, truth_scan) - exemplar.mean()) / exemplar.std()
-    translated = _translated(translator, source, anatomy.labels, _z_scored(exemplar))
-    tissue_means = {"truth": _tissue_means(truth, anatomy), "translated": _tissue_means(translated, anatomy)}
-    in_other_style = _translated(translator, source, anatomy.labels, _z_scored(other))
+    source_site = str(rng.choice(sites_of("source", seen_only=True)))
+    site, other_site = map(str, rng.choice(sites_of("target", seen_only=True), size=2, replace=False))
+    source, exemplar, other = (
+        image_of(seed, 3 * index + number, name) for number, name in enumerate((source_site, site, other_site))
+    )
+    truth = exemplar.rescan(source.anatomy, 1)
+    result = translated(translator, source, exemplar)
+    means = {"truth": tissue_means(truth, source.anatomy), "translated": tissue_means(result, source.anatomy)}
     return {
-        "source_site": str(source_site), "exemplar_site": str(site), "other_site": str(other_site),
-        "translated": _error(translated, truth), "source": _error(source, truth),
-        "other_style": _error(in_other_style, truth),
-        "tissue_means": tissue_means, "wrong_orders": wrong_orders(**tissue_means),
+        "source_site": source_site, "exemplar_site": site, "other_site": other_site,
+        "translated": _error(result, truth), "source": _error(source.volume, truth),
+        "other_style": _error(translated(translator, source, other), truth),
+        "tissue_means": means, "wrong_orders": wrong_orders(**means),
     }  # fmt: skip
-
-
-def wrong_orders(truth: dict[str, float], translated: dict[str, float]) -> list[str]:
-    """Pairs "brighter > darker" of tissues that hold in the truth with a margin and not in the translation."""
-    wrong = []
-    for first, second in combinations(TISSUES, 2):
-        brighter, darker = (first, second) if truth[first] > truth[second] else (second, first)
-        # A tissue that a subject lacks has no mean (nan) and compares as False.
-        if truth[brighter] - truth[darker] >= MARGIN and translated[brighter] <= translated[darker]:
-            wrong.append(f"{brighter} > {darker}")
-    return wrong
 
 
 def summary(rows: list[dict]) -> dict:
@@ -123,36 +90,8 @@ def print_summary(result: dict) -> None:
         print(f"mean intensity of {tissue:8} truth {truth:6.2f}  translated {translated:6.2f}")
 
 
-def _translated(translator: Translator, source: np.ndarray, labels: np.ndarray, exemplar: np.ndarray) -> np.ndarray:
-    """`source` (x, y, z), z-scored, in the style of `exemplar`, in the exemplar's z-score units."""
-    window = intensity_window(exemplar)
-    patch = translator.generator.metadata.style_patch_size
-    style, _ = exemplar_style(translator.generator, _tensor(exemplar)[0], window, patch)
-    translated = translator(
-        _tensor(source), torch.tensor([intensity_window(source)]), style[None], torch.tensor([window]),
-        labels=_tensor(labels.astype(np.int16)),
-    )  # fmt: skip
-    return translated[0, 0].numpy().transpose(2, 1, 0)
-
-
-def _tensor(volume: np.ndarray) -> torch.Tensor:
-    """(x, y, z) -> (1, 1, z, y, x), nnU-Net's axis order."""
-    return torch.from_numpy(np.ascontiguousarray(volume.transpose(2, 1, 0)))[None, None]
-
-
-def _z_scored(image: np.ndarray) -> np.ndarray:
-    """nnU-Net's ZScoreNormalization over the whole image."""
-    return (image - image.mean()) / image.std()
-
-
 def _error(image: np.ndarray, truth: np.ndarray) -> float:
     return float(np.abs(image - truth).mean())
-
-
-def _tissue_means(image: np.ndarray, anatomy) -> dict[str, float]:
-    masks = {name: np.isin(anatomy.tissue, classes) for name, classes in TISSUES.items()}
-    masks["cochlea"] = anatomy.labels == 3
-    return {name: float(image[mask].mean()) if mask.any() else float("nan") for name, mask in masks.items()}
 
 
 if __name__ == "__main__":

@@ -61,6 +61,10 @@ def _add_training(group) -> None:
         help="first of the steps, which train the style encoder alone (default 1000); more when all translations "
         "look alike",
     )  # fmt: skip
+    group.add_argument(
+        "--learning-rate", type=float, default=2e-4,
+        help="of generator and discriminator; small presets on few steps learn faster with twice as much",
+    )  # fmt: skip
     group.add_argument("--batch-size", type=int, default=1, help="patches per step; raise it on a large GPU")
     group.add_argument(
         "--accumulate", type=int, default=1, help="batches per update; raise it when gradients are noisy"

@@ -7,6 +7,7 @@ from intrastyler_nnunet.networks.label_hint import LabelHint
 
 # The paper's and its competitors: an exemplar's vector | a one-hot code of its sub-domain | one constant style
 METHODS = ("intrastyler", "unified", "nodiverse")
+CENTRE_EVERY = 250  # iterations
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -68,6 +69,11 @@ class PretrainingConfig:
             raise InputError(f"method {self.method!r} is not known, expected one of {', '.join(METHODS)}")
         if self.method != "intrastyler" and self.style_warmup:
             raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
+
+    def centres_styles(self, iteration: int) -> bool:
+        """Whether the style vectors are centred anew before this iteration: now and then while they warm up."""
+        in_warmup = iteration % CENTRE_EVERY == 0 and iteration < self.style_warmup
+        return self.method == "intrastyler" and (in_warmup or iteration == self.style_warmup)
 
     def progress(self, iteration: int) -> float:
         """From 0 at the end of the style warm-up to 1 at the end of the training."""

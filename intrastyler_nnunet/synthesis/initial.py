@@ -7,12 +7,16 @@ import torch
 from intrastyler_nnunet.losses.patch_nce import PatchProjector
 from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
 from intrastyler_nnunet.networks.config import preset
+from intrastyler_nnunet.networks.decoder import Decoder
 from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.step import Networks
+
+STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors, before training
 
 
 def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device: torch.device) -> TrainingState:
@@ -43,10 +47,10 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
 
 @torch.no_grad()
 def centre_styles(generator: Generator, images: torch.Tensor) -> None:
-    """Shift the untrained style encoder so that `images` map to the origin, before normalisation.
+    """Shift the style encoder so that `images` map to the origin on average, before normalisation.
 
-    Pooled features of random convolutions are nearly the same for all images; that common part would make all style
-    vectors parallel and their contrast, at a temperature of 0.01, slow to learn.
+    Pooled features have a large part that is the same for all images; it would make all style vectors nearly parallel,
+    their contrast slow to learn and their differences too small for the decoder to follow.
     """
     encoder = generator.style_encoder
     pooled = encoder.layers(images).mean(dim=(0, 2, 3, 4), keepdim=True)
@@ -81,6 +85,14 @@ def _group(parameters: list[torch.nn.Parameter], rate: float, betas: tuple[float
 
 
 def _initialise(module: torch.nn.Module) -> None:
-    if isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
+    if isinstance(module, DynamicInstanceNorm):
+        # Around the plain norm, with styles that differ: from 0.02, gamma would take hundreds of steps to grow.
+        torch.nn.init.normal_(module.controller.weight, 0.0, STYLE_DEVIATION)
+        torch.nn.init.ones_(module.controller.bias.chunk(2)[0])
+    elif isinstance(module, Decoder):
+        # All voxels of a block begin alike, or the first images are checkerboards.
+        weight = module.to_image.weight
+        weight.data.copy_(weight[:1].expand_as(weight))
+    elif isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
         torch.nn.init.normal_(module.weight, 0.0, 0.02)
         torch.nn.init.zeros_(module.bias)

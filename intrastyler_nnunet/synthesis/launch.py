@@ -18,7 +18,7 @@ from intrastyler_nnunet.synthesis.setup import Run, prepare_run
 SETTINGS = (
     "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
     "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge", "instance_noise",
-    "style_discriminator",
+    "style_discriminator", "learning_rate",
 )  # fmt: skip
 
 

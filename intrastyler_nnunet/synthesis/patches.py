@@ -80,6 +80,14 @@ def sample_patches(
     return TrainingPatches(image, labels, exemplar, query, positive, code)
 
 
+def exemplar_patches(
+    rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...], count: int = 32
+) -> torch.Tensor:
+    """Random patches (count, 1, X, Y, Z) of as many random exemplars."""
+    names = rng.choice(target.names, size=count)
+    return torch.cat([target.patch(name, target.random_start(rng, name, size), size)[0] for name in names])
+
+
 def batch_of(samples: list[TrainingPatches], device: torch.device) -> TrainingPatches:
     """Stack samples to a batch on `device`."""
     names = TrainingPatches.__dataclass_fields__

@@ -19,7 +19,7 @@ from intrastyler_nnunet.synthesis.initial import centre_styles, initial_state
 from intrastyler_nnunet.synthesis.loss_plot import plot_losses
 from intrastyler_nnunet.synthesis.optimisation import Part, training_step, warm_up_step
 from intrastyler_nnunet.synthesis.panel import save_panel
-from intrastyler_nnunet.synthesis.patches import PreprocessedCases, batch_of, sample_patches
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases, batch_of, exemplar_patches, sample_patches
 from intrastyler_nnunet.synthesis.ranks import ALONE, Ranks
 from intrastyler_nnunet.synthesis.step import sample_plan
 
@@ -101,9 +101,11 @@ def training_steps(
         )
 
     own = range(ranks.rank * config.accumulate, (ranks.rank + 1) * config.accumulate)
-    if state.iteration == 0 and config.method == "intrastyler":
-        centre_styles(state.networks.generator, part(0)[1].target)
     while state.iteration < config.iterations:
+        if config.centres_styles(state.iteration):
+            rng = np.random.default_rng([config.seed, state.iteration])  # the same on all ranks
+            images = exemplar_patches(rng, target, config.style_patch_size).to(device)
+            centre_styles(state.networks.generator, images)
         step = warm_up_step if state.iteration < config.style_warmup else training_step
         terms = step(state, [part(number) for number in own], config, ranks)
         state.iteration += 1

@@ -1,0 +1,136 @@
+"""Held-out simulated subjects: ceT1 images, exemplars of every target site, and the truth a translation should be.
+
+Volumes are (x, y, z), z-scored as nnU-Net presents them. The truth is the source's subject scanned with the very
+protocol of the exemplar, in the exemplar's z-score units, with noise and bias field of its own.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import torch
+
+from intrastyler_nnunet.nnunet.translator import Translator
+from intrastyler_nnunet.simulation.anatomy import Anatomy, build_anatomy
+from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset, sites_of
+from intrastyler_nnunet.simulation.scanner import scan_anatomy
+from intrastyler_nnunet.simulation.sites import Scan, sample_scan
+from intrastyler_nnunet.simulation.subject import sample_subject
+from intrastyler_nnunet.simulation.tissues import Tissue
+from intrastyler_nnunet.styles.bank import exemplar_style
+from intrastyler_nnunet.styles.windows import intensity_window
+
+TISSUES = {
+    "csf": (Tissue.CSF,), "brain": (Tissue.GREY_MATTER, Tissue.WHITE_MATTER), "bone": (Tissue.BONE_OR_AIR,),
+    "fat": (Tissue.FAT,), "tumour": (Tissue.TUMOUR,), "cochlea": (),
+}  # fmt: skip
+MARGIN = 0.3  # exemplar standard deviations: tissues closer than this have no order
+
+
+@dataclass(frozen=True)
+class Image:
+    """A simulated image with its anatomy."""
+
+    anatomy: Anatomy
+    scan: Scan
+    intensities: np.ndarray  # of the scanner
+
+    @cached_property
+    def volume(self) -> np.ndarray:
+        """(x, y, z), z-scored."""
+        return z_scored(self.intensities)
+
+    @cached_property
+    def window(self) -> tuple[float, float]:
+        """Intensity window of `volume`."""
+        return intensity_window(self.volume)
+
+    def rescan(self, anatomy: Anatomy, number: int) -> np.ndarray:
+        """`anatomy` (x, y, z) with this image's protocol, in its z-score units; `number` chooses noise and bias."""
+        intensities = scan_anatomy(anatomy, replace(self.scan, seed=self.scan.seed + number))
+        return (intensities - self.intensities.mean()) / self.intensities.std()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source image, an exemplar of another subject, and the source's subject in the exemplar's protocol."""
+
+    source: Image
+    exemplar: Image
+    truth: np.ndarray
+
+
+def image_of(seed: int, subject: int, site: str) -> Image:
+    """Image of a subject of the simulation `seed` at `site`."""
+    anatomy = build_anatomy(sample_subject(seed, subject), SCALES["small"].grid)
+    scan = sample_scan(site, np.random.default_rng([seed, subject, 1]))
+    return Image(anatomy, scan, scan_anatomy(anatomy, scan))
+
+
+def held_out_pairs(seed: int, sources: int) -> list[Pair]:
+    """Every source subject, the source sites in turn, with an exemplar of its own of every seen target site."""
+    source_sites, target_sites = (sites_of(domain, seen_only=True) for domain in ("source", "target"))
+    pairs = []
+    for number in range(sources):
+        source = image_of(seed, number, source_sites[number % len(source_sites)])
+        for index, site in enumerate(target_sites):
+            exemplar = image_of(seed, sources + number * len(target_sites) + index, site)
+            pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
+    return pairs
+
+
+def translated(translator: Translator, source: Image, exemplar: Image) -> np.ndarray:
+    """`source` in the style of `exemplar`, (x, y, z) in the exemplar's z-score units."""
+    result = translator(
+        tensor(source.volume), torch.tensor([source.window]), style_of(translator, exemplar)[None],
+        torch.tensor([exemplar.window]), labels=tensor(source.anatomy.labels.astype(np.int16)),
+    )  # fmt: skip
+    return result[0, 0].numpy().transpose(2, 1, 0)
+
+
+@torch.no_grad()
+def style_of(translator: Translator, exemplar: Image) -> torch.Tensor:
+    """Style vector (K,) of the exemplar; where styles are codes, the code of its site in the training data."""
+    metadata = translator.generator.metadata
+    if not metadata.codes:
+        return exemplar_style(
+            translator.generator, tensor(exemplar.volume)[0], exemplar.window, metadata.style_patch_size
+        )[0]
+    training_cases = plan_dataset("pretraining", 0, paired=False, test_head="colin27")
+    codes = {case.site: metadata.codes[case.case] for case in training_cases if case.case in metadata.codes}
+    # MultiNets: a network of one site, asked for another's style, has only its own.
+    return torch.tensor(codes.get(exemplar.scan.site, next(iter(codes.values()))))
+
+
+def tissue_masks(anatomy: Anatomy) -> dict[str, np.ndarray]:
+    """Where every one of `TISSUES` is (x, y, z)."""
+    masks = {name: np.isin(anatomy.tissue, classes) for name, classes in TISSUES.items()}
+    return masks | {"cochlea": anatomy.labels == 3}
+
+
+def tissue_means(volume: np.ndarray, anatomy: Anatomy) -> dict[str, float]:
+    """Mean intensity of every tissue; nan where the subject has none."""
+    masks = tissue_masks(anatomy)
+    return {name: float(volume[mask].mean()) if mask.any() else float("nan") for name, mask in masks.items()}
+
+
+def wrong_orders(truth: dict[str, float], translated: dict[str, float]) -> list[str]:
+    """Pairs "brighter > darker" of tissues that hold in the truth with a margin and not in the translation."""
+    wrong = []
+    for first, second in combinations(TISSUES, 2):
+        brighter, darker = (first, second) if truth[first] > truth[second] else (second, first)
+        # A tissue that a subject lacks has no mean (nan) and compares as False.
+        if truth[brighter] - truth[darker] >= MARGIN and translated[brighter] <= translated[darker]:
+            wrong.append(f"{brighter} > {darker}")
+    return wrong
+
+
+def tensor(volume: np.ndarray) -> torch.Tensor:
+    """(x, y, z) -> (1, 1, z, y, x), nnU-Net's axis order."""
+    return torch.from_numpy(np.ascontiguousarray(volume.transpose(2, 1, 0)))[None, None]
+
+
+def z_scored(image: np.ndarray) -> np.ndarray:
+    """nnU-Net's ZScoreNormalization over the whole image."""
+    return (image - image.mean()) / image.std()

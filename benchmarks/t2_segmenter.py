@@ -1,0 +1,93 @@
+"""A small U-Net trained on labelled simulated T2: it finds tumour and cochlea where a translation shows them.
+
+The judge of whether structures are visible in a translation, and in their place. Nothing of a generator enters it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from safetensors.torch import load_model, save_model
+from torch import nn
+from tqdm import trange
+
+from benchmarks.simulated_pairs import Image, image_of, tensor
+from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.losses.anatomy import segmentation_loss
+from intrastyler_nnunet.simulation.plan import sites_of
+
+SEED = 3026  # of the simulated training images
+IMAGES = 90
+BATCH = 2
+CLASSES = {"tumour": 1, "cochlea": 2}
+
+
+def true_t2_segmenter(folder: Path, steps: int = 800) -> nn.Module:
+    """The segmenter, trained once (about 4 minutes on one core) and kept in `folder`."""
+    path = folder / f"t2_segmenter_{steps}.safetensors"
+    network = _network()
+    if path.is_file():
+        load_model(network, path)
+    else:
+        _train(network, steps)
+        with written_atomically(path) as temporary:
+            save_model(network, str(temporary))
+    return network.eval().requires_grad_(False)
+
+
+def class_map(labels: np.ndarray) -> np.ndarray:
+    """CrossMoDA labels -> 0 background, 1 tumour (extra- and intra-meatal), 2 cochlea."""
+    return np.array([0, 1, 1, 2], np.int16)[labels]
+
+
+@torch.no_grad()
+def segmented(network: nn.Module, volume: np.ndarray) -> np.ndarray:
+    """Class map (x, y, z) of a T2-like volume (x, y, z), z-scored."""
+    return network(tensor(volume.astype(np.float32)))[0].argmax(dim=0).numpy().transpose(2, 1, 0)
+
+
+def dice(found: np.ndarray, truth: np.ndarray, name: str) -> float:
+    """Dice of one of `CLASSES` in two class maps."""
+    a, b = (classes == CLASSES[name] for classes in (found, truth))
+    return float(2 * (a & b).sum() / (a.sum() + b.sum())) if a.any() or b.any() else 1.0
+
+
+def _network() -> nn.Module:
+    return PlainConvUNet(
+        1, 4, (8, 16, 32, 64), nn.Conv3d, 3, ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2)), 2, len(CLASSES) + 1, 2,
+        conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"affine": True}, nonlin=nn.LeakyReLU,
+    )  # fmt: skip
+
+
+def _train(network: nn.Module, steps: int) -> None:
+    torch.manual_seed(SEED)
+    rng = np.random.default_rng(SEED)
+    sites = sites_of("target", seen_only=True)
+    images = [image_of(SEED, number, sites[number % len(sites)]) for number in trange(IMAGES, desc="true T2 images")]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
+    loss_of = segmentation_loss()
+    for _ in (progress := trange(steps, desc="true T2 segmenter")):
+        volumes, labels = _batch(rng, images)
+        loss = loss_of(network(volumes), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        progress.set_postfix(loss=round(float(loss), 3))
+
+
+def _batch(rng: np.random.Generator, images: list[Image]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Whole volumes, mirrored left-right by a coin toss, their contrast and brightness a little changed."""
+    volumes, labels = [], []
+    for index in rng.integers(len(images), size=BATCH):
+        volume, classes = images[index].volume, class_map(images[index].anatomy.labels)
+        side = rng.choice((-1, 1))
+        volumes.append(tensor((volume[::side] * rng.uniform(0.85, 1.15) + rng.normal(0, 0.1)).astype(np.float32)))
+        labels.append(tensor(classes[::side]))
+    return torch.cat(volumes), torch.cat(labels)
+
+
+if __name__ == "__main__":
+    true_t2_segmenter(Path(__file__).parent / "cache")
