@@ -85,7 +85,7 @@ def translations(translator: Translator, number: int) -> dict[str, torch.Tensor]
 def tiled(generator: Generator, source: torch.Tensor, style: torch.Tensor, tile: tuple, blended: bool) -> torch.Tensor:
     """Tiles translated one by one and put together: nnU-Net's sliding window."""
     shape = source.shape[2:]
-    weight = compute_gaussian(tile, dtype=torch.float32) if blended else torch.ones(tile)
+    weight = compute_gaussian(tile, dtype=torch.float32, device=source.device) if blended else torch.ones(tile)
     total, weights = torch.zeros_like(source), torch.zeros_like(source)
     for corner in product(*compute_steps_for_sliding_window(shape, tile, 0.5 if blended else 1.0)):
         box = (..., *(slice(start, start + length) for start, length in zip(corner, tile, strict=True)))
