@@ -1,4 +1,6 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
@@ -80,7 +82,7 @@ class Translator:
         target_windows: torch.Tensor,
         labels: torch.Tensor | None = None,
         slab: int = 64,
-    ) -> list[torch.Tensor]:
+    ) -> Iterator[torch.Tensor]:
         """Translate one volume of any size to S styles, slab by slab and yet without seams (`networks.streaming`).
 
         Args:
@@ -91,17 +93,15 @@ class Translator:
             labels: (1, 1, *spatial), needed by a generator trained with a label hint.
             slab: slices computed at once; fewer need less memory.
 
-        Returns:
+        Yields:
             S translations (1, 1, *spatial), float32, where `image` is.
         """
         source = to_generator_space(image.float(), source_window)
         if self.label_hint is not None:
             source = apply_label_hint(source, labels, self.label_hint)
         results = translate_streamed(self.generator, self._to_generator_axes(source), styles, slab)
-        return [
-            from_generator_space(self._to_nnunet_axes(result), window[None])
-            for result, window in zip(results, target_windows, strict=True)
-        ]
+        for result, window in zip(results, target_windows, strict=True):
+            yield from_generator_space(self._to_nnunet_axes(result), window[None])
 
     @torch.inference_mode()
     def _generated(self, source: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
