@@ -59,11 +59,12 @@ def blur(image: np.ndarray, masks: dict[str, np.ndarray]) -> float:
 
 
 def correlations(measured: list[dict[str, float]], wanted: list[dict[str, float]]) -> dict[str, float]:
-    """Pearson's r of each of `MEASURES` over N images and N exemplars, and their mean."""
+    """Pearson's r of each of `MEASURES` over N images and N exemplars, and their mean; 0 where nothing varies."""
     result = {}
     for name in MEASURES:
         pairs = np.array([(a[name], b[name]) for a, b in zip(measured, wanted, strict=True)])
-        result[name] = float(np.corrcoef(pairs[np.isfinite(pairs).all(axis=1)].T)[0, 1])
+        pairs = pairs[np.isfinite(pairs).all(axis=1)]
+        result[name] = float(np.corrcoef(pairs.T)[0, 1]) if (np.ptp(pairs, axis=0) > 0).all() else 0.0
     return result | {"mean": float(np.mean(list(result.values())))}
 
 

@@ -67,7 +67,7 @@ def test_adversarial_losses_vanish_for_the_scores_they_ask_for():
 def test_layers_have_the_channels_the_projector_expects():
     config = GeneratorConfig(width=4, residual_blocks=5)
     image = torch.rand(1, 1, 16, 16, 8)
-    _, features = ContentEncoder(config).features(image, NCE_LAYERS)
+    _, features = ContentEncoder(config)(image, NCE_LAYERS)
     assert [f.shape[1] for f in features] == [layer_channels(config, layer) for layer in NCE_LAYERS]
     places = sample_places(features, 32)
     samples = gather_places(features, places)
@@ -80,7 +80,7 @@ def test_patch_nce_runs_on_a_cuda_device():
     config = GeneratorConfig(width=4, residual_blocks=5)
     with fake_cuda(autocast=torch.float16):
         encoder, projector = ContentEncoder(config), PatchProjector(config, NCE_LAYERS)
-        _, features = encoder.features(torch.rand(2, 1, 16, 16, 8), NCE_LAYERS)
+        _, features = encoder(torch.rand(2, 1, 16, 16, 8), NCE_LAYERS)
         vectors = projector(gather_places(features, sample_places(features, 32)))
         loss = patch_nce(vectors, vectors)
         assert loss.device.type == "cuda" and all(v.dtype == torch.float32 for v in vectors)
