@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__..."
     )
     data.add_argument("--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case")
+    data.add_argument("--channel", help="name of the image channel to translate; needed when there are several")
     _add_method(parser.add_argument_group("method"))
     _add_training(parser.add_argument_group("training"))
     _add_objective(parser.add_argument_group("objective"))
@@ -55,6 +56,11 @@ def _add_method(group) -> None:
 def _add_training(group) -> None:
     group.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to train")
     group.add_argument("-num_gpus", type=int, default=1, help="processes on this machine, each on its own patches")
+    group.add_argument(
+        "-pretrained_weights", metavar="GENERATOR",
+        help="begin with this generator, trained on similar images, instead of random weights; with --style-warmup 0 "
+        "if its style vectors tell the exemplars apart already",
+    )  # fmt: skip
     group.add_argument("--iterations", type=int, default=100_000, help="training steps; more for more varied data")
     group.add_argument(
         "--style-warmup", type=int, default=None,
@@ -72,6 +78,18 @@ def _add_training(group) -> None:
     group.add_argument(
         "--precision", default="float32",
         help="float32 | bfloat16 | float16; bfloat16 halves memory on recent GPUs, float16 on older ones",
+    )  # fmt: skip
+    group.add_argument(
+        "-np", dest="processes", type=int, default=2,
+        help="processes that read patches ahead; more when the waiting reported at the end is above a few percent",
+    )  # fmt: skip
+    group.add_argument(
+        "--compile", action="store_true",
+        help="compile the networks first (torch.compile); worth its minutes on a GPU in runs of thousands of steps",
+    )  # fmt: skip
+    group.add_argument(
+        "--held-out", type=int, default=8,
+        help="cases of each domain to validate on instead of training, at most a tenth; 0 when every case counts",
     )  # fmt: skip
     group.add_argument("--seed", type=int, default=0, help="change it to repeat a run with other random numbers")
 
@@ -91,6 +109,10 @@ def _add_objective(group) -> None:
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"
     )
     group.add_argument(
+        "--lambda-style", type=float, default=5.0,
+        help="weight of the style contrast; 0 leaves the style encoder to the other losses, for comparisons",
+    )  # fmt: skip
+    group.add_argument(
         "--lambda-consistency", type=float, default=5.0,
         help="weight of style consistency; lower it when translations get stripes or blobs that no exemplar has",
     )  # fmt: skip
@@ -101,6 +123,12 @@ def _add_objective(group) -> None:
     group.add_argument(
         "--lambda-edge", type=float, default=0.0,
         help="weight of Sobel-edge consistency; try 1 when outlines move",
+    )  # fmt: skip
+    group.add_argument(
+        "--schedule", metavar="TERM=PROGRESS:WEIGHT,...", action="append", default=[],
+        help="let the weight of a term (adversarial, nce, style, consistency, segmentation, edge) change, linearly "
+        "between points; progress is 0 after the style warm-up and 1 at the end. consistency=0:0,0.3:5 when early "
+        "translations get stripes. Repeat it for several terms",
     )  # fmt: skip
     group.add_argument(
         "--style-discriminator", action="store_true",
