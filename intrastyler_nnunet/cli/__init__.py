@@ -33,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point of `intrastyler`. Exits with 2 and one line on bad input."""
-    arguments = build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = build_parser().parse_args(argv, argparse.Namespace(command_line=argv[1:]))
     try:
         arguments.run(arguments)
     except InputError as error:

@@ -35,12 +35,12 @@ def patch_nce(queries: list[torch.Tensor], keys: list[torch.Tensor], temperature
 
     Args:
         queries: per layer (B, P, dim) unit vectors of the output's features.
-        keys: the same of the input's features; no gradient flows into them.
+        keys: the same of the input's features, without gradient.
         temperature: CUT's 0.07.
     """
     losses = []
     for query, key in zip(queries, keys, strict=True):
-        logits = torch.bmm(query, key.detach().transpose(1, 2)) / temperature
+        logits = torch.bmm(query, key.transpose(1, 2)) / temperature
         target = torch.arange(query.shape[1], device=query.device).expand(query.shape[0], -1)
         losses.append(F.cross_entropy(logits.flatten(0, 1), target.flatten()))
     return torch.stack(losses).mean()

@@ -50,16 +50,21 @@ class ContentEncoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.out_channels = channels
 
-    def forward(self, x: torch.Tensor, indices: tuple[int, ...] = ()) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def forward(
+        self, x: torch.Tensor, indices: tuple[int, ...] = (), last: int | None = None
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Content features, and the outputs of the layers `indices` on the way (for PatchNCE).
 
-        (B, 1, X, Y, Z) in [-1, 1] -> (B, 2^stages * width, X/4, Y/4, Z/4), for two stages of stride 2.
+        (B, 1, X, Y, Z) in [-1, 1] -> (B, 2^stages * width, X/4, Y/4, Z/4), for two stages of stride 2; with `last`, the
+        output of that layer, where it stops.
         """
         collected = []
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if index in indices:
                 collected.append(x)
+            if index == last:
+                break
         return x, collected
 
 

@@ -51,7 +51,7 @@ class Generator(nn.Module):
 
     def content_features(self, image: torch.Tensor, feature_layers: tuple[int, ...]) -> list[torch.Tensor]:
         """The content encoder's features of `image` at `feature_layers`."""
-        return self.content_encoder(self.pad_to_stride(image), feature_layers)[1]
+        return self.content_encoder(self.pad_to_stride(image), feature_layers, last=max(feature_layers))[1]
 
     def pad_to_stride(self, image: torch.Tensor) -> torch.Tensor:
         """Replicate the far borders until each axis is a multiple of the total down-sampling."""

@@ -41,6 +41,8 @@ def train(arguments: argparse.Namespace) -> None:
 
 def run_of(arguments: argparse.Namespace) -> Run:
     """The run that the command line asks for. Raises InputError, see `prepare_run`."""
+    if arguments.processes < 0:
+        raise InputError(f"-np is {arguments.processes}, expected 0 or more")
     settings = {name: getattr(arguments, name) for name in SETTINGS}
     if arguments.style_warmup is not None:
         settings["style_warmup"] = arguments.style_warmup
@@ -64,6 +66,6 @@ def train_on_gpus(arguments: argparse.Namespace) -> None:
     count = arguments.num_gpus
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     # The last -num_gpus counts: a process must not start others.
-    module = ["-m", "intrastyler_nnunet.synthesis", *sys.argv[2:], "-num_gpus", "1"]
+    module = ["-m", "intrastyler_nnunet.synthesis", *arguments.command_line, "-num_gpus", "1"]
     if subprocess.run(torchrun + module).returncode:
         raise InputError(f"one of {count} processes failed, see above")

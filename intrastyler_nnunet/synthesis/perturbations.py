@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 KINDS = ("contrast", "smoothing", "noise", "bias_field", "mixture")
 BIAS_DEGREE = 3
+LEAST_BIAS = 0.35  # standard deviation of a bias field's logarithm: terms that cancel would leave it nearly flat
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class Perturbation:
     bias: np.ndarray
 
 
-def sample_perturbation(rng: np.random.Generator, count: int, spacing: tuple[float, float, float]) -> Perturbation:
-    """Draw one kind and `count` sets of parameters; `spacing` in mm turns smoothing in mm into voxels."""
-    kind = KINDS[rng.integers(len(KINDS))]
+def sample_perturbation(
+    rng: np.random.Generator, count: int, spacing: tuple[float, float, float], kind: str | None = None
+) -> Perturbation:
+    """Draw one kind, unless given, and `count` sets of parameters; `spacing`, in mm, turns mm into voxels."""
+    kind = kind or KINDS[rng.integers(len(KINDS))]
     effects = set(KINDS[:-1]) if kind == "mixture" else {kind}
     # Within a mixture each effect is present by a coin toss, the first that `choice` names always.
     active = {effect: np.ones(count, bool) for effect in effects}
@@ -46,12 +49,13 @@ def sample_perturbation(rng: np.random.Generator, count: int, spacing: tuple[flo
         return np.where(mask.reshape(-1, *(1,) * (values.ndim - 1)), values, 0.0)
 
     terms = len(_exponents())
+    bias = rng.uniform(0.2, 0.6, (count, terms)) * rng.choice((-1.0, 1.0), (count, terms))
     sign = rng.choice((-1.0, 1.0), size=count)
     return Perturbation(
         log_gamma=draw("contrast", sign * rng.uniform(0.25, 0.8, count)),
         sigma=draw("smoothing", rng.uniform(0.7, 1.6, (count, 1)) / np.asarray(spacing)),
         noise=draw("noise", rng.uniform(0.04, 0.15, count)),
-        bias=draw("bias_field", rng.uniform(0.2, 0.6, (count, terms)) * rng.choice((-1.0, 1.0), (count, terms))),
+        bias=draw("bias_field", bias * np.maximum(1, LEAST_BIAS / _bias_deviation(bias))),
     )
 
 
@@ -114,6 +118,13 @@ def bias_field(shape: tuple[int, int, int], coefficients: torch.Tensor) -> torch
     monomials = torch.stack([x**i * y**j * z**k for i, j, k in _exponents()])
     field = torch.exp(torch.einsum("nm,mxyz->nxyz", coefficients, monomials) / 2)
     return (field / field.mean(dim=(1, 2, 3), keepdim=True))[:, None]
+
+
+def _bias_deviation(coefficients: np.ndarray) -> np.ndarray:
+    """Standard deviation (N, 1) of the logarithm of the fields over [-1, 1]^3."""
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, 13)] * 3, indexing="ij")
+    monomials = np.stack([(x**i * y**j * z**k).ravel() for i, j, k in _exponents()])
+    return (coefficients @ monomials / 2).std(axis=1, keepdims=True)
 
 
 def _exponents() -> list[tuple[int, int, int]]:

@@ -163,7 +163,8 @@ def _patch_nce(
     else:
         selection = sample_places(features, config.nce_places)
     queries = networks.projector(gather_places(output_features, selection))
-    keys = networks.projector(gather_places(features, selection))
+    with torch.no_grad():
+        keys = networks.projector(gather_places(features, selection))
     return patch_nce(queries, keys, config.nce_temperature)
 
 

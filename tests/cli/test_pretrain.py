@@ -9,7 +9,9 @@ from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.styles.bank import StyleBank
 
-COMMAND = ("pretrain", "-d", "998", "-c", "tiny", "-device", "cpu", "--preset", "mini", "--style-warmup", "1")
+COMMAND = (
+    "pretrain", "-d", "998", "-c", "tiny", "-device", "cpu", "--preset", "mini", "--style-warmup", "1", "-np", "0",
+)  # fmt: skip
 
 
 def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset):
@@ -31,10 +33,13 @@ def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset)
     [
         (("--iterations", "1"), "expected more than the 1"),
         (("--iterations", "2", "--patch-size", "999", "8", "8"), "larger than the smallest case"),
-        (("--iterations", "2", "--preset", "huge"), "expected one of reference, compact, mini"),
+        (("--iterations", "2", "--preset", "huge"), "expected one of reference, compact, light, mini"),
         (("--iterations", "2", "-c", "3d_other"), "no configuration '3d_other'"),
         (("--iterations", "2", "--batch-size", "0"), "expected at least 1"),
         (("--iterations", "2", "--precision", "int8"), "expected one of float32, bfloat16, float16"),
+        (("--iterations", "2", "--schedule", "nce=1"), "expected TERM=PROGRESS:WEIGHT"),
+        (("--iterations", "2", "--lambda-style", "0"), "without style contrast, expected 0 steps"),
+        (("--iterations", "2", "-np", "-1"), "-np is -1, expected 0 or more"),
         (("--iterations", "2", "--subdomain", "ldn"), "method intrastyler has no sub-domains"),
         (("--iterations", "2", "--method", "unified"), "no style encoder to warm up"),
         (("--iterations", "2", "--method", "unified", "--subdomain-pattern", "(x"), "expected an expression with one"),
@@ -73,3 +78,13 @@ def test_competitors_make_a_generator_and_a_bank_the_trainer_can_use(own_dataset
     expected = torch.eye(len(digits))[[digits.index(name[-1]) for name in bank.names]] if length is None else 1.0
     torch.testing.assert_close(bank.vectors, torch.ones(len(names), length or len(digits)) * expected)
     assert Generator.load(folder / "generator.safetensors").config.style_dim == (length or len(digits))
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_that_accumulates_trains(own_dataset, tmp_path):
+    command = [*COMMAND, "--iterations", "3"]
+    main([*command, "-num_gpus", "2", "-o", str(tmp_path / "two")])
+    main([*command, "--accumulate", "2", "-o", str(tmp_path / "one")])
+    one, two = (Generator.load(tmp_path / name / "generator.safetensors").state_dict() for name in ("one", "two"))
+    assert max((one[name] - two[name]).abs().max() for name in one) < 1e-5
+    assert (tmp_path / "two" / "style_bank.safetensors").is_file()

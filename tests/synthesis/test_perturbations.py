@@ -48,6 +48,45 @@ def test_smoothing_is_scipys_with_each_image_its_own_sigma(images):
         np.testing.assert_allclose(output[0].numpy(), expected, atol=2e-3)
 
 
+def test_smoothing_is_monais_away_from_the_border(images):
+    sigma = (1.3, 1.1, 1.0)  # MONAI does not normalise its kernel, which matters below 1
+    result = gaussian_smooth(images, np.array([sigma, sigma]))
+    expected = monai.GaussianSmooth(sigma, approx="sampled")(images[0])
+    inside = (slice(6, -6), slice(5, -5), slice(4, -4))
+    torch.testing.assert_close(result[0, 0][inside], expected[0][inside], atol=1e-4, rtol=0)
+
+
+def test_noise_is_added_as_monai_adds_it(images):
+    torch.manual_seed(0)
+    result = perturb(images / 2, parameters(noise=[0.03, 0.06]))
+    torch.manual_seed(0)
+    drawn = torch.randn_like(images)
+    for image, output, noise, deviation in zip(images / 2, result, drawn, (0.03, 0.06), strict=True):
+        transform = monai.RandGaussianNoise(prob=1.0)
+        transform.randomize(image)
+        transform.noise = (noise * deviation).numpy()
+        expected = transform((image + 1) / 2, randomize=False)
+        torch.testing.assert_close((output + 1) / 2, expected, atol=1e-6, rtol=0)
+
+
+def test_bias_field_is_monais_of_the_same_polynomial():
+    rng = np.random.default_rng(0)
+    coefficients = rng.normal(size=TERMS)
+    powers = [(i, j, k) for i in range(4) for j in range(4) for k in range(4) if i + j + k <= 3]
+    to_legendre = np.zeros((4, 4))  # of the monomial in each row
+    for power in range(4):
+        to_legendre[power, : power + 1] = np.polynomial.legendre.poly2leg(np.eye(4)[power][: power + 1])
+    legendre = sum(
+        c * np.einsum("i,j,k->ijk", *(to_legendre[p] for p in exponents))
+        for c, exponents in zip(coefficients, powers[1:], strict=True)  # ours has no constant
+    )
+    shape = (7, 6, 5)
+    polynomial = monai.RandBiasField()._generate_random_field(shape, 3, [legendre[p] for p in powers])
+    expected = np.exp(polynomial / 2)
+    field = bias_field(shape, torch.as_tensor(coefficients)[None])[0, 0]
+    np.testing.assert_allclose(field.numpy(), expected / expected.mean(), rtol=1e-5)
+
+
 def test_bias_field_is_the_exponential_of_its_polynomial():
     coefficients = torch.zeros(1, TERMS)
     coefficients[0, 0] = 0.8  # the first monomial is z
@@ -60,6 +99,12 @@ def test_noise_has_the_asked_deviation():
     torch.manual_seed(0)
     result = perturb(torch.zeros(2, 1, 40, 40, 20), parameters(noise=[0.05, 0.1]))
     np.testing.assert_allclose(result.flatten(1).std(dim=1) / 2, [0.05, 0.1], rtol=0.02)
+
+
+def test_bias_fields_are_never_nearly_flat():
+    drawn = sample_perturbation(np.random.default_rng(0), 2000, (1.0, 1.0, 1.5), "bias_field")
+    deviations = bias_field((13, 13, 13), torch.as_tensor(drawn.bias)).log().std(dim=(1, 2, 3, 4))
+    assert deviations.min() > 0.34
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -1,0 +1,69 @@
+"""What each part of the objective buys: short trainings that differ in one thing, scored by `synthesis_quality`.
+
+    python -m benchmarks.ablation FOLDER -d ID -c CONFIG [--only NAME ...] -- OPTIONS OF INTRASTYLER PRETRAIN
+
+on a preprocessed SimCrossMoDA (nnU-Net's variables set). What stands after `--` goes to every training, such as
+`-device cpu --preset light --iterations 3000 --style-warmup 800`. Stopped at any moment, the same command goes on.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.simulated_pairs import held_out_pairs
+from benchmarks.synthesis_quality import SEED, SOURCES, print_table, score
+from benchmarks.t2_segmenter import true_t2_segmenter
+from intrastyler_nnunet.cli import main as intrastyler
+from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.nnunet.translator import Translator
+
+NO_CONTRAST = ("--lambda-style", "0", "--style-warmup", "0")
+VARIANTS = {
+    "full": (),
+    "no_style_contrast": NO_CONTRAST,
+    "no_style_consistency": ("--lambda-consistency", "0"),
+    "neither": (*NO_CONTRAST, "--lambda-consistency", "0"),
+    "qs_attn": ("--nce-sampling", "qs_attn"),
+    "anatomy_terms": ("--lambda-segmentation", "0.5", "--lambda-edge", "1"),
+    "no_anatomy_terms": ("--lambda-segmentation", "0", "--lambda-edge", "0"),
+    "unified": ("--method", "unified", "--style-warmup", "0"),
+    "nodiverse": ("--method", "nodiverse", "--style-warmup", "0"),
+}
+
+
+def main() -> None:
+    """Train and score every variant, print the table, write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = Path(__file__).parent
+    parser.add_argument("folder", type=Path, help="folder to work in")
+    parser.add_argument("-d", dest="dataset", required=True)
+    parser.add_argument("-c", dest="configuration", required=True)
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--sources", type=int, default=SOURCES, help="source subjects; fewer for a quick look")
+    parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")
+    parser.add_argument("--cache", type=Path, default=here / "cache", help="where the segmenter is kept")
+    parser.add_argument("-o", dest="output", type=Path, default=here / "results" / "ablation.json")
+    own, _, options = " ".join(sys.argv[1:]).partition(" -- ")
+    arguments, options = parser.parse_args(own.split()), options.split()
+    data = ("-d", arguments.dataset, "-c", arguments.configuration)
+    for name in arguments.only:
+        # The last of two equal options counts.
+        train = ("pretrain", *data, "-o", str(arguments.folder / name), *options, *VARIANTS[name])
+        print("$ intrastyler", *train, flush=True)
+        intrastyler(list(train))
+    segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)
+    pairs = held_out_pairs(SEED, arguments.sources)
+    results = {}
+    for name in arguments.only:
+        scored = arguments.folder / name / f"quality_{len(pairs)}.json"
+        if not scored.is_file():
+            generator = Generator.load(arguments.folder / name / "generator.safetensors")
+            write_json(score(Translator(generator), pairs, segmenter, name), scored)
+        results[name] = {key: value for key, value in read_json(scored).items() if key != "rows"}
+    print_table(results)
+    write_json({"options": " ".join(options), "seed": SEED, "pairs": len(pairs), "variants": results}, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
