@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from intrastyler_nnunet.cli.trainer_path import trainers_folder
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
@@ -102,9 +104,10 @@ def add_demo_configuration(path: Path) -> None:
     architecture = plans["configurations"][BASE_CONFIGURATION]["architecture"]
     kwargs = architecture["arch_kwargs"]
     narrow = kwargs | {"features_per_stage": [features // 2 for features in kwargs["features_per_stage"]]}
+    strides = np.prod(kwargs["strides"], axis=0)
     plans["configurations"][CONFIGURATION] = {
         "inherits_from": BASE_CONFIGURATION,
-        "patch_size": PATCH_SIZE,
+        "patch_size": (np.ceil(PATCH_SIZE / strides) * strides).astype(int).tolist(),  # what the network can halve
         "batch_size": BATCH_SIZE,
         "batch_dice": True,
         "architecture": architecture | {"arch_kwargs": narrow},
