@@ -80,11 +80,14 @@ def held_out_pairs(seed: int, sources: int) -> list[Pair]:
     return pairs
 
 
-def translated(translator: Translator, source: Image, exemplar: Image) -> np.ndarray:
-    """`source` in the style of `exemplar`, (x, y, z) in the exemplar's z-score units."""
+def translated(
+    translator: Translator, source: Image, exemplar: Image, style: torch.Tensor | None = None
+) -> np.ndarray:
+    """`source` in the style of `exemplar`, (x, y, z) in the exemplar's z-score units; `style` (K,): its vector."""
+    style = style_of(translator, exemplar) if style is None else style
     result = translator(
-        tensor(source.volume), torch.tensor([source.window]), style_of(translator, exemplar)[None],
-        torch.tensor([exemplar.window]), labels=tensor(source.anatomy.labels.astype(np.int16)),
+        tensor(source.volume), torch.tensor([source.window]), style[None], torch.tensor([exemplar.window]),
+        labels=tensor(source.anatomy.labels.astype(np.int16)),
     )  # fmt: skip
     return result[0, 0].numpy().transpose(2, 1, 0)
 
