@@ -17,14 +17,15 @@ def claims(results: Segmentation) -> list[str]:
     competitors = [key for key in COMPETITORS if key in results.methods]
     lines = []
     for test_set, name, measure in (
-        (SEEN, "mean Dice", _mean), (UNSEEN, "worst decile of Dice", _worst_decile), (UNSEEN, "failures", _failures),
+        (SEEN, "mean Dice", _mean), (UNSEEN, "Dice in the worst decile", _worst_decile),
+        (UNSEEN, "numbers of failures", _failures),
     ):  # fmt: skip
         if test_set in results.test_sets and competitors:
             lines.append(_better_than_all(results, test_set, name, measure, competitors))
     if CEILING in results.methods and SEEN in results.test_sets:
         own, ceiling = (_mean(results.of(key, SEEN)) for key in (REFERENCE, CEILING))
         lines.append(
-            f"- {_verdict(own > ceiling - MARGIN)}: IntraStyler's mean Dice on {SEEN} ({number(own)}) is within "
+            f"- {_verdict(own > ceiling - MARGIN)}: on {SEEN}, IntraStyler's mean Dice ({number(own)}) is within "
             f"{MARGIN:.2f} of the Oracle's ({number(ceiling)})."
         )
     return lines
@@ -35,11 +36,8 @@ def _better_than_all(results: Segmentation, test_set: str, name: str, measure, c
     own = values.pop(REFERENCE)
     better = all(own < value if measure is _failures else own > value for value in values.values())
     digits = 0 if measure is _failures else 3
-    others = ", ".join(f"{METHODS[key].name} {number(value, digits)}" for key, value in values.items())
-    return (
-        f"- {_verdict(better)}: IntraStyler's {name} on {test_set} ({number(own, digits)}) is better than "
-        f"those of {others}."
-    )
+    others = ", ".join(f"{METHODS[key].name} ({number(value, digits)})" for key, value in values.items())
+    return f"- {_verdict(better)}: on {test_set}, IntraStyler ({number(own, digits)}) has better {name} than {others}."
 
 
 def _verdict(true: bool) -> str:

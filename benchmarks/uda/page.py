@@ -43,7 +43,7 @@ def write_page(results: Results, circumstances: dict[str, str], path: Path) -> N
 def _sections(
     results: Results, segmentation: Segmentation, circumstances: dict[str, str], pictures: dict[str, Path]
 ) -> list[str]:
-    sections = ["## Results", tables.table(["", ""], [[f"**{name}**", text] for name, text in circumstances.items()])]
+    sections = ["## Results", "\n".join(f"- {name}: {text}" for name, text in circumstances.items())]
     expected = claims(segmentation)
     if expected:
         sections += ["### What the paper leads one to expect", "\n".join(expected)]

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from benchmarks.uda.own_data import TEST_SET
 from benchmarks.uda.plan import METHODS, REFERENCE, SYNTHESIZERS
+from benchmarks.uda.simulated import TEST_SETS
 from benchmarks.uda.statistics import Distribution, distribution, failures, mean_dice, paired_p
 from benchmarks.uda.synthesis import UNTRANSLATED
 
@@ -25,8 +27,9 @@ class Segmentation:
 
     @cached_property
     def test_sets(self) -> list[str]:
-        """In the order they came."""
-        return list(dict.fromkeys(row["test_set"] for row in self.rows))
+        """In the order of TEST_SETS."""
+        order = [name for name, *_ in TEST_SETS] + [TEST_SET]
+        return sorted({row["test_set"] for row in self.rows}, key=order.index)
 
     @cached_property
     def structures(self) -> list[str]:
