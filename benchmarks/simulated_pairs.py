@@ -61,21 +61,21 @@ class Pair:
     truth: np.ndarray
 
 
-def image_of(seed: int, subject: int, site: str) -> Image:
-    """Image of a subject of the simulation `seed` at `site`."""
-    anatomy = build_anatomy(sample_subject(seed, subject), SCALES["small"].grid)
+def image_of(seed: int, subject: int, site: str, scale: str = "small") -> Image:
+    """Image of a subject of the simulation `seed` at `site`, on the grid of `scale`."""
+    anatomy = build_anatomy(sample_subject(seed, subject), SCALES[scale].grid)
     scan = sample_scan(site, np.random.default_rng([seed, subject, 1]))
     return Image(anatomy, scan, scan_anatomy(anatomy, scan))
 
 
-def held_out_pairs(seed: int, sources: int) -> list[Pair]:
+def held_out_pairs(seed: int, sources: int, scale: str = "small") -> list[Pair]:
     """Every source subject, the source sites in turn, with an exemplar of its own of every seen target site."""
     source_sites, target_sites = (sites_of(domain, seen_only=True) for domain in ("source", "target"))
     pairs = []
     for number in range(sources):
-        source = image_of(seed, number, source_sites[number % len(source_sites)])
+        source = image_of(seed, number, source_sites[number % len(source_sites)], scale)
         for index, site in enumerate(target_sites):
-            exemplar = image_of(seed, sources + number * len(target_sites) + index, site)
+            exemplar = image_of(seed, sources + number * len(target_sites) + index, site, scale)
             pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
     return pairs
 

@@ -5,6 +5,7 @@ import os
 import platform
 import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -27,8 +28,9 @@ CLOCK = "wall_time.json"
 
 def main() -> None:
     """Bad input ends it with one line and exit code 2."""
+    arguments = parsed(sys.argv[1:])
     try:
-        benchmark(parsed(sys.argv[1:]))
+        (start_in_background if arguments.background else benchmark)(arguments)
     except InputError as error:
         print(f"benchmarks.uda: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -59,6 +61,9 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--publish", action="store_true", help="also write docs/benchmark.md and benchmarks/results/uda.jsonl"
     )
+    parser.add_argument(
+        "--background", action="store_true", help="return at once and go on without the terminal; see log.txt in -o"
+    )
     arguments = parser.parse_args(command_line)
     if (arguments.dataset is None) != (arguments.target_test is None):
         parser.error("--dataset and --target-test belong together")
@@ -87,6 +92,19 @@ def benchmark(arguments: argparse.Namespace) -> None:
     for page in pages:
         write_page(results, circumstances, page)
         print(page)
+
+
+def start_in_background(arguments: argparse.Namespace) -> None:
+    """Start this very command in a session of its own."""
+    log = arguments.output.absolute() / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    options = [option for option in sys.argv[1:] if option != "--background"]
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.uda", *options], stdout=output, stderr=output,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    print(f"process {process.pid}, writing to {log}")
 
 
 def run_seed(run: Run, methods: list[Method], results: Results) -> None:

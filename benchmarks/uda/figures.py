@@ -23,7 +23,7 @@ def draw_boxes(results: Segmentation, metric: str, path: Path) -> None:
     size = (3.4 * len(columns), 0.6 + (0.5 + 0.22 * len(results.methods)) * len(results.test_sets))
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(results.test_sets), len(columns), squeeze=False, sharey=True, sharex=metric == "dice")
+    axes = figure.subplots(len(results.test_sets), len(columns), squeeze=False, sharey=True, sharex=True)
     for line, test_set in zip(axes, results.test_sets, strict=True):
         for axis, column in zip(line, columns, strict=True):
             _draw(axis, [_values(results.of(method, test_set), metric, column) for method in results.methods], metric)

@@ -130,7 +130,7 @@ SCALES = {
     # nnU-Net's and the paper's own lengths; for a GPU
     "full": Scale(
         "full", source=60, target=80, test=16, pretraining=Pretraining(99_000, 1000, "--preset reference"),
-        segmenter=Segmenter(1000, 250, 50), styles_per_case=5, held_out=12, processes=4,
+        segmenter=Segmenter(1000, 250, 50), styles_per_case=5, held_out=4, processes=4,
     ),
 }  # fmt: skip
 

@@ -25,7 +25,7 @@ def score_translations(run: Run, synthesizer: Synthesizer, names: list[str | Non
         names: the sub-domain (site) of each generator; None: all sites'.
         results: rows are added.
     """
-    pairs = held_out_pairs(SEED, run.scale.held_out)
+    pairs = held_out_pairs(SEED, run.scale.held_out, run.scale.grid)
     translators = {name: Translator(Generator.load(run.generator(synthesizer, name))) for name in names}
     sites = {record["case"]: record["site"] for record in read_json(run.raw / "sites.json")["cases"]}
     images = [_translation(translators, pair, sites) for pair in pairs]
