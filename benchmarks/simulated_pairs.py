@@ -61,21 +61,30 @@ class Pair:
     truth: np.ndarray
 
 
-def image_of(seed: int, subject: int, site: str, scale: str = "small") -> Image:
-    """Image of a subject of the simulation `seed` at `site`, on the grid of `scale`."""
-    anatomy = build_anatomy(sample_subject(seed, subject), SCALES[scale].grid)
+def image_of(seed: int, subject: int, site: str, typical_tumour: bool = False, scale: str = "small") -> Image:
+    """Image of a subject of the simulation `seed` at `site`; tumours differ in T2 unless they shall be typical."""
+    patient = sample_subject(seed, subject)
+    if typical_tumour:
+        factors = list(patient.property_factors)
+        factors[Tissue.TUMOUR] = (1.0, 1.0, 1.0, 1.0)
+        patient = replace(patient, property_factors=tuple(factors))
+    anatomy = build_anatomy(patient, SCALES[scale].grid)
     scan = sample_scan(site, np.random.default_rng([seed, subject, 1]))
     return Image(anatomy, scan, scan_anatomy(anatomy, scan))
 
 
 def held_out_pairs(seed: int, sources: int, scale: str = "small") -> list[Pair]:
-    """Every source subject, the source sites in turn, with an exemplar of its own of every seen target site."""
+    """Every source subject, the source sites in turn, with an exemplar of its own of every seen target site.
+
+    Tumours have the typical T2, which no ceT1 image tells: their contrast then depends on the exemplar's protocol.
+    """
     source_sites, target_sites = (sites_of(domain, seen_only=True) for domain in ("source", "target"))
     pairs = []
     for number in range(sources):
-        source = image_of(seed, number, source_sites[number % len(source_sites)], scale)
+        source = image_of(seed, number, source_sites[number % len(source_sites)], True, scale)
         for index, site in enumerate(target_sites):
-            exemplar = image_of(seed, sources + number * len(target_sites) + index, site, scale)
+            subject = sources + number * len(target_sites) + index
+            exemplar = image_of(seed, subject, site, True, scale)
             pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
     return pairs
 

@@ -11,7 +11,7 @@ from intrastyler_nnunet.errors import InputError
 
 COMMANDS = (
     "demo", "simulate", "add-target", "pretrain", "translate", "synthesize", "embed", "coverage", "evaluate",
-    "crossmoda", "import-upstream", "trainer-path",
+    "crossmoda", "import-upstream", "export", "trainer-path",
 )  # fmt: skip
 
 

@@ -73,6 +73,18 @@ def _add_training(group) -> None:
         "--precision", default="float32",
         help="float32 | bfloat16 | float16; bfloat16 halves memory on recent GPUs, float16 on older ones",
     )  # fmt: skip
+    group.add_argument(
+        "-np", dest="processes", type=int, default=2,
+        help="processes that read patches ahead; more when the waiting reported at the end is above a few percent",
+    )  # fmt: skip
+    group.add_argument(
+        "--compile", action="store_true",
+        help="compile the networks first (torch.compile); worth its minutes on a GPU in runs of thousands of steps",
+    )  # fmt: skip
+    group.add_argument(
+        "--held-out", type=int, default=8,
+        help="cases of each domain to validate on instead of training, at most a tenth; 0 when every case counts",
+    )  # fmt: skip
     group.add_argument("--seed", type=int, default=0, help="change it to repeat a run with other random numbers")
 
 
@@ -91,6 +103,10 @@ def _add_objective(group) -> None:
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"
     )
     group.add_argument(
+        "--lambda-style", type=float, default=5.0,
+        help="weight of the style contrast; 0 leaves the style encoder to the other losses, for comparisons",
+    )  # fmt: skip
+    group.add_argument(
         "--lambda-consistency", type=float, default=5.0,
         help="weight of style consistency; lower it when translations get stripes or blobs that no exemplar has",
     )  # fmt: skip
@@ -101,6 +117,12 @@ def _add_objective(group) -> None:
     group.add_argument(
         "--lambda-edge", type=float, default=0.0,
         help="weight of Sobel-edge consistency; try 1 when outlines move",
+    )  # fmt: skip
+    group.add_argument(
+        "--schedule", metavar="TERM=PROGRESS:WEIGHT,...", action="append", default=[],
+        help="let the weight of a term (adversarial, nce, style, consistency, segmentation, edge) change, linearly "
+        "between points; progress is 0 after the style warm-up and 1 at the end. consistency=0:0,0.3:5 when early "
+        "translations get stripes. Repeat it for several terms",
     )  # fmt: skip
     group.add_argument(
         "--style-discriminator", action="store_true",

@@ -50,14 +50,11 @@ class ContentEncoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.out_channels = channels
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 1, X, Y, Z) in [-1, 1] -> content features (B, 2^stages * width, X/4, Y/4, Z/4)."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
+    def forward(self, x: torch.Tensor, indices: tuple[int, ...] = ()) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Content features, and the outputs of the layers `indices` on the way (for PatchNCE).
 
-    def features(self, x: torch.Tensor, indices: tuple[int, ...]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Content features, and the outputs of the layers `indices` on the way (for PatchNCE)."""
+        (B, 1, X, Y, Z) in [-1, 1] -> (B, 2^stages * width, X/4, Y/4, Z/4), for two stages of stride 2.
+        """
         collected = []
         for index, layer in enumerate(self.layers):
             x = layer(x)

@@ -45,13 +45,13 @@ class Generator(nn.Module):
         self, source: torch.Tensor, style: torch.Tensor, feature_layers: tuple[int, ...]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """`forward`, which also returns the content encoder's features of `source` at `feature_layers`."""
-        content, features = self.content_encoder.features(self.pad_to_stride(source), feature_layers)
+        content, features = self.content_encoder(self.pad_to_stride(source), feature_layers)
         x, y, z = source.shape[2:]
         return self.decoder(content, style)[..., :x, :y, :z], features
 
     def content_features(self, image: torch.Tensor, feature_layers: tuple[int, ...]) -> list[torch.Tensor]:
         """The content encoder's features of `image` at `feature_layers`."""
-        return self.content_encoder.features(self.pad_to_stride(image), feature_layers)[1]
+        return self.content_encoder(self.pad_to_stride(image), feature_layers)[1]
 
     def pad_to_stride(self, image: torch.Tensor) -> torch.Tensor:
         """Replicate the far borders until each axis is a multiple of the total down-sampling."""

@@ -68,10 +68,26 @@ def _config(state: dict[str, torch.Tensor], path: Path | str) -> GeneratorConfig
             residual_blocks=sum(bool(re.fullmatch(r"encoder\.\d+\.conv_block\.1\.weight", name)) for name in state),
             style_dim=state["style_encoder.model.4.weight"].shape[0],
             style_width=state["style_encoder.model.0.conv.weight"].shape[0],
-            released_blur=True,
+            released_blur=_has_released_blur(state),
         )
     except KeyError as error:
         raise InputError(f"{path}: has no entry {error}, expected the released IntraStyler generator") from None
+
+
+def blur_filter(kind: str, released: bool) -> torch.Tensor:
+    """The kernel (1, 1, n, n, n) of the released code's "down" or "up" blur; `released`: with its slip, see `blur`."""
+    taps, gain = {"down": ((1.0, 2.0, 1.0), 1), "up": ((1.0, 3.0, 3.0, 1.0), 2)}[kind]
+    taps = torch.tensor(taps)
+    last = taps**2 if released else taps
+    kernel = taps[:, None, None] * taps[None, :, None] * last[None, None, :]
+    # It scales by stride^2, where three dimensions call for stride^3.
+    return (kernel / kernel.sum() * gain ** (2 if released else 3))[None, None]
+
+
+def _has_released_blur(state: dict[str, torch.Tensor]) -> bool:
+    """Files of the released code have its slip; those that this project exports say which blur they have."""
+    stored = state.get("encoder.7.filt")
+    return stored is None or torch.allclose(stored[:1].float(), blur_filter("down", released=True))
 
 
 def _rename(name: str, path: Path | str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -72,6 +72,7 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
         return False
     path, content = _latest_readable(paths)
     before, now = json.loads(content["config"]), json.loads(json.dumps(config.to_dict()))
+    before = _defaults() | before  # of settings that are younger than the checkpoint
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")
@@ -84,6 +85,12 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
     for name in COUNTERS:
         setattr(state, name, content[name])
     return True
+
+
+def _defaults() -> dict:
+    known = {f.name: f.default for f in fields(PretrainingConfig) if f.default is not MISSING}
+    known |= {f.name: f.default_factory() for f in fields(PretrainingConfig) if f.default_factory is not MISSING}
+    return json.loads(json.dumps(known))
 
 
 def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:

@@ -1,9 +1,10 @@
 """Everything that decides how a generator is trained."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.synthesis.schedules import Schedule, check_schedules, weight_at
 
 # The paper's and its competitors: an exemplar's vector | a one-hot code of its sub-domain | one constant style
 METHODS = ("intrastyler", "unified", "nodiverse")
@@ -48,8 +49,10 @@ class PretrainingConfig:
     classes: int = 2  # of the source labels, background included; for the segmentation term
     instance_noise: float = 0.0  # on all that discriminator and light segmenter see; its deviation falls to 0
     style_discriminator: bool = False  # it judges an image together with its style, and sees contrast and noise level
+    schedules: dict[str, Schedule] = field(default_factory=dict)  # weights of terms over the progress, if not constant
+    held_out: int = 8  # cases of each domain for validation, at most a tenth of them; never trained on
     checkpoint_every: int = 250
-    panel_every: int = 250
+    panel_every: int = 250  # also of the validation
 
     def __post_init__(self):
         """Raises InputError if the values contradict each other."""
@@ -69,6 +72,15 @@ class PretrainingConfig:
             raise InputError(f"method {self.method!r} is not known, expected one of {', '.join(METHODS)}")
         if self.method != "intrastyler" and self.style_warmup:
             raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
+        check_schedules(self.schedules, tuple(self._constant_weights()))
+        if self.style_warmup and not self.uses("style"):
+            raise InputError(f"style warm-up of {self.style_warmup} steps without style contrast, expected 0 steps")
+        if self.method != "intrastyler":
+            given = [term for term in ("style", "consistency") if term in self.schedules]
+            if given:
+                raise InputError(f"method {self.method} has no style encoder, expected no schedule of {given[0]}")
+        if self.held_out < 0:
+            raise InputError(f"{self.held_out} held-out cases, expected 0 or more")
 
     def centres_styles(self, iteration: int) -> bool:
         """Whether the style vectors are centred anew before this iteration: now and then while they warm up."""
@@ -79,8 +91,20 @@ class PretrainingConfig:
         """From 0 at the end of the style warm-up to 1 at the end of the training."""
         return max(0.0, (iteration - self.style_warmup) / (self.iterations - self.style_warmup))
 
-    def weights(self) -> dict[str, float]:
+    def weights(self, iteration: int) -> dict[str, float]:
         """The factor of each of the generator's loss terms."""
+        scheduled = {term: weight_at(points, self.progress(iteration)) for term, points in self.schedules.items()}
+        return self._constant_weights() | scheduled
+
+    def uses(self, term: str) -> bool:
+        """Whether a loss term has a weight other than 0 at any time."""
+        if term in ("style", "consistency") and self.method != "intrastyler":
+            return False
+        if term in self.schedules:
+            return any(weight for _, weight in self.schedules[term])
+        return bool(self._constant_weights()[term])
+
+    def _constant_weights(self) -> dict[str, float]:
         return {
             "adversarial": 1.0, "nce": self.lambda_nce, "style": self.lambda_style,
             "consistency": self.lambda_consistency, "segmentation": self.lambda_segmentation, "edge": self.lambda_edge,

@@ -32,7 +32,7 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
             PatchProjector(generator_config, config.nce_layers),
             Discriminator(discriminator_config, generator_config.style_dim if config.style_discriminator else 0),
         )
-        if config.lambda_segmentation:
+        if config.uses("segmentation"):
             networks.content_head = ContentHead(networks.generator.content_encoder.out_channels, config.classes)
             networks.segmenter = LightSegmenter(config.classes)
         average = Generator(generator_config, metadata).requires_grad_(False)

@@ -13,12 +13,13 @@ from intrastyler_nnunet.networks.label_hint import LabelHint
 from intrastyler_nnunet.styles import bank
 from intrastyler_nnunet.synthesis.pretrain import pretrain
 from intrastyler_nnunet.synthesis.ranks import join_ranks
+from intrastyler_nnunet.synthesis.schedules import parse_schedule
 from intrastyler_nnunet.synthesis.setup import Run, prepare_run
 
 SETTINGS = (
     "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
     "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge", "instance_noise",
-    "style_discriminator", "learning_rate",
+    "style_discriminator", "learning_rate", "lambda_style", "held_out",
 )  # fmt: skip
 
 
@@ -26,7 +27,10 @@ def train(arguments: argparse.Namespace) -> None:
     """Train, then build the style bank beside the generator; one of several ranks if torchrun started it."""
     run = run_of(arguments)
     ranks, device = join_ranks(torch.device(arguments.device))
-    path = pretrain(run.source, run.target, run.config, run.metadata, run.folder, device, ranks)
+    path = pretrain(
+        run.source, run.target, run.config, run.metadata, run.folder, device, ranks, arguments.processes,
+        arguments.compile,
+    )  # fmt: skip
     if ranks.first:
         generator = Generator.load(path, device)
         patch_size = run.config.style_patch_size
@@ -42,6 +46,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
         settings["style_warmup"] = arguments.style_warmup
     elif arguments.method != "intrastyler":
         settings["style_warmup"] = 0
+    settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
         label_hint=None if arguments.label_hint is None else LabelHint(shift=arguments.label_hint), **settings,

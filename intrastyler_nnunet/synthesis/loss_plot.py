@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 
 from intrastyler_nnunet.files import written_atomically
 
-NOT_TERMS = ("iteration", "skipped")
+NOT_TERMS = ("iteration", "skipped", "counts")
 
 matplotlib.use("agg")
 

@@ -8,13 +8,13 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.patches import TrainingPatches
+from intrastyler_nnunet.synthesis.prefetch import Part
 from intrastyler_nnunet.synthesis.ranks import Ranks, average_gradients
 from intrastyler_nnunet.synthesis.step import StepPlan, discriminator_step, generator_step, style_step
 
 ALLOWED_SKIPS = 20  # steps in a row that may be skipped because of a non-finite gradient
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-Part = tuple[int, TrainingPatches, StepPlan]  # the seed of the device's own random numbers, the batch, its plan
 Terms = dict[str, torch.Tensor]
 
 
@@ -24,7 +24,7 @@ def warm_up_step(state: TrainingState, parts: list[Part], config: PretrainingCon
     def loss_of(index: int, batch: TrainingPatches, plan: StepPlan) -> tuple[torch.Tensor, Terms]:
         loss = style_step(state.networks.generator, batch, plan, config)
         # Weighted as in the full loss: Adam's memory of the gradients' size must fit what follows.
-        return config.lambda_style * loss, {"style": loss.detach()}
+        return plan.weights["style"] * loss, {"style": loss.detach()}
 
     terms, finite = _update(state, state.generator_optimizer, parts, loss_of, config, ranks)
     _count(state, finite)

@@ -2,9 +2,42 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+
+SOURCES, EXEMPLARS = 3, 6
+
+
+@torch.no_grad()
+def draw_panel(
+    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
+    path: Path, device: torch.device,
+) -> None:  # fmt: skip
+    """Translate central patches of evenly spaced sources to evenly spaced exemplars, and draw them."""
+    sources, inputs = [], []
+    for name in _evenly(source.names, SOURCES):
+        image, labels = source.central_patch(name, config.patch_size)
+        sources.append(image)
+        hint = config.label_hint
+        inputs.append(image if hint is None else apply_label_hint(image, labels, hint))
+    names = _evenly(target.names, EXEMPLARS)
+    exemplars = [target.central_patch(name, config.patch_size)[0] for name in names]
+    if target.codes:
+        styles = [torch.tensor([target.codes[name]], device=device) for name in names]
+    else:
+        styles = [generator.encode_style(exemplar.to(device)) for exemplar in exemplars]
+    translations = [[generator(image.to(device), style).cpu() for style in styles] for image in inputs]
+    save_panel(sources, exemplars, translations, path)
+
+
+def _evenly(names: list[str], count: int) -> list[str]:
+    return [names[int(i)] for i in np.linspace(0, len(names) - 1, min(count, len(names)))]
 
 
 def save_panel(

@@ -1,5 +1,6 @@
 """Random patches of source and target, read straight from nnU-Net's blosc2 chunks."""
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,14 @@ class TrainingPatches:
     style_query: torch.Tensor  # two random places of the target patch's own volume
     style_positive: torch.Tensor
     style_code: torch.Tensor  # (1, K) of the target case, where styles are codes; else (1, 0)
+
+    def to(self, device: torch.device) -> "TrainingPatches":
+        """The same on `device`."""
+        return TrainingPatches(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+
+    def pin_memory(self) -> "TrainingPatches":
+        """The same in page-locked memory, from where a copy to the device need not be waited for."""
+        return TrainingPatches(**{name: value.pin_memory() for name, value in vars(self).items()})
 
 
 class PreprocessedCases:
@@ -55,6 +64,17 @@ class PreprocessedCases:
         order = (0, 1, *(2 + axis for axis in self.axes))
         return image.permute(order), labels.permute(order)
 
+    def central_patch(self, name: str, size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The patch of `size` in the middle of the case, and its labels."""
+        start = [(extent - length) // 2 for extent, length in zip(self.shapes[name], size, strict=True)]
+        return self.patch(name, np.array(start), size)
+
+    def only(self, names: list[str]) -> "PreprocessedCases":
+        """The same with some of the cases."""
+        chosen = copy(self)
+        chosen.names = names
+        return chosen
+
     def random_start(self, rng: np.random.Generator, name: str, size: tuple[int, ...]) -> np.ndarray:
         """A uniformly random corner of a patch of `size` inside the case."""
         return np.array([rng.integers(0, extent - n + 1) for extent, n in zip(self.shapes[name], size, strict=True)])
@@ -88,12 +108,7 @@ def exemplar_patches(
     return torch.cat([target.patch(name, target.random_start(rng, name, size), size)[0] for name in names])
 
 
-def batch_of(samples: list[TrainingPatches], device: torch.device) -> TrainingPatches:
-    """Stack samples to a batch on `device`."""
+def batch_of(samples: list[TrainingPatches]) -> TrainingPatches:
+    """Stack samples to a batch."""
     names = TrainingPatches.__dataclass_fields__
-    return TrainingPatches(
-        **{
-            name: torch.cat([getattr(sample, name) for sample in samples]).to(device, non_blocking=True)
-            for name in names
-        }
-    )
+    return TrainingPatches(**{name: torch.cat([getattr(sample, name) for sample in samples]) for name in names})

@@ -1,6 +1,5 @@
 """The training loop of the synthesizer."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,135 +8,110 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from intrastyler_nnunet.files import write_json, written_atomically
-from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import centre_styles, initial_state
-from intrastyler_nnunet.synthesis.loss_plot import plot_losses
-from intrastyler_nnunet.synthesis.optimisation import Part, training_step, warm_up_step
-from intrastyler_nnunet.synthesis.panel import save_panel
-from intrastyler_nnunet.synthesis.patches import PreprocessedCases, batch_of, exemplar_patches, sample_patches
+from intrastyler_nnunet.synthesis.optimisation import training_step, warm_up_step
+from intrastyler_nnunet.synthesis.panel import draw_panel
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases, exemplar_patches
+from intrastyler_nnunet.synthesis.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.synthesis.ranks import ALONE, Ranks
-from intrastyler_nnunet.synthesis.step import sample_plan
+from intrastyler_nnunet.synthesis.record import Record
+from intrastyler_nnunet.synthesis.validation import hold_out, validate
 
-PANEL_SOURCES, PANEL_EXEMPLARS = 3, 6
+Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
 
 
 def pretrain(
     source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig, metadata: GeneratorMetadata,
-    folder: Path, device: torch.device, ranks: Ranks = ALONE,
+    folder: Path, device: torch.device, ranks: Ranks = ALONE, processes: int = 0, compiled: bool = False,
 ) -> Path:  # fmt: skip
     """Train a synthesizer, or go on with the run that `folder` holds; returns the path of the generator.
 
     The first rank writes `config.json`, `stats.jsonl`, `losses.png`, `checkpoint.pt` (and the one before),
-    `panel_*.png` and `generator.safetensors` to `folder`.
+    `panel_*.png`, `generator_best.safetensors` (see `validation`) and `generator.safetensors` to `folder`.
+
+    Args:
+        processes: that read patches ahead.
+        compiled: run the networks through `torch.compile`.
 
     Raises:
         InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
     """
     state = initial_state(config, metadata, device)
     load_checkpoint(state, config, folder)
-    started, resumed_at = time.time(), state.iteration
+    if compiled:
+        state.networks.compile()
+    (source, held_source), (target, held_target) = (hold_out(cases, config) for cases in (source, target))
+    held_out = (held_source, held_target) if held_source.names and held_target.names else None
+    record = None
     if ranks.first:
         write_json(config.to_dict(), folder / "config.json")
-        _forget_after(folder / "stats.jsonl", state.iteration)
+        record = Record(folder, state.iteration)
+    started, resumed_at, waited = time.perf_counter(), state.iteration, 0.0
     with tqdm(
         total=config.iterations, initial=state.iteration, unit="step", desc="pretraining", disable=not ranks.first
     ) as progress:
-        for terms in training_steps(state, source, target, config, metadata, device, ranks):
+        for terms, seconds in training_steps(state, source, target, config, metadata, device, ranks, processes):
+            waited += seconds
             progress.update()
             if ranks.first:
-                _record(state, terms, config, folder, progress)
+                _look_back(state, terms, config, folder, record, progress)
                 if state.iteration % config.panel_every == 0:
-                    panel = folder / f"panel_{state.iteration:07d}.png"
-                    draw_panel(state.average, source, target, config, panel, device)
-                    plot_losses(folder / "stats.jsonl", folder / "losses.png")
+                    _look_at(state, (source, target), held_out, config, folder, record, device)
     path = folder / "generator.safetensors"
     if ranks.first:
-        print(f"{state.iteration - resumed_at} steps in {time.time() - started:.0f} s; generator in {folder}")
+        elapsed = time.perf_counter() - started
+        print(
+            f"{state.iteration - resumed_at} steps in {elapsed:.0f} s, {waited / elapsed:.1%} of them waiting for "
+            f"patches; generator in {folder}"
+        )
         state.average.save(path)
     return path
 
 
-def _record(
-    state: TrainingState, terms: dict[str, torch.Tensor], config: PretrainingConfig, folder: Path, progress: tqdm
-) -> None:
+def _look_back(
+    state: TrainingState, terms: dict[str, torch.Tensor], config: PretrainingConfig, folder: Path, record: Record,
+    progress: tqdm,
+) -> None:  # fmt: skip
     last = state.iteration == config.iterations
     if state.iteration % 10 == 0 or last:
-        values = {name: round(float(term), 4) for name, term in terms.items()}
-        progress.set_postfix(values)
-        with (folder / "stats.jsonl").open("a") as stats:
-            stats.write(json.dumps({"iteration": state.iteration, **values, "skipped": state.skipped}) + "\n")
+        progress.set_postfix(record.terms(state, terms))
     if state.iteration % config.checkpoint_every == 0 or last:
         save_checkpoint(state, config, folder)
 
 
-def _forget_after(path: Path, iteration: int) -> None:
-    """Drop the lines of steps that were done after the last checkpoint and will be done again."""
-    if path.is_file():
-        lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
-        kept = [line for line in lines if json.loads(line)["iteration"] <= iteration]
-        with written_atomically(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in kept))
+def _look_at(
+    state: TrainingState, training: Domains, held_out: Domains | None, config: PretrainingConfig, folder: Path,
+    record: Record, device: torch.device,
+) -> None:  # fmt: skip
+    """Panel, validation and plot of the averaged generator."""
+    draw_panel(state.average, *(held_out or training), config, folder / f"panel_{state.iteration:07d}.png", device)
+    if held_out and state.iteration > config.style_warmup:
+        means = validate(state.average, *held_out, config, device)
+        if record.validation(state.iteration, means, counts=config.progress(state.iteration) >= 0.5):
+            state.average.save(folder / "generator_best.safetensors")
+    record.plot()
 
 
 def training_steps(
     state: TrainingState, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
-    metadata: GeneratorMetadata, device: torch.device, ranks: Ranks = ALONE,
-) -> Iterator[dict[str, torch.Tensor]]:  # fmt: skip
-    """Train until `config.iterations`; after each step yield its loss terms."""
-
-    def part(number: int) -> Part:
-        # Seeded per iteration, so that a resumed run draws what the uninterrupted one would have drawn.
-        rng = np.random.default_rng([config.seed, number, state.iteration])
-        seed = int(rng.integers(2**62))
-        sizes = config.patch_size, config.style_patch_size
-        samples = [sample_patches(rng, source, target, *sizes) for _ in range(config.batch_size)]
-        return seed, batch_of(samples, device), sample_plan(
-            rng, config, metadata.axes, metadata.spacing, state.iteration
-        )
-
-    own = range(ranks.rank * config.accumulate, (ranks.rank + 1) * config.accumulate)
+    metadata: GeneratorMetadata, device: torch.device, ranks: Ranks = ALONE, processes: int = 0,
+) -> Iterator[tuple[dict[str, torch.Tensor], float]]:  # fmt: skip
+    """Train until `config.iterations`; after each step yield its loss terms and the seconds it waited for patches."""
+    parts = TrainingParts(source, target, config, metadata, ranks)
+    ready = parts_on_device(parts, range(state.iteration, config.iterations), device, processes)
     while state.iteration < config.iterations:
         if config.centres_styles(state.iteration):
             rng = np.random.default_rng([config.seed, state.iteration])  # the same on all ranks
             images = exemplar_patches(rng, target, config.style_patch_size).to(device)
             centre_styles(state.networks.generator, images)
+        asked = time.perf_counter()
+        batches = next(ready)
+        waited = time.perf_counter() - asked
         step = warm_up_step if state.iteration < config.style_warmup else training_step
-        terms = step(state, [part(number) for number in own], config, ranks)
+        terms = step(state, batches, config, ranks)
         state.iteration += 1
-        yield terms
-
-
-@torch.no_grad()
-def draw_panel(
-    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
-    path: Path, device: torch.device,
-) -> None:  # fmt: skip
-    """The fixed panel: central patches of evenly spaced sources and exemplars."""
-    sources, inputs = [], []
-    for name in _evenly(source.names, PANEL_SOURCES):
-        image, labels = _central_patch(source, name, config.patch_size)
-        sources.append(image)
-        hint = config.label_hint
-        inputs.append(image if hint is None else apply_label_hint(image, labels, hint))
-    names = _evenly(target.names, PANEL_EXEMPLARS)
-    exemplars = [_central_patch(target, name, config.patch_size)[0] for name in names]
-    if target.codes:
-        styles = [torch.tensor([target.codes[name]], device=device) for name in names]
-    else:
-        styles = [generator.encode_style(exemplar.to(device)) for exemplar in exemplars]
-    translations = [[generator(image.to(device), style).cpu() for style in styles] for image in inputs]
-    save_panel(sources, exemplars, translations, path)
-
-
-def _central_patch(cases: PreprocessedCases, name: str, size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    start = [(extent - length) // 2 for extent, length in zip(cases.shapes[name], size, strict=True)]
-    return cases.patch(name, np.array(start), size)
-
-
-def _evenly(names: list[str], count: int) -> list[str]:
-    return [names[int(i)] for i in np.linspace(0, len(names) - 1, min(count, len(names)))]
+        yield terms, waited

@@ -35,14 +35,23 @@ class Networks:
         """By the name under which a checkpoint holds them."""
         return {name: module for name, module in vars(self).items() if module is not None}
 
+    def compile(self) -> None:
+        """Let `torch.compile` run the networks; their parameters and names stay as they are."""
+        generator = self.generator
+        own = (generator.content_encoder, generator.decoder, generator.style_encoder)
+        for module in (*own, self.discriminator, self.content_head, self.segmenter):
+            if module is not None:
+                module.compile()
+
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The random choices of one step that are made on the CPU, so that a test can fix them."""
+    """What differs from step to step and is decided on the CPU, so that a test can fix it."""
 
     perturbation: Perturbation  # for batch_size * negatives images
     output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
     instance_noise: float  # deviation of the noise of this step
+    weights: dict[str, float]  # of the generator's loss terms in this step
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,12 @@ def generator_step(
     generator, discriminator = networks.generator, networks.discriminator
     terms: dict[str, torch.Tensor] = {}
     if config.method == "intrastyler":
-        style, terms["style"] = _style_of_exemplars(generator, batch, plan.perturbation, config)
-        # E_S learns from the style contrast alone: left to the generator's losses, all its vectors become alike.
-        style = style.detach()
+        if config.uses("style"):
+            style, terms["style"] = _style_of_exemplars(generator, batch, plan.perturbation, config)
+            # E_S learns from the style contrast alone: left to the generator's losses, all its vectors become alike.
+            style = style.detach()
+        else:
+            style = generator.encode_style(batch.style_query)
     else:
         style = batch.style_code
     source = batch.source
@@ -82,16 +94,16 @@ def generator_step(
     terms["nce"] = _patch_nce(networks, images, features, config)
     shown = with_noise(translated, plan.instance_noise)
     terms["adversarial"] = generator_loss(discriminator(shown, style))
-    if config.method == "intrastyler":
+    if config.uses("consistency"):
         output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
-        terms["consistency"] = style_consistency(_judge_style(generator, output_patch), style)
-    if config.lambda_segmentation:
+        judged = _judge_style(generator, output_patch) if config.uses("style") else generator.encode_style(output_patch)
+        terms["consistency"] = style_consistency(judged, style)
+    if config.uses("segmentation"):
         terms["segmentation"] = _segmentation(networks, batch, shown, features[-1][:count])
-    if config.lambda_edge:
+    if config.uses("edge"):
         terms["edge"] = edge_consistency(batch.source, translated)
-    weights = config.weights()
-    loss = sum(weights[name] * term for name, term in terms.items())
-    return loss, {name: term.detach() for name, term in terms.items()}, Translation(translated.detach(), style)
+    loss = sum(plan.weights[name] * term for name, term in terms.items())
+    return loss, {name: term.detach() for name, term in terms.items()}, Translation(translated.detach(), style.detach())
 
 
 def discriminator_step(
@@ -171,4 +183,5 @@ def sample_plan(
     room = [config.patch_size[axis] - config.style_patch_size[axis] for axis in axes]
     start = tuple(int(rng.integers(0, r + 1)) for r in room)
     # Gone at the end, so that the exemplar's own noise can be learned too.
-    return StepPlan(perturbation, start, config.instance_noise * (1 - config.progress(iteration)))
+    noise = config.instance_noise * (1 - config.progress(iteration))
+    return StepPlan(perturbation, start, noise, config.weights(iteration))

@@ -151,7 +151,7 @@ def test_the_anatomy_terms_train_their_segmenters_too(cases):
     config = replace(CONFIG, style_warmup=0, lambda_segmentation=0.5, lambda_edge=1.0, classes=4, instance_noise=0.1)
     state = initial_state(config, METADATA, torch.device("cpu"))
     before = {name: weight.clone() for name, weight in state.networks.segmenter.state_dict().items()}
-    terms = next(training_steps(state, *cases, config, METADATA, torch.device("cpu")))
+    terms, _ = next(training_steps(state, *cases, config, METADATA, torch.device("cpu")))
     assert {"segmentation", "edge"} <= set(terms)
     after = state.networks.segmenter.state_dict()
     assert all(not torch.equal(before[name], after[name]) for name in before if name.endswith("weight"))

@@ -1,0 +1,49 @@
+"""What a training writes about itself: `stats.jsonl`, with one line per record, and the plot of it."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.synthesis.checkpoint import TrainingState
+from intrastyler_nnunet.synthesis.loss_plot import plot_losses
+
+VALIDATION = "validation_"  # begins the names of what was measured on held-out cases
+
+
+class Record:
+    """`stats.jsonl` in the run's folder; steps after `iteration`, which will be done again, are forgotten."""
+
+    def __init__(self, folder: Path, iteration: int):
+        self.path = folder / "stats.jsonl"
+        if self.path.is_file():
+            kept = [row for row in self._rows() if row["iteration"] <= iteration]
+            with written_atomically(self.path) as temporary:
+                temporary.write_text("".join(f"{json.dumps(row)}\n" for row in kept))
+
+    def terms(self, state: TrainingState, terms: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Add the loss terms of the step that was just done; returns them rounded."""
+        values = {name: round(float(term), 4) for name, term in terms.items()}
+        self._add({"iteration": state.iteration, **values, "skipped": state.skipped})
+        return values
+
+    def validation(self, iteration: int, means: dict[str, float], counts: bool) -> bool:
+        """Add what `validate` measured; whether it is the best of those that count for `generator_best`."""
+        known = [row[f"{VALIDATION}score"] for row in self._rows() if row.get("counts")]
+        values = {f"{VALIDATION}{name}": round(value, 4) for name, value in means.items()}
+        self._add({"iteration": iteration, **values, "counts": counts})
+        return counts and values[f"{VALIDATION}score"] > max(known, default=float("-inf"))
+
+    def plot(self) -> None:
+        """Draw `losses.png` beside the statistics."""
+        plot_losses(self.path, self.path.with_name("losses.png"))
+
+    def _add(self, row: dict) -> None:
+        with self.path.open("a") as stats:
+            stats.write(json.dumps(row) + "\n")
+
+    def _rows(self) -> list[dict]:
+        # A line that a kill cut short has no end.
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]

@@ -1,0 +1,110 @@
+"""Held-out cases, and what is measured on them while training.
+
+The best generator is the one with the highest score among the validations of the second half, before which the
+moving average is still far from settled:
+
+    score = style consistency + edge correlation - intensity distance
+
+so that it must look like its exemplar, to its own encoder and in its histogram, and keep the source's outlines.
+Methods without a style encoder have no first summand.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
+
+from intrastyler_nnunet.losses.anatomy import sobel_strength
+from intrastyler_nnunet.losses.style import style_consistency
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+
+STYLE_PATCHES = 4  # of each held-out exemplar
+
+
+def hold_out(cases: PreprocessedCases, config: PretrainingConfig) -> tuple[PreprocessedCases, PreprocessedCases]:
+    """Training and held-out cases: `config.held_out` random ones, but never more than a tenth."""
+    count = min(config.held_out, len(cases.names) // 10)
+    held_out = set(np.random.default_rng(config.seed).permutation(cases.names)[:count].tolist())
+    return (
+        cases.only([name for name in cases.names if name not in held_out]),
+        cases.only([name for name in cases.names if name in held_out]),
+    )
+
+
+@torch.no_grad()
+def validate(
+    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
+    device: torch.device,
+) -> dict[str, float]:  # fmt: skip
+    """Every held-out source in the style of a held-out exemplar; means over these pairs.
+
+    Returns:
+        edge_correlation: of source and translation.
+        intensity_distance: of translation and exemplar.
+        style_consistency: cosine of the translation's and the exemplar's style vector.
+        style_roc_auc: of telling two patches of one exemplar from two of different exemplars by their cosine.
+        score: see above.
+    """
+    pairs = list(zip(source.names, target.names, strict=False))
+    results = [_measure(generator, source, target, *pair, config, device) for pair in pairs]
+    means = {name: float(np.mean([result[name] for result in results])) for name in results[0]}
+    means["score"] = means.get("style_consistency", 0) + means["edge_correlation"] - means["intensity_distance"]
+    if generator.style_encoder is not None and len(target.names) > 1:
+        means["style_roc_auc"] = style_roc_auc(generator, target, config, device)
+    return means
+
+
+def style_roc_auc(
+    generator: Generator, target: PreprocessedCases, config: PretrainingConfig, device: torch.device
+) -> float:
+    """Same against another exemplar, by the cosine of two patches' style vectors; always the same random patches."""
+    rng, size = np.random.default_rng(config.seed), config.style_patch_size
+    patches = [
+        target.patch(name, target.random_start(rng, name, size), size)[0]
+        for name in target.names for _ in range(STYLE_PATCHES)
+    ]  # fmt: skip
+    vectors = torch.cat([generator.encode_style(patch.to(device)) for patch in patches]).cpu()
+    exemplar = np.repeat(np.arange(len(target.names)), STYLE_PATCHES)
+    first, second = np.triu_indices(len(vectors), k=1)
+    return float(roc_auc_score(exemplar[first] == exemplar[second], (vectors @ vectors.T).numpy()[first, second]))
+
+
+def _measure(
+    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, source_name: str, target_name: str,
+    config: PretrainingConfig, device: torch.device,
+) -> dict[str, float]:  # fmt: skip
+    image, labels = (x.to(device) for x in source.central_patch(source_name, config.patch_size))
+    exemplar = target.central_patch(target_name, config.patch_size)[0].to(device)
+    given = image if config.label_hint is None else apply_label_hint(image, labels, config.label_hint)
+    if target.codes:
+        translated = generator(given, torch.tensor([target.codes[target_name]], device=device))
+        style = {}
+    else:
+        patch = target.central_patch(target_name, config.style_patch_size)[0].to(device)
+        vector = generator.encode_style(patch)
+        translated = generator(given, vector)
+        output = _central(translated, patch.shape[2:])
+        style = {"style_consistency": -float(style_consistency(generator.encode_style(output), vector))}
+    return style | {
+        "edge_correlation": float(edge_correlation(image, translated)),
+        "intensity_distance": float(intensity_distance(translated, exemplar)),
+    }
+
+
+def edge_correlation(image: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:
+    """Pearson's r () of the Sobel strengths of two images (B, 1, X, Y, Z)."""
+    first, second = (strength - strength.mean() for strength in map(sobel_strength, (image, translated)))
+    return F.cosine_similarity(first.flatten(), second.flatten(), dim=0)
+
+
+def intensity_distance(translated: torch.Tensor, exemplar: torch.Tensor) -> torch.Tensor:
+    """Wasserstein-1 distance () of the intensities of two images of equal size in [-1, 1], of a range of 1."""
+    return (translated.flatten().sort().values - exemplar.flatten().sort().values).abs().mean() / 2
+
+
+def _central(images: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    box = [slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(images.shape[2:], size, strict=True)]
+    return images[(..., *box)]

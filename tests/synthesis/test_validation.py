@@ -1,0 +1,107 @@
+"""Held-out cases and what is measured on them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fake_cuda import fake_cuda
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from scipy.stats import pearsonr, wasserstein_distance
+
+from intrastyler_nnunet.losses.anatomy import sobel_strength
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.initial import initial_state
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+from intrastyler_nnunet.synthesis.prefetch import TrainingParts, parts_on_device
+from intrastyler_nnunet.synthesis.pretrain import pretrain
+from intrastyler_nnunet.synthesis.ranks import ALONE
+from intrastyler_nnunet.synthesis.record import Record
+from intrastyler_nnunet.synthesis.validation import edge_correlation, hold_out, intensity_distance, validate
+
+METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
+CONFIG = PretrainingConfig(
+    preset="mini", patch_size=(8, 16, 18), style_patch_size=(8, 12, 12), iterations=6, nce_places=32, negatives=3,
+    style_warmup=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    """Twenty cases of noise per domain."""
+    rng = np.random.default_rng(0)
+    domains = []
+    for domain in ("source", "target"):
+        folder = tmp_path_factory.mktemp("preprocessed") / domain
+        folder.mkdir()
+        for case in range(20):
+            data = rng.normal(size=(1, 8, 16, 18)).astype(np.float32) * rng.uniform(0.5, 2)
+            labels = rng.integers(0, 4, size=(1, 8, 16, 18)).astype(np.int16)
+            nnUNetDatasetBlosc2.save_case(data, labels, {}, str(folder / f"{domain}_{case:02d}"))
+        domains.append(PreprocessedCases(folder, METADATA.axes))
+    return domains
+
+
+def test_held_out_cases_are_a_tenth_and_never_trained_on(cases):
+    training, held_out = hold_out(cases[0], CONFIG)
+    assert len(held_out.names) == 2 and sorted(training.names + held_out.names) == cases[0].names
+    assert hold_out(cases[0], replace(CONFIG, held_out=1))[1].names[0] in held_out.names
+    assert hold_out(cases[0].only(cases[0].names[:9]), CONFIG)[1].names == []
+
+
+def test_measures_are_their_definitions(cases):
+    source, target = (hold_out(domain, replace(CONFIG, held_out=1))[1] for domain in cases)
+    config = CONFIG
+    generator = initial_state(config, METADATA, torch.device("cpu")).average
+    means = validate(generator, source, target, config, torch.device("cpu"))
+    image, exemplar = (domain.central_patch(domain.names[0], config.patch_size)[0] for domain in (source, target))
+    style = generator.encode_style(exemplar[:, :, 3:15, 2:14])
+    translated = generator(image, style)
+    output_style = generator.encode_style(translated[:, :, 3:15, 2:14])
+    assert means["style_consistency"] == pytest.approx(float((output_style @ style.T).detach()), abs=1e-5)
+    edges = (sobel_strength(x).flatten().detach().numpy() for x in (image, translated))
+    assert means["edge_correlation"] == pytest.approx(pearsonr(*edges).statistic, abs=1e-5)
+    distance = wasserstein_distance(translated.flatten().detach().numpy(), exemplar.flatten().numpy()) / 2
+    assert means["intensity_distance"] == pytest.approx(distance, abs=1e-5)
+    assert means["score"] == pytest.approx(means["style_consistency"] + means["edge_correlation"] - distance, abs=1e-5)
+
+
+def test_a_run_validates_and_keeps_its_best(cases, tmp_path):
+    config = replace(CONFIG, iterations=4, panel_every=1)
+    pretrain(*cases, config, METADATA, tmp_path, torch.device("cpu"))
+    rows = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
+    validations = [row for row in rows if "validation_score" in row]
+    assert [(row["iteration"], row["counts"]) for row in validations] == [(2, False), (3, True), (4, True)]
+    assert all(0 <= row["validation_style_roc_auc"] <= 1 for row in validations)
+    assert (tmp_path / "generator_best.safetensors").is_file()
+
+
+def test_the_best_is_the_best_also_after_a_resume(tmp_path):
+    record = Record(tmp_path, 0)
+    assert not record.validation(10, {"score": 0.9}, counts=False)
+    best = [record.validation(i, {"score": score}, True) for i, score in ((20, 0.5), (30, 0.4), (40, 0.6))]
+    assert best == [True, False, True]
+    resumed = Record(tmp_path, 30)
+    assert resumed.validation(40, {"score": 0.55}, True)
+
+
+def test_workers_draw_what_the_process_itself_draws(cases):
+    config = replace(CONFIG, accumulate=2, batch_size=2)
+    parts = TrainingParts(*cases, config, METADATA, ALONE)
+    alone, ahead = (list(parts_on_device(parts, range(3, 7), torch.device("cpu"), n)) for n in (0, 2))
+    assert len(alone) == len(ahead) == 4
+    for (seed, batch, plan), (other_seed, other_batch, other_plan) in zip(sum(alone, []), sum(ahead, []), strict=True):
+        assert seed == other_seed and plan.output_start == other_plan.output_start
+        assert all(torch.equal(value, getattr(other_batch, name)) for name, value in vars(batch).items())
+        assert np.array_equal(plan.perturbation.noise, other_plan.perturbation.noise)
+
+
+def test_the_measures_run_on_a_cuda_device():
+    with fake_cuda():
+        generator = initial_state(CONFIG, METADATA, torch.device("cuda")).average
+        image = torch.rand(1, 1, 18, 16, 8)
+        translated = generator(image, generator.encode_style(image[:, :, 3:15, 2:14]))
+        assert edge_correlation(image, translated).device.type == "cuda"
+        assert intensity_distance(image, translated).device.type == "cuda"
