@@ -48,7 +48,8 @@ def pretrain(run: Run, synthesizer: Synthesizer, subdomain: str | None) -> None:
     """Pretrain, or go on where an interrupted pretraining stopped."""
     folder, length = run.synthesizer(synthesizer, subdomain), run.scale.pretraining
     warmup = length.style_warmup if synthesizer.method == "intrastyler" else 0
-    options = [f"--iterations {length.steps + warmup} --style-warmup {warmup} {length.options}"]
+    readers = 0 if run.device == "cpu" else 2  # on a CPU they would take the time of what they save
+    options = [f"--iterations {length.steps + warmup} --style-warmup {warmup} -np {readers} {length.options}"]
     if subdomain:
         options.append(f"--subdomain {shlex.quote(subdomain)}")
     if run.own_data and run.own_data.subdomain_pattern and synthesizer.needs_subdomains:
