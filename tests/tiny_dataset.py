@@ -98,8 +98,13 @@ def write_image(path: Path, array: np.ndarray) -> None:
     sitk.WriteImage(image, str(path))
 
 
-def tiny_generator(**metadata) -> Generator:
-    """A generator with random weights, always the same ones, and metadata that fit the tiny dataset."""
+def tiny_generator(seed: int = 0, **metadata) -> Generator:
+    """A generator with random weights, the same for a seed, and metadata that fit the tiny dataset.
+
+    Where the metadata have codes, they are its styles.
+    """
+    code = next(iter(metadata.get("codes", {}).values()), None)
+    styles = {"style_dim": 8, "style_width": 4} if code is None else {"style_dim": len(code), "style_width": 0}
     fitting = {
         "spacing": tuple(SPACING[::-1]),
         "transpose_forward": (0, 1, 2),
@@ -107,9 +112,9 @@ def tiny_generator(**metadata) -> Generator:
         "patch_size": (8, 16, 24),
     }
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         return Generator(
-            GeneratorConfig(width=4, residual_blocks=1, style_dim=8, style_width=4),
+            GeneratorConfig(width=4, residual_blocks=1, **styles),
             GeneratorMetadata(**{**fitting, **metadata}),
         )
 
@@ -118,12 +123,14 @@ def add_tiny_configuration(plans_file: Path) -> None:
     """A configuration that inherits from 3d_fullres and trains in a moment."""
     plans = json.loads(plans_file.read_text())
     architecture = plans["configurations"]["3d_fullres"]["architecture"]
-    arguments = architecture["arch_kwargs"] | {
+    given = architecture["arch_kwargs"]
+    blocks = "n_blocks_per_stage" if "n_blocks_per_stage" in given else "n_conv_per_stage"  # residual or plain
+    arguments = given | {
         "n_stages": 3,
         "features_per_stage": [4, 8, 16],
         "kernel_sizes": [[3, 3, 3]] * 3,
         "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
-        "n_conv_per_stage": [1, 1, 1],
+        blocks: [1, 1, 1],
         "n_conv_per_stage_decoder": [1, 1],
     }
     plans["configurations"][CONFIGURATION] = {

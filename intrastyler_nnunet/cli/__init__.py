@@ -10,7 +10,7 @@ from importlib import import_module
 from intrastyler_nnunet.errors import InputError
 
 COMMANDS = (
-    "demo", "simulate", "add-target", "pretrain", "translate", "synthesize", "embed", "coverage", "evaluate",
+    "demo", "simulate", "add-target", "pretrain", "translate", "synthesize", "embed", "coverage", "report", "evaluate",
     "crossmoda", "import-upstream", "export", "trainer-path",
 )  # fmt: skip
 

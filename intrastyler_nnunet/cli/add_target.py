@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of case_0000.nii.gz files; none given: imagesTarget of the raw dataset",
     )  # fmt: skip
     parser.add_argument(
+        "--channel", help="name of the image channel that the target images stand for; needed when there are several"
+    )
+    parser.add_argument(
         "-np", dest="processes", type=int, default=None,
         help="worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc",
     )  # fmt: skip
@@ -35,5 +38,6 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.processes or default_num_processes,
         arguments.configurations,
         arguments.images,
+        arguments.channel,
     ):
         print(folder)

@@ -11,6 +11,7 @@ HELP = "how far new target images lie from the exemplars, and which lie outside:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_style_space_arguments(parser)
+    parser.add_argument("-i", dest="images", type=Path, required=True, help="folder of case_0000.nii.gz images")
     parser.add_argument("-o", dest="output", type=Path, default=None, help="also write the result to this JSON file")
 
 

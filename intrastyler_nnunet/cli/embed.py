@@ -9,6 +9,7 @@ HELP = "style vectors of images, as .npz and for TensorBoard's embedding project
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_style_space_arguments(parser)
+    parser.add_argument("-i", dest="images", type=Path, required=True, help="folder of case_0000.nii.gz images")
     parser.add_argument(
         "-o", dest="output", type=Path, required=True,
         help="folder for styles.npz, vectors.tsv and metadata.tsv (load the latter two at projector.tensorflow.org)",
@@ -16,11 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_style_space_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that name a generator, its plans and the images to look at."""
+    """The options that name a generator and its plans."""
     parser.add_argument("-d", dest="dataset", required=True, help="dataset id or name")
     parser.add_argument("-c", dest="configuration", required=True, help="configuration the generator was trained on")
     parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier")
-    parser.add_argument("-i", dest="images", type=Path, required=True, help="folder of case_0000.nii.gz images")
     parser.add_argument(
         "-g", dest="generator", type=Path, default=None,
         help="generator file; none given: the one `intrastyler pretrain` wrote for this dataset and configuration",

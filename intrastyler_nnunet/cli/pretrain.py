@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__..."
     )
     data.add_argument("--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case")
+    data.add_argument("--channel", help="name of the image channel to translate; needed when there are several")
     _add_method(parser.add_argument_group("method"))
     _add_training(parser.add_argument_group("training"))
     _add_objective(parser.add_argument_group("objective"))
@@ -55,6 +56,11 @@ def _add_method(group) -> None:
 def _add_training(group) -> None:
     group.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to train")
     group.add_argument("-num_gpus", type=int, default=1, help="processes on this machine, each on its own patches")
+    group.add_argument(
+        "-pretrained_weights", metavar="GENERATOR",
+        help="begin with this generator, trained on similar images, instead of random weights; with --style-warmup 0 "
+        "if its style vectors tell the exemplars apart already",
+    )  # fmt: skip
     group.add_argument("--iterations", type=int, default=100_000, help="training steps; more for more varied data")
     group.add_argument(
         "--style-warmup", type=int, default=None,

@@ -11,6 +11,7 @@ from intrastyler_nnunet.files import read_json, written_atomically
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.translator import Translator
+from intrastyler_nnunet.report.pictures import fullest_level
 from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.windows import read_windows
@@ -77,7 +78,7 @@ class _Translations:
         translated = self.translator(
             image, torch.tensor([self.windows[case]]), self.bank.vectors[index, None], bounds, labels=labels
         )
-        level, window = _tumour_slice(labels[0, 0].numpy()), tuple(bounds[0].tolist())
+        level, window = fullest_level(labels[0, 0].numpy()), tuple(bounds[0].tolist())
         return [
             (image[0, 0, level].numpy(), self.windows[case]),
             (target[min(level, len(target) - 1)], window),
@@ -90,18 +91,12 @@ def _draw_prediction(axis, folder: Path, method: str, case: str) -> None:
     image = _read(raw / "imagesTs" / f"{case}_0000.nii.gz")
     truth = _read(raw / "labelsTs" / f"{case}.nii.gz")
     prediction = _read(folder / "predictions" / method / f"{case}.nii.gz")
-    level = _tumour_slice(truth)
+    level = fullest_level(truth)
     axis.imshow(image[level], cmap="gray", vmin=image.min(), vmax=np.percentile(image, 99.9))
     for labels, style in ((truth, "dotted"), (prediction, "solid")):
         for value, colour in enumerate(COLOURS, start=1):
             if (labels[level] == value).any():
                 axis.contour(labels[level] == value, [0.5], colors=[colour], linestyles=style, linewidths=1)
-
-
-def _tumour_slice(labels: np.ndarray) -> int:
-    """The slice with most labelled structures, then with most of their voxels."""
-    counts = [np.bincount(plane[plane > 0].astype(int).ravel(), minlength=4) for plane in labels]
-    return max(range(len(counts)), key=lambda level: ((counts[level] > 0).sum(), counts[level].sum()))
 
 
 def _read(path: Path) -> np.ndarray:

@@ -68,8 +68,8 @@ def run_command(line: str) -> None:
         raise InputError(f"`{line}` ended with exit code {finished.returncode}, see above")
 
 
-def demo_stages(folder: Path, device: str) -> list[Stage]:
-    """Every stage from simulation to predictions."""
+def demo_stages(folder: Path, generator: Path, device: str) -> list[Stage]:
+    """Every stage from simulation to predictions and the report."""
 
     def stage(name: str, line: str) -> Stage:
         return Stage(name, lambda: run_command(line))
@@ -91,7 +91,9 @@ def demo_stages(folder: Path, device: str) -> list[Stage]:
                 f"nnUNetv2_predict -i {images} -o {predictions} {model} --disable_tta -npp 1 -nps 1",
             ),
         ]
-    return stages
+    report = shlex.quote(str(folder / "report.html"))
+    options = f"-d {DATASET} -c {CONFIGURATION} -g {shlex.quote(str(generator))} -device {device}"
+    return [*stages, stage("report", f"intrastyler report {options} -i {images} -o {report}")]
 
 
 def add_demo_configuration(

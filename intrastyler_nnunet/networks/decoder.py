@@ -6,6 +6,7 @@ from torch import nn
 from intrastyler_nnunet.networks.blur import BlurUp
 from intrastyler_nnunet.networks.config import GeneratorConfig
 from intrastyler_nnunet.networks.content_encoder import ReflectionPad
+from intrastyler_nnunet.networks.image_convolution import ImageConv3d
 from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
 from intrastyler_nnunet.networks.pixel_blocks import ChannelsToVoxels
 
@@ -35,7 +36,7 @@ class Decoder(nn.Module):
             self.stages.append(DecoderStage(channels, strides, config))
             channels //= 2
         self.pad = ReflectionPad(config.outer_kernel)
-        self.to_image = nn.Conv3d(channels, config.pixel_channels, config.outer_kernel)
+        self.to_image = ImageConv3d(channels, config.pixel_channels, config.outer_kernel)
         self.to_voxels = ChannelsToVoxels(config.pixel_block)
 
     def forward(self, content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:

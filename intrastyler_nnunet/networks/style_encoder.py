@@ -21,6 +21,7 @@ class StyleEncoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> (B, K) unit vectors, float32."""
-        pooled = self.layers(x).float().mean(dim=(2, 3, 4), keepdim=True)
+        # Styles that differ by a hundredth must be told apart at a temperature of 0.01: too little for half precision.
         with torch.autocast(x.device.type, enabled=False):
+            pooled = self.layers(x.float()).mean(dim=(2, 3, 4), keepdim=True)
             return F.normalize(self.to_style(pooled).flatten(1), dim=1)

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.channels import one_channel_plans, translated_channel
 from intrastyler_nnunet.nnunet.target_case import TargetCase, is_up_to_date, preprocess, remove_unfinished
 from intrastyler_nnunet.nnunet.target_images import check_target_image, find_target_images
 from intrastyler_nnunet.styles.windows import read_windows
@@ -20,6 +21,7 @@ def add_target(
     processes: int,
     configuration_names: Sequence[str] = (),
     image_folder: Path | None = None,
+    channel: str | None = None,
 ) -> list[Path]:
     """Preprocess target images for an nnU-Net dataset and cache the intensity windows of source and target.
 
@@ -31,6 +33,7 @@ def add_target(
         processes: worker processes.
         configuration_names: of the plans; none means all whose source images are preprocessed.
         image_folder: of `<case>_0000<file ending>` images; None means nnUNet_raw/DatasetXXX/imagesTarget.
+        channel: name of the source's channel that is translated, whose preprocessing they get; None: the only one.
 
     Returns:
         The folders that now hold the target cases.
@@ -40,8 +43,9 @@ def add_target(
     """
     if processes < 1:
         raise InputError(f"-np is {processes}, expected 1 or more")
-    plans = folders.read_plans(dataset, plans_name)
     dataset_json = folders.read_dataset_json(dataset)
+    channel_index = translated_channel(dataset_json, channel)
+    plans = one_channel_plans(folders.read_plans(dataset, plans_name), channel_index)
     names = _distinct(plans, configuration_names or _preprocessed_configurations(dataset, plans))
     sources = [folders.configuration_folder(dataset, plans, name) for name in names]
     targets = [folders.target_folder(dataset, plans, name) for name in names]
@@ -52,23 +56,17 @@ def add_target(
         _check_images(pool, list(images.values()), plans)
         for name, target in zip(names, targets, strict=True):
             _preprocess_images(pool, images, target, plans, plans.get_configuration(name), dataset_json)
-        for folder in (*sources, *targets):
-            read_windows(folder, pool)
+        for source, target in zip(sources, targets, strict=True):
+            read_windows(source, pool, channel_index)
+            read_windows(target, pool)
     return targets
 
 
 def _distinct(plans: PlansManager, names: Sequence[str]) -> list[str]:
-    """Of configurations that share their preprocessed files (one inherits from the other), the first one.
-
-    Raises InputError for a configuration of several channels.
-    """
+    """Of configurations that share their preprocessed files (one inherits from the other), the first one."""
     distinct: dict[str, str] = {}
     for name in names:
-        configuration = folders.read_configuration(plans, name)
-        channels = len(configuration.normalization_schemes)
-        if channels != 1:
-            raise InputError(f"{plans.dataset_name} has {channels} image channels; expected one")
-        distinct.setdefault(configuration.data_identifier, name)
+        distinct.setdefault(folders.read_configuration(plans, name).data_identifier, name)
     return list(distinct.values())
 
 

@@ -1,5 +1,6 @@
 """Which style each sample of a batch is translated to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,12 @@ class StyleDraw:
 
 
 def draw_styles(
-    rng: np.random.Generator, samples: int, probabilities: np.ndarray, p_translate: float, p_slerp: float
+    rng: np.random.Generator,
+    samples: int,
+    probabilities: np.ndarray,
+    p_translate: float,
+    p_slerp: float,
+    generators: np.ndarray | None = None,
 ) -> StyleDraw:
     """A style for every sample, independent between samples.
 
@@ -46,35 +52,68 @@ def draw_styles(
         probabilities: (N,) of the bank's exemplars, see `exemplar_probabilities`.
         p_translate: probability that a sample is translated at all.
         p_slerp: probability that a translated sample's style lies between two exemplars.
+        generators: (N,) the generator each exemplar belongs to; a style lies between two of the same. None: one.
     """
     exemplars, partners = rng.choice(len(probabilities), size=(2, samples), p=probabilities)
+    if generators is not None:
+        partners = np.array([_partner(rng, probabilities, generators == generators[e]) for e in exemplars])
     t = np.where(rng.random(samples) < p_slerp, rng.uniform(*SLERP_RANGE, size=samples), 0.0)
     return StyleDraw(np.where(rng.random(samples) < p_translate, exemplars, KEEP_SOURCE), partners, t)
 
 
-def exemplar_probabilities(bank: StyleBank, policy: str, names: list[str] | None = None) -> np.ndarray:
-    """How often each exemplar of the bank is drawn, (N,), summing to 1.
+def check_policy(policy: str | dict) -> None:
+    """Raise InputError unless `policy` is one of POLICIES, or weights of them."""
+    if isinstance(policy, str):
+        if policy not in POLICIES:
+            raise InputError(f"policy is {policy!r}, expected one of {', '.join(POLICIES)}, or their weights")
+        return
+    for name, weight in policy.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if name not in POLICIES or not (number and 0 <= weight < np.inf):
+            raise InputError(f"policy has {name!r}: {weight!r}, expected a weight for one of {', '.join(POLICIES)}")
+    if not sum(policy.values()):
+        raise InputError(f"policy is {policy}, expected a weight above 0")
+
+
+def exemplar_probabilities(
+    banks: Sequence[StyleBank], policy: str | dict, names: list[str] | None = None
+) -> np.ndarray:
+    """How often each exemplar of the generators' banks, one after the other, is drawn, (N,), summing to 1.
 
     Args:
-        bank: the exemplars.
+        banks: the exemplars of each generator.
         policy: "uniform" over exemplars (the paper), or "balanced": uniform over clusters of styles, then over their
-            members, so that a rare scanner counts as much as a common one.
+            members, so that a rare scanner counts as much as a common one; or weights of the two, by name.
         names: draw only these exemplars; None: all.
 
     Raises:
-        InputError: a name is not in the bank.
+        InputError: a name is in no bank.
     """
+    known = [name for bank in banks for name in bank.names]
     for name in names or ():
-        if name not in bank.names:
-            raise InputError(f"exemplars: {name!r} is no target case, expected names such as {bank.names[0]}")
-    chosen = np.array([names is None or name in names for name in bank.names])
-    weights = np.ones(chosen.sum())
-    if policy == "balanced":
-        labels = cluster_styles(bank.vectors[torch.from_numpy(chosen)]).labels
-        weights = 1 / np.bincount(labels)[labels]
-    probabilities = np.zeros(len(chosen))
-    probabilities[chosen] = weights / weights.sum()
-    return probabilities
+        if name not in known:
+            raise InputError(f"exemplars: {name!r} is no target case, expected names such as {known[0]}")
+    weights = {policy: 1.0} if isinstance(policy, str) else policy
+    shares = np.array([share / sum(weights.values()) for share in weights.values()])
+    return shares @ np.array([_probabilities(banks, name, names) for name in weights])
+
+
+def _probabilities(banks: Sequence[StyleBank], policy: str, names: list[str] | None) -> np.ndarray:
+    weights = []
+    for bank in banks:
+        chosen = np.array([names is None or name in names for name in bank.names])
+        of_bank = chosen.astype(float)
+        if policy == "balanced" and chosen.any():
+            labels = cluster_styles(bank.vectors[torch.from_numpy(chosen)]).labels
+            of_bank[chosen] = 1 / np.bincount(labels)[labels]
+        weights.append(of_bank)
+    weights = np.concatenate(weights)
+    return weights / weights.sum()
+
+
+def _partner(rng: np.random.Generator, probabilities: np.ndarray, candidates: np.ndarray) -> int:
+    own = probabilities * candidates
+    return int(rng.choice(len(own), p=own / own.sum()))
 
 
 def styles_of(draw: StyleDraw, vectors: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

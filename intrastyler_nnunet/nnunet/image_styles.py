@@ -1,5 +1,6 @@
 """Style vectors of image files, which go through nnU-Net's preprocessing first, as the exemplars did."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,16 @@ class StyleSpace:
     dataset_json: dict
     device: torch.device
 
+    @property
+    def patch_size(self) -> tuple[int, ...]:
+        """Of the patches whose style vectors are averaged, in nnU-Net's axis order."""
+        return self.generator.metadata.style_patch_size or tuple(self.configuration.patch_size)
+
+
+def generator_file(dataset: str, plans_name: str, configuration_name: str, given: Path | None) -> Path:
+    """`given`, or where `intrastyler pretrain` puts the generator."""
+    return given or folders.synthesizer_folder(dataset, plans_name, configuration_name) / GENERATOR_FILE
+
 
 def open_style_space(
     dataset: str, plans_name: str, configuration_name: str, generator_path: Path | None, device: torch.device
@@ -47,7 +58,7 @@ def open_style_space(
     plans = folders.read_plans(dataset, plans_name)
     configuration = folders.read_configuration(plans, configuration_name)
     folder = folders.synthesizer_folder(dataset, plans_name, configuration_name)
-    path = generator_path or folder / GENERATOR_FILE
+    path = generator_file(dataset, plans_name, configuration_name, generator_path)
     generator = Generator.load(path, device).eval()
     check_generator_fits(generator.metadata, plans, configuration)
     if generator.style_encoder is None:
@@ -59,10 +70,16 @@ def open_style_space(
 
 @torch.no_grad()
 def image_styles(space: StyleSpace, image_folder: Path) -> tuple[list[str], torch.Tensor]:
-    """Case names and style vectors (M, K) of the images `<case>_0000<file ending>` in a folder.
+    """Case names and style vectors (M, K) of the images in a folder (see `preprocessed_images`)."""
+    styles = {name: volume_style(space, volume) for name, volume in preprocessed_images(space, image_folder)}
+    return list(styles), torch.stack(list(styles.values()))
+
+
+def preprocessed_images(space: StyleSpace, image_folder: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and volume (1, *spatial), in nnU-Net space, of the images `<case>_0000<file ending>` in a folder.
 
     Raises:
-        InputError: there is none, or one cannot be used.
+        InputError: there is none, or one cannot be used; all are looked at before the first is handed out.
     """
     images = find_target_images(image_folder, space.dataset_json["file_ending"])
     reader = space.plans.image_reader_writer_class()
@@ -70,13 +87,14 @@ def image_styles(space: StyleSpace, image_folder: Path) -> tuple[list[str], torc
         problem = check_target_image(path, reader)
         if problem:
             raise InputError(problem)
-    return list(images), torch.stack([_style_of(space, path) for path in tqdm(images.values(), "styles")])
-
-
-def _style_of(space: StyleSpace, path: Path) -> torch.Tensor:
     preprocessor = space.configuration.preprocessor_class(verbose=False)
-    data, _, _ = preprocessor.run_case([str(path)], None, space.plans, space.configuration, space.dataset_json)
-    volume = np.asarray(data, dtype=np.float32)
-    patch_size = space.generator.metadata.style_patch_size or tuple(space.configuration.patch_size)
+    for name, path in tqdm(images.items(), "styles"):
+        data, _, _ = preprocessor.run_case([str(path)], None, space.plans, space.configuration, space.dataset_json)
+        yield name, np.asarray(data, dtype=np.float32)
+
+
+@torch.no_grad()
+def volume_style(space: StyleSpace, volume: np.ndarray) -> torch.Tensor:
+    """Style vector (K,) of a volume (1, *spatial) in nnU-Net space."""
     image = torch.from_numpy(volume).to(space.device)
-    return exemplar_style(space.generator, image, intensity_window(volume[0]), patch_size)[0].cpu()
+    return exemplar_style(space.generator, image, intensity_window(volume[0]), space.patch_size)[0].cpu()

@@ -71,7 +71,7 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     plans = folders.read_plans(what.dataset, what.plans)
     _check_output(what, output)
     translation, _ = load_online_translation(generator, plans, what.configuration, device, regions=False)
-    probabilities = exemplar_probabilities(translation.bank, what.policy)
+    probabilities = exemplar_probabilities([translation.bank], what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
     cases = {}
     for case in tqdm(source.names, "synthesize"):

@@ -11,6 +11,7 @@ from torch import distributed
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.channels import one_channel_plans
 from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, StyleDraw, styles_of
 from intrastyler_nnunet.nnunet.translator import Translator, check_generator_fits
 from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
@@ -27,11 +28,14 @@ class OnlineTranslation:
         bank: StyleBank,
         source_windows: dict[str, tuple[float, float]],
         device: torch.device | str,
+        channel: int = 0,
     ):
+        """`source_windows`: by case; `channel`: the image channel that is translated."""
         self.translator = translator
         self.bank = bank
         self.source_windows = source_windows
         self.device = device
+        self.channel = slice(channel, channel + 1)
         self.styles = bank.vectors.to(device)
         self.target_windows = bank.windows.to(device)
 
@@ -52,7 +56,7 @@ class OnlineTranslation:
         cases: Sequence[str],
         draw: StyleDraw,
     ) -> torch.Tensor:
-        """Translate the first channel of each sample to its style.
+        """Translate one channel of each sample to its style.
 
         Args:
             images: (B, C, *spatial) on the device, in nnU-Net space.
@@ -72,12 +76,12 @@ class OnlineTranslation:
         sample = self._on_device(chosen)
         windows = np.array([self.source_windows[cases[i]] for i in chosen], dtype=np.float32)
         translated = images.clone()
-        translated[sample, :1] = self.translator(
-            images[sample, :1],
+        translated[sample, self.channel] = self.translator(
+            images[sample, self.channel],
             self._on_device(windows),
             styles,
             target_windows,
-            outside[sample, :1],
+            outside[sample, self.channel],
             None if labels is None else labels[sample],
         )
         return translated
@@ -86,7 +90,7 @@ class OnlineTranslation:
         """Translate a preprocessed case of any size.
 
         Args:
-            image: (C, *spatial) in nnU-Net space; only the first channel is translated.
+            image: (C, *spatial) in nnU-Net space, of which one channel is translated.
             labels: (1 or more, *spatial) as preprocessed, -1 outside the nonzero region.
             case: its name.
             draw: S styles, none of them KEEP_SOURCE.
@@ -98,14 +102,14 @@ class OnlineTranslation:
         source = np.array(image, dtype=np.float32)
         segmentation = torch.from_numpy(np.array(labels[:1], dtype=np.int16))[None]
         styles, target_windows = styles_of(draw, self.bank.vectors, self.bank.windows)
-        outside = (segmentation[0, 0].numpy() == -1) & (source[0] == 0)
+        outside = (segmentation[0].numpy() == -1) & (source[self.channel] == 0)
         window = torch.tensor([self.source_windows[case]])
         results = []
         for translated in self.translator.volume(
-            torch.from_numpy(source[:1].copy())[None], window, styles, target_windows, segmentation
+            torch.from_numpy(source[self.channel].copy())[None], window, styles, target_windows, segmentation
         ):
             result = source.copy()
-            result[0] = np.where(outside, 0.0, translated[0, 0].numpy())
+            result[self.channel] = np.where(outside, 0.0, translated[0].numpy())
             results.append(result)
         return results
 
@@ -114,7 +118,14 @@ class OnlineTranslation:
 
 
 def load_online_translation(
-    generator_path: Path, plans: PlansManager, configuration_name: str, device: torch.device, regions: bool
+    generator_path: Path,
+    plans: PlansManager,
+    configuration_name: str,
+    device: torch.device,
+    regions: bool,
+    channel: int = 0,
+    bank_name: str = BANK_FILE,
+    **translator_options,
 ) -> tuple[OnlineTranslation, list[str]]:
     """Everything training needs from the files of one nnU-Net configuration.
 
@@ -124,6 +135,9 @@ def load_online_translation(
         configuration_name: the configuration that is trained.
         device: the training device.
         regions: whether nnU-Net trains on regions, which leaves no label values for a label hint.
+        channel: the image channel that is translated.
+        bank_name: file of the style bank beside the generator of this configuration.
+        translator_options: of `Translator`.
 
     Returns:
         The translation and warnings for the log.
@@ -132,23 +146,24 @@ def load_online_translation(
         InputError: the generator cannot be read or does not fit the plans; target cases are missing.
     """
     dataset = plans.dataset_name
-    configuration = folders.read_configuration(plans, configuration_name)
+    alone = one_channel_plans(plans, channel)
+    configuration = folders.read_configuration(alone, configuration_name)
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
     target_folder = folders.require_target(dataset, plans, configuration_name)
-    bank_path = folders.synthesizer_folder(dataset, plans.plans_name, configuration_name) / BANK_FILE
+    bank_path = folders.synthesizer_folder(dataset, plans.plans_name, configuration_name) / bank_name
     generator = Generator.load(generator_path, device)
     try:
-        warnings = check_generator_fits(generator.metadata, plans, configuration)
+        warnings = check_generator_fits(generator.metadata, alone, configuration)
     except InputError as error:
         raise InputError(f"{generator_path}: {error}") from None
     if generator.metadata.label_hint is not None and regions:
         raise InputError(f"{generator_path}: trained with a label hint, but the dataset trains on regions")
-    translator = Translator(generator)
+    translator = Translator(generator, **translator_options)
     patch_size = tuple(configuration.patch_size)
     with _first_rank_first():
         bank = style_bank(generator, generator_path, target_folder, patch_size, bank_path, device)
-        source_windows = read_windows(source_folder)
-    return OnlineTranslation(translator, bank, source_windows, device), warnings
+        source_windows = read_windows(source_folder, channel=channel)
+    return OnlineTranslation(translator, bank, source_windows, device, channel), warnings
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Validation by style: how well is each kind of scanner segmented, and which is the worst?"""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from torch import distributed
 
 from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.styles.typicality import typical_exemplars
@@ -24,20 +26,36 @@ matplotlib.use("agg")
 class ValidationStyles:
     """The most typical exemplar of each cluster of styles (TypiClust; paper section 3)."""
 
-    exemplars: tuple[int, ...]  # indices into the bank
+    exemplars: tuple[int, ...]  # numbers in all banks together; KEEP_SOURCE is the source's own style
     names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.exemplars)
 
 
-def choose_validation_styles(bank: StyleBank, probabilities: np.ndarray) -> ValidationStyles:
-    """From the exemplars that are drawn at all."""
-    drawn = np.flatnonzero(probabilities)
-    vectors = bank.vectors[torch.from_numpy(drawn)]
-    typical = typical_exemplars(vectors, cluster_styles(vectors).labels)
-    exemplars = tuple(int(drawn[index]) for index in typical)
-    return ValidationStyles(exemplars, tuple(bank.names[index] for index in exemplars))
+def choose_validation_styles(
+    banks: Sequence[StyleBank], probabilities: np.ndarray, with_source: bool = False
+) -> ValidationStyles:
+    """From the exemplars that are drawn at all.
+
+    Args:
+        banks: the exemplars of each generator.
+        probabilities: of all of them, one bank after the other.
+        with_source: also the source's own style, because some training samples keep it.
+    """
+    chosen: dict[str, int] = {}
+    first = 0
+    for number, bank in enumerate(banks, start=1):
+        drawn = np.flatnonzero(probabilities[first : first + len(bank.names)])
+        if len(drawn):
+            vectors = bank.vectors[torch.from_numpy(drawn)]
+            typical = drawn[typical_exemplars(vectors, cluster_styles(vectors).labels)]
+            prefix = f"generator{number}_" if len(banks) > 1 else ""
+            chosen |= {prefix + bank.names[index]: first + int(index) for index in typical}
+        first += len(bank.names)
+    if with_source:
+        chosen["source"] = KEEP_SOURCE
+    return ValidationStyles(tuple(chosen.values()), tuple(chosen))
 
 
 def dice_by_style(outputs: list[dict], styles: int) -> np.ndarray:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import distributed
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.nnunet.channels import translated_channel
 from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
 from intrastyler_nnunet.nnunet.folders import configuration_folder, pseudo_label_folder, synthesizer_folder
 from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
@@ -24,7 +26,7 @@ from intrastyler_nnunet.nnunet.self_training import MixedDataset, PseudoLabelled
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
     check_resumable,
-    generator_path,
+    generator_paths,
     read_settings,
     resolve,
 )
@@ -33,7 +35,10 @@ from intrastyler_nnunet.nnunet.step_clock import StepClock
 from intrastyler_nnunet.nnunet.style_validation import choose_validation_styles, dice_by_style
 from intrastyler_nnunet.nnunet.style_validation import record as record_styles
 from intrastyler_nnunet.nnunet.translated_dataset import translated_dataset_class
+from intrastyler_nnunet.nnunet.translations import Translations
+from intrastyler_nnunet.nnunet.translator import check_volumes
 from intrastyler_nnunet.nnunet.worker_transforms import marking_outside, without_intensity
+from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
 
 # Independent random streams of one iteration.
 TRAINING_EXEMPLARS, INTENSITY, CASE_EXEMPLAR = range(3)
@@ -47,43 +52,57 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     """
 
     def initialize(self):
-        """Read settings and generator before anything is trained; bad input ends it with one line."""
+        """Read settings and generators before anything is trained; bad input ends it with one line."""
         with _one_line_errors():
-            self.settings = self.choose_settings()
-            for name, value in self.settings.overrides().items():
-                setattr(self, name, value)
-            self.translation, path = None, None
-            if self.settings.p_translate > 0:
-                path, self.translation = self._load_translation()
-                bank = self.translation.bank
-                self.probabilities = exemplar_probabilities(bank, self.settings.policy, self.settings.exemplars)
-                self.validation_styles = choose_validation_styles(bank, self.probabilities)
-            self.pseudo = self._read_pseudo_labelled()
-            self.resolved_settings = resolve(self.settings, path)
+            self.prepare_translation()
         self.iteration = 0
         self.noise_generator = torch.Generator(self.device)
         self.clock = StepClock(self.device)
         super().initialize()
 
+    def prepare_translation(self):
+        """Settings, generators and what may be drawn. Raises InputError."""
+        self.settings = self.choose_settings()
+        for name, value in self.settings.overrides().items():
+            setattr(self, name, value)
+        self.translation, paths = None, []
+        if self.settings.p_translate > 0:
+            paths, self.translation = self._load_translations()
+            banks = self.translation.banks
+            self.probabilities = exemplar_probabilities(banks, self.settings.policy, self.settings.exemplars)
+            keeps_source = self.settings.p_translate < 1
+            self.validation_styles = choose_validation_styles(banks, self.probabilities, keeps_source)
+        self.pseudo = self._read_pseudo_labelled()
+        self.resolved_settings = resolve(self.settings, paths)
+
     def choose_settings(self) -> TrainerSettings:
         """The settings file's content; named variants of the trainer replace entries of it."""
         return read_settings()
 
-    def _load_translation(self):
-        plans = self.plans_manager
+    def _load_translations(self) -> tuple[list[Path], Translations]:
+        check_volumes(self.configuration_manager)
+        plans, settings = self.plans_manager, self.settings
+        channel = translated_channel(self.dataset_json, settings.channel)
         folder = synthesizer_folder(plans.dataset_name, plans.plans_name, self.configuration_name)
-        path = generator_path(self.settings, folder)
-        translation, warnings = load_online_translation(
-            path, plans, self.configuration_name, self.device, self.label_manager.has_regions
-        )
-        for warning in warnings:
-            self.print_to_log_file(f"WARNING: {path}: {warning}")
-        self.print_to_log_file(f"Translating with {path} to {len(translation)} exemplars")
-        return path, translation
+        paths = generator_paths(settings, folder)
+        members = []
+        for number, path in enumerate(paths, start=1):
+            translation, warnings = load_online_translation(
+                path, plans, self.configuration_name, self.device, self.label_manager.has_regions, channel,
+                BANK_FILE if len(paths) == 1 else f"style_bank_{number}.safetensors",
+                samples_at_once=settings.translation_batch_size, compiled=settings.compile_generator,
+            )  # fmt: skip
+            for warning in warnings:
+                self.print_to_log_file(f"WARNING: {path}: {warning}")
+            self.print_to_log_file(f"Translating with {path} to {len(translation)} exemplars")
+            members.append(translation)
+        return paths, Translations(members)
 
     def _read_pseudo_labelled(self) -> PseudoLabelledCases | None:
         if self.settings.self_training is None:
             return None
+        if self.is_cascaded:
+            raise InputError("self_training has no segmentations of a previous stage, expected another configuration")
         plans = self.plans_manager
         folder = pseudo_label_folder(plans.dataset_name, plans, self.configuration_name)
         source = configuration_folder(plans.dataset_name, plans, self.configuration_name)
@@ -195,7 +214,9 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         """A style for each training sample; pseudo-labelled target cases keep their own."""
         settings = self.settings
         rng = self._rng(TRAINING_EXEMPLARS)
-        draw = draw_styles(rng, len(keys), self.probabilities, settings.p_translate, settings.p_slerp)
+        draw = draw_styles(
+            rng, len(keys), self.probabilities, settings.p_translate, settings.p_slerp, self.translation.generators
+        )
         if self.pseudo is not None:
             draw.exemplars[[key in self.pseudo.weights for key in keys]] = KEEP_SOURCE
         return draw
@@ -227,6 +248,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             if self.local_rank == 0:
                 shutil.rmtree(output / f"validation_{name}", ignore_errors=True)
                 (output / "validation").rename(output / f"validation_{name}")
+            if self.is_ddp:
+                distributed.barrier()  # the others must not write where the first rank still reads and moves
         with self.translated_cases():
             super().perform_actual_validation(save_probabilities)
 
@@ -245,10 +268,10 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         self, exemplar: int | None, case: str, image: np.ndarray, labels: np.ndarray
     ) -> np.ndarray:
         rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
-        draw = draw_styles(rng, 1, self.probabilities, 1.0, self.settings.p_slerp)
+        draw = draw_styles(rng, 1, self.probabilities, 1.0, self.settings.p_slerp, self.translation.generators)
         if exemplar is not None:
             draw = StyleDraw.of(np.array([exemplar]))
-        return self.translation.translate_case(image, labels, case, draw)[0]
+        return self.translation.translate_case(image, labels, case, draw)
 
     def save_checkpoint(self, filename: str) -> None:
         """Name nnU-Net's own trainer in the checkpoint, which is all that inference needs of it."""

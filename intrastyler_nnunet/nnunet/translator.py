@@ -1,4 +1,6 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
@@ -20,12 +22,25 @@ class Translator:
     exemplar's: the synthetic image lies where that exemplar's voxels lie after nnU-Net's preprocessing.
     """
 
-    def __init__(self, generator: Generator):
-        self.generator = generator.eval().requires_grad_(False)
+    def __init__(self, generator: Generator, samples_at_once: int | None = None, compiled: bool = False):
+        """
+        Args:
+            generator: on the device that translates.
+            samples_at_once: the rest of a batch waits; None: all.
+            compiled: let torch.compile optimise it.
+        """
+        generator = generator.eval().requires_grad_(False)
+        for weight in generator.parameters():
+            # What tensor cores read; on a CPU the contiguous layout is faster at the generator's inner layers.
+            if weight.is_cuda and weight.ndim == 5:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+        self.generator = generator
+        self.samples_at_once = samples_at_once
         self.axes = generator.metadata.axes
         self.label_hint = generator.metadata.label_hint
+        self._forward = torch.compile(generator) if compiled else generator
 
-    @torch.no_grad()  # not inference_mode, whose tensors may not enter the segmenter's autograd graph
+    @torch.no_grad()
     def __call__(
         self,
         images: torch.Tensor,
@@ -51,9 +66,11 @@ class Translator:
         source = to_generator_space(images.float(), source_windows)
         if self.label_hint is not None:
             source = apply_label_hint(source, labels, self.label_hint)
-        with torch.autocast(images.device.type, torch.float16, enabled=images.device.type == "cuda"):
-            target = self.generator(self._to_generator_axes(source), styles)
-        translated = from_generator_space(self._to_nnunet_axes(target.float()), target_windows)
+        size = self.samples_at_once or len(images)
+        parts = zip(self._to_generator_axes(source).split(size), styles.split(size), strict=True)
+        target = torch.cat([self._generated(*part) for part in parts])
+        # Outside inference mode, whose tensors may not enter the segmenter's autograd graph.
+        translated = from_generator_space(self._to_nnunet_axes(target), target_windows)
         return translated if outside is None else translated.masked_fill(outside, 0.0)
 
     @torch.no_grad()
@@ -65,7 +82,7 @@ class Translator:
         target_windows: torch.Tensor,
         labels: torch.Tensor | None = None,
         slab: int = 64,
-    ) -> list[torch.Tensor]:
+    ) -> Iterator[torch.Tensor]:
         """Translate one volume of any size to S styles, slab by slab and yet without seams (`networks.streaming`).
 
         Args:
@@ -76,17 +93,21 @@ class Translator:
             labels: (1, 1, *spatial), needed by a generator trained with a label hint.
             slab: slices computed at once; fewer need less memory.
 
-        Returns:
+        Yields:
             S translations (1, 1, *spatial), float32, where `image` is.
         """
         source = to_generator_space(image.float(), source_window)
         if self.label_hint is not None:
             source = apply_label_hint(source, labels, self.label_hint)
         results = translate_streamed(self.generator, self._to_generator_axes(source), styles, slab)
-        return [
-            from_generator_space(self._to_nnunet_axes(result), window[None])
-            for result, window in zip(results, target_windows, strict=True)
-        ]
+        for result, window in zip(results, target_windows, strict=True):
+            yield from_generator_space(self._to_nnunet_axes(result), window[None])
+
+    @torch.inference_mode()
+    def _generated(self, source: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
+        """The generator in its own precision: half on CUDA, whatever nnU-Net's step runs in."""
+        with torch.autocast(source.device.type, torch.float16, enabled=source.device.type == "cuda"):
+            return self._forward(source, styles).float()
 
     def _to_generator_axes(self, images: torch.Tensor) -> torch.Tensor:
         return images.permute(0, 1, *(2 + axis for axis in self.axes)).contiguous()
@@ -94,6 +115,15 @@ class Translator:
     def _to_nnunet_axes(self, images: torch.Tensor) -> torch.Tensor:
         inverse = (self.axes.index(axis) for axis in range(len(self.axes)))
         return images.permute(0, 1, *(2 + axis for axis in inverse)).contiguous()
+
+
+def check_volumes(configuration: ConfigurationManager) -> None:
+    """Raise InputError for a 2D configuration: single slices are not what a generator was trained on."""
+    if len(configuration.patch_size) != 3:
+        raise InputError(
+            "this configuration is 2D, but generators translate volumes, not single slices; expected a 3D "
+            "configuration, or nnU-Net's own 2D trainer on the dataset that intrastyler synthesize writes"
+        )
 
 
 def check_generator_fits(
@@ -108,11 +138,9 @@ def check_generator_fits(
         InputError: spacing (more than 5 % apart on an axis), axis order or normalisation differ, or the
             configuration is not 3D with one image channel.
     """
-    if len(configuration.patch_size) != 3 or len(configuration.normalization_schemes) != 1:
-        raise InputError(
-            f"the plans have {len(configuration.patch_size)}D patches of "
-            f"{len(configuration.normalization_schemes)} image channel(s); expected 3D patches of one channel"
-        )
+    check_volumes(configuration)
+    if len(configuration.normalization_schemes) != 1:
+        raise InputError(f"the plans have {len(configuration.normalization_schemes)} image channels; expected one")
     comparisons = {
         "spacing": (metadata.spacing, configuration.spacing, _close),
         "transpose_forward": (metadata.transpose_forward, plans.transpose_forward, _equal),

@@ -35,16 +35,17 @@ def from_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.T
     return (images + 1) / 2 * (hi - lo) + lo
 
 
-def read_windows(folder: Path, pool: Executor | None = None) -> dict[str, tuple[float, float]]:
+def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -> dict[str, tuple[float, float]]:
     """The windows of all preprocessed cases in `folder`, cached as JSON; computes those missing or out of date.
 
     Args:
         folder: a preprocessed folder of nnU-Net (`<plans>_<config>` or `<plans>_<config>_target`).
         pool: workers that compute missing windows, behind a progress bar; None computes them in this process.
+        channel: whose windows.
     """
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
-    path = windows_file(folder)
+    path = windows_file(folder, channel)
     cases = sorted(nnUNetDatasetBlosc2.get_identifiers(str(folder)))
     written = {case: (Path(folder) / f"{case}.b2nd").stat().st_mtime_ns for case in cases}
     cached = read_json(path) if path.is_file() else {}
@@ -55,7 +56,7 @@ def read_windows(folder: Path, pool: Executor | None = None) -> dict[str, tuple[
     }
     missing = [case for case in cases if case not in known]
     if missing:
-        jobs = [(str(folder), case) for case in missing]
+        jobs = [(str(folder), case, channel) for case in missing]
         results = (pool.map if pool else map)(_window_of, jobs)
         description = f"{Path(folder).name}: intensity windows"
         computed = list(tqdm(results, description, len(jobs), disable=pool is None))
@@ -64,17 +65,17 @@ def read_windows(folder: Path, pool: Executor | None = None) -> dict[str, tuple[
     return {case: tuple(known[case]) for case in cases}
 
 
-def windows_file(folder: Path) -> Path:
-    """Where the windows of `folder` are cached: beside it, as nnU-Net refuses JSON among preprocessed cases."""
+def windows_file(folder: Path, channel: int = 0) -> Path:
+    """Where a channel's windows are cached: beside `folder`, as nnU-Net refuses JSON among preprocessed cases."""
     folder = Path(folder)
-    return folder.with_name(f"{folder.name}_intensity_windows.json")
+    return folder.with_name(f"{folder.name}_intensity_windows{f'_{channel}' if channel else ''}.json")
 
 
-def _window_of(job: tuple[str, str]) -> tuple[float, float]:
+def _window_of(job: tuple[str, str, int]) -> tuple[float, float]:
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
-    folder, case = job
-    return intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][0])
+    folder, case, channel = job
+    return intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][channel])
 
 
 def _bounds(images: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

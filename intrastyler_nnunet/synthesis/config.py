@@ -8,7 +8,6 @@ from intrastyler_nnunet.synthesis.schedules import Schedule, check_schedules, we
 
 # The paper's and its competitors: an exemplar's vector | a one-hot code of its sub-domain | one constant style
 METHODS = ("intrastyler", "unified", "nodiverse")
-CENTRE_EVERY = 250  # iterations
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -23,6 +22,7 @@ class PretrainingConfig:
     method: str = "intrastyler"
     subdomain: str | None = None  # train on this sub-domain's target cases alone (MultiNets: one network each)
     subdomain_pattern: str | None = None  # where sites.json does not name the sub-domains; see `read_subdomains`
+    pretrained_weights: str | None = None  # file of a generator of the same preset to begin with
     seed: int = 0
     batch_size: int = 1
     accumulate: int = 1  # batches whose gradients are averaged before an update
@@ -81,11 +81,6 @@ class PretrainingConfig:
                 raise InputError(f"method {self.method} has no style encoder, expected no schedule of {given[0]}")
         if self.held_out < 0:
             raise InputError(f"{self.held_out} held-out cases, expected 0 or more")
-
-    def centres_styles(self, iteration: int) -> bool:
-        """Whether the style vectors are centred anew before this iteration: now and then while they warm up."""
-        in_warmup = iteration % CENTRE_EVERY == 0 and iteration < self.style_warmup
-        return self.method == "intrastyler" and (in_warmup or iteration == self.style_warmup)
 
     def progress(self, iteration: int) -> float:
         """From 0 at the end of the style warm-up to 1 at the end of the training."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.losses.patch_nce import PatchProjector
 from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
 from intrastyler_nnunet.networks.config import preset
@@ -20,7 +21,13 @@ STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors,
 
 
 def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device: torch.device) -> TrainingState:
-    """Untrained networks (normal weights of deviation 0.02, as CUT) and their optimizers; the same on every rank."""
+    """Untrained networks (normal weights of deviation 0.02, as CUT) and their optimizers; the same on every rank.
+
+    The generator begins with `config.pretrained_weights`, if there are any.
+
+    Raises:
+        InputError: these are no generator of the same architecture and input.
+    """
     torch.manual_seed(config.seed)
     generator_config, discriminator_config = preset(config.preset)
     if metadata.codes:
@@ -40,17 +47,32 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         module.apply(_initialise)
     if config.style_discriminator:
         networks.discriminator.normalise_spectrally()
+    if config.pretrained_weights is not None:
+        networks.generator.load_state_dict(_pretrained(config.pretrained_weights, networks.generator))
     average.load_state_dict(networks.generator.state_dict())
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
     return TrainingState(networks, average, *_optimizers(networks, config), scaler)
 
 
+def _pretrained(path: str, generator: Generator) -> dict[str, torch.Tensor]:
+    """Weights of another generator, which must have the same architecture, method and label hint."""
+    other = Generator.load(path)
+    for name, found, expected in (
+        ("architecture", other.config, generator.config),
+        ("method", other.metadata.method, generator.metadata.method),
+        ("label hint", other.metadata.label_hint, generator.metadata.label_hint),
+    ):
+        if found != expected:
+            raise InputError(f"{path}: {name} {found}, expected {expected}")
+    return other.state_dict()
+
+
 @torch.no_grad()
 def centre_styles(generator: Generator, images: torch.Tensor) -> None:
-    """Shift the style encoder so that `images` map to the origin on average, before normalisation.
+    """Shift the untrained style encoder so that `images` map to the origin, before normalisation.
 
-    Pooled features have a large part that is the same for all images; it would make all style vectors nearly parallel,
-    their contrast slow to learn and their differences too small for the decoder to follow.
+    Pooled features of random convolutions are nearly the same for all images; that common part would make all style
+    vectors parallel and their contrast, at a temperature of 0.01, slow to learn.
     """
     encoder = generator.style_encoder
     pooled = encoder.layers(images).mean(dim=(0, 2, 3, 4), keepdim=True)

@@ -19,7 +19,7 @@ from intrastyler_nnunet.synthesis.setup import Run, prepare_run
 SETTINGS = (
     "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
     "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge", "instance_noise",
-    "style_discriminator", "learning_rate", "lambda_style", "held_out",
+    "style_discriminator", "learning_rate", "pretrained_weights", "lambda_style", "held_out",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
+        arguments.channel,
         label_hint=None if arguments.label_hint is None else LabelHint(shift=arguments.label_hint), **settings,
     )  # fmt: skip
 

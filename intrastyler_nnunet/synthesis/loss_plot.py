@@ -13,16 +13,21 @@ NOT_TERMS = ("iteration", "skipped", "counts")
 matplotlib.use("agg")
 
 
+def loss_terms(stats: Path) -> dict[str, tuple[list[int], list[float]]]:
+    """Steps and values of each term of `stats.jsonl`; a style encoder's warm-up has one term only."""
+    rows = [json.loads(line) for line in stats.read_text().splitlines()] if stats.is_file() else []
+    names = dict.fromkeys(name for row in rows for name in row if name not in NOT_TERMS)
+    return {name: tuple(zip(*((r["iteration"], r[name]) for r in rows if name in r), strict=True)) for name in names}
+
+
 def plot_losses(stats: Path, path: Path) -> None:
     """One small plot per term of `stats.jsonl`, all over the same steps; nothing if no step is recorded yet."""
-    rows = [json.loads(line) for line in stats.read_text().splitlines()] if stats.is_file() else []
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in NOT_TERMS))
-    if not names:
+    terms = loss_terms(stats)
+    if not terms:
         return
-    figure, plots = plt.subplots(len(names), sharex=True, figsize=(9, 1.8 * len(names)), squeeze=False)
-    for name, axes in zip(names, plots[:, 0], strict=True):
-        known = [row for row in rows if name in row]  # the style encoder's warm-up has one term only
-        axes.plot([row["iteration"] for row in known], [row[name] for row in known], linewidth=0.8)
+    figure, plots = plt.subplots(len(terms), sharex=True, figsize=(9, 1.8 * len(terms)), squeeze=False)
+    for (name, curve), axes in zip(terms.items(), plots[:, 0], strict=True):
+        axes.plot(*curve, linewidth=0.8)
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
     plots[-1, 0].set_xlabel("step")

@@ -34,15 +34,24 @@ class TrainingPatches:
 class PreprocessedCases:
     """The preprocessed cases of one domain with their intensity windows; with `codes`, only the cases that have one.
 
+    Of several image channels only `channel` is used.
+
     Raises:
         InputError: the folder has no case, or a case is smaller than the patch.
     """
 
-    def __init__(self, folder: Path, axes: tuple[int, int, int], codes: dict[str, tuple[float, ...]] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        axes: tuple[int, int, int],
+        codes: dict[str, tuple[float, ...]] | None = None,
+        channel: int = 0,
+    ):
         from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
         self.axes = axes
-        self.windows = read_windows(folder)
+        self.channel = channel
+        self.windows = read_windows(folder, channel=channel)
         if not self.windows:
             raise InputError(f"{folder}: no preprocessed cases found")
         self.codes = codes or {}
@@ -57,10 +66,11 @@ class PreprocessedCases:
     def patch(self, name: str, start: np.ndarray, size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """Image patch in [-1, 1] and its labels (zero outside the labelled region), in generator axis order."""
         data, labels = self.dataset.load_case(name)[:2]
-        box = (slice(0, 1), *(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True)))
+        box = tuple(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True))
         window = torch.tensor([self.windows[name]])
-        image = to_generator_space(torch.from_numpy(np.array(data[box]))[None], window)
-        labels = torch.from_numpy(np.array(labels[box])).clamp(min=0)[None]
+        image = torch.from_numpy(np.array(data[(slice(self.channel, self.channel + 1), *box)]))[None]
+        image = to_generator_space(image, window)
+        labels = torch.from_numpy(np.array(labels[(slice(0, 1), *box)])).clamp(min=0)[None]
         order = (0, 1, *(2 + axis for axis in self.axes))
         return image.permute(order), labels.permute(order)
 
@@ -100,12 +110,10 @@ def sample_patches(
     return TrainingPatches(image, labels, exemplar, query, positive, code)
 
 
-def exemplar_patches(
-    rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...], count: int = 32
-) -> torch.Tensor:
-    """Random patches (count, 1, X, Y, Z) of as many random exemplars."""
-    names = rng.choice(target.names, size=count)
-    return torch.cat([target.patch(name, target.random_start(rng, name, size), size)[0] for name in names])
+def exemplar_patch(rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...]) -> torch.Tensor:
+    """A random patch (1, 1, X, Y, Z) of a random exemplar."""
+    name = rng.choice(target.names)
+    return target.patch(name, target.random_start(rng, name, size), size)[0]
 
 
 def batch_of(samples: list[TrainingPatches]) -> TrainingPatches:

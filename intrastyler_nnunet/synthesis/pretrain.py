@@ -15,7 +15,7 @@ from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import centre_styles, initial_state
 from intrastyler_nnunet.synthesis.optimisation import training_step, warm_up_step
 from intrastyler_nnunet.synthesis.panel import draw_panel
-from intrastyler_nnunet.synthesis.patches import PreprocessedCases, exemplar_patches
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases, exemplar_patch
 from intrastyler_nnunet.synthesis.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.synthesis.ranks import ALONE, Ranks
 from intrastyler_nnunet.synthesis.record import Record
@@ -103,11 +103,10 @@ def training_steps(
     """Train until `config.iterations`; after each step yield its loss terms and the seconds it waited for patches."""
     parts = TrainingParts(source, target, config, metadata, ranks)
     ready = parts_on_device(parts, range(state.iteration, config.iterations), device, processes)
+    if state.iteration == 0 and config.method == "intrastyler" and config.pretrained_weights is None:
+        rng = np.random.default_rng(config.seed)  # the same on all ranks
+        centre_styles(state.networks.generator, exemplar_patch(rng, target, config.style_patch_size).to(device))
     while state.iteration < config.iterations:
-        if config.centres_styles(state.iteration):
-            rng = np.random.default_rng([config.seed, state.iteration])  # the same on all ranks
-            images = exemplar_patches(rng, target, config.style_patch_size).to(device)
-            centre_styles(state.networks.generator, images)
         asked = time.perf_counter()
         batches = next(ready)
         waited = time.perf_counter() - asked

@@ -10,6 +10,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.channels import one_channel_plans, translated_channel
 from intrastyler_nnunet.styles.windows import read_windows
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases
@@ -33,7 +34,7 @@ class Run:
 
 def prepare_run(
     dataset: str, configuration_name: str, plans_name: str, output: Path | None = None,
-    patch_size: tuple[int, ...] | None = None, **settings,
+    patch_size: tuple[int, ...] | None = None, channel: str | None = None, **settings,
 ) -> Run:  # fmt: skip
     """Resolve folders and sizes, and check them.
 
@@ -41,14 +42,17 @@ def prepare_run(
         dataset, configuration_name, plans_name: what nnU-Net preprocessed.
         output: run folder; None: where the trainer looks for the generator.
         patch_size: None: the configuration's, at most the smallest case.
+        channel: name of the source's image channel to translate; None: the only one.
         settings: other entries of `PretrainingConfig`.
 
     Raises:
-        InputError: unknown preset, dataset or configuration; nothing preprocessed; a 2D configuration; a patch
+        InputError: unknown preset, dataset, configuration or channel; nothing preprocessed; a 2D configuration; a patch
             larger than the smallest case; a sub-domain without cases.
     """
     preset(settings["preset"])
-    plans = folders.read_plans(dataset, plans_name)
+    dataset_json = folders.read_dataset_json(dataset)
+    channel_index = translated_channel(dataset_json, channel)
+    plans = one_channel_plans(folders.read_plans(dataset, plans_name), channel_index)
     configuration = folders.read_configuration(plans, configuration_name)
     if len(configuration.patch_size) != 3:
         raise InputError(f"configuration {configuration_name} is 2D, expected a 3D configuration such as 3d_fullres")
@@ -64,7 +68,7 @@ def prepare_run(
     )
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
     metadata = replace(metadata, orientation=_orientation(source_folder))
-    source = PreprocessedCases(source_folder, metadata.axes)
+    source = PreprocessedCases(source_folder, metadata.axes, channel=channel_index)
     target = PreprocessedCases(target_folder, metadata.axes, codes)
     smallest = tuple(min(pair) for pair in zip(source.smallest(), target.smallest(), strict=True))
     if patch_size is None:
@@ -72,7 +76,7 @@ def prepare_run(
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
         raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
     style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
-    classes = 1 + int(max(plans.get_label_manager(folders.read_dataset_json(dataset)).foreground_labels))
+    classes = 1 + int(max(plans.get_label_manager(dataset_json).foreground_labels))
     config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings)
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)

@@ -73,18 +73,40 @@ def test_two_ranks_never_draw_the_same_sequence():
 
 def test_a_rare_scanner_counts_as_much_as_a_common_one_when_balanced():
     styles = bank((19, 20, 1))
-    np.testing.assert_allclose(exemplar_probabilities(styles, "uniform"), 1 / 40)
-    balanced = exemplar_probabilities(styles, "balanced")
+    np.testing.assert_allclose(exemplar_probabilities([styles], "uniform"), 1 / 40)
+    balanced = exemplar_probabilities([styles], "balanced")
     np.testing.assert_allclose([balanced[:19].sum(), balanced[19:39].sum(), balanced[39]], 1 / 3)
     np.testing.assert_allclose(balanced[:19], 1 / 57)
 
 
+def test_a_mixture_weighs_its_policies():
+    styles = bank((19, 20, 1))
+    uniform, balanced = (exemplar_probabilities([styles], policy) for policy in ("uniform", "balanced"))
+    mixed = exemplar_probabilities([styles], {"uniform": 3, "balanced": 1})
+    np.testing.assert_allclose(mixed, 0.75 * uniform + 0.25 * balanced)
+    np.testing.assert_allclose(mixed[39], 0.75 / 40 + 0.25 / 3)
+
+
+def test_several_generators_share_the_draws_and_never_mix_in_one_style():
+    banks = [bank((3, 4)), bank((2, 2, 1))]  # MultiNets or an ensemble
+    np.testing.assert_allclose(exemplar_probabilities(banks, "uniform"), 1 / 12)
+    balanced = exemplar_probabilities(banks, "balanced")
+    np.testing.assert_allclose([balanced[:3].sum(), balanced[3:7].sum()], 1 / 5)
+    np.testing.assert_allclose([balanced[7:9].sum(), balanced[9:11].sum(), balanced[11]], 1 / 5)
+    named = exemplar_probabilities(banks, "uniform", ["case_4", "case_6"])  # the second generator has no case_6
+    np.testing.assert_allclose(named[[4, 6, 11]], 1 / 3)
+    generators = np.repeat([0, 1], [7, 5])
+    draw = draw_styles(np.random.default_rng(0), 3000, balanced, 1.0, 1.0, generators)
+    assert (generators[draw.exemplars] == generators[draw.partners]).all()
+    assert chisquare(np.bincount(draw.partners, minlength=12), 3000 * balanced).pvalue > 1e-4
+
+
 def test_only_the_named_exemplars_are_drawn():
     styles = bank((3, 4))
-    probabilities = exemplar_probabilities(styles, "uniform", ["case_1", "case_5"])
+    probabilities = exemplar_probabilities([styles], "uniform", ["case_1", "case_5"])
     np.testing.assert_allclose(probabilities, [0, 0.5, 0, 0, 0, 0.5, 0])
     with pytest.raises(InputError, match="'case_9' is no target case"):
-        exemplar_probabilities(styles, "uniform", ["case_9"])
+        exemplar_probabilities([styles], "uniform", ["case_9"])
 
 
 def test_interpolated_styles_lie_on_the_arc_and_their_windows_on_the_line():

@@ -10,7 +10,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
     check_resumable,
-    generator_path,
+    generator_paths,
     read_settings,
     resolve,
     write_resolved,
@@ -47,7 +47,17 @@ def test_file(tmp_path, monkeypatch):
         ('{"p_translate": 1.5}', "p_translate is 1.5, expected a probability"),
         ('{"p_translate": NaN}', "p_translate is nan, expected a probability"),
         ('{"p_slerp": -0.5}', "p_slerp is -0.5, expected a probability"),
-        ('{"policy": "rare"}', "policy is 'rare', expected one of uniform, balanced"),
+        ('{"policy": "rare"}', "policy is 'rare', expected one of uniform, balanced, or their weights"),
+        ('{"policy": {"rare": 1}}', "policy has 'rare': 1, expected a weight for one of uniform, balanced"),
+        ('{"policy": {"uniform": -1}}', "policy has 'uniform': -1, expected a weight"),
+        ('{"policy": {"uniform": "1"}}', "policy has 'uniform': '1', expected a weight"),
+        ('{"policy": {"uniform": 0}}', "policy is {'uniform': 0}, expected a weight above 0"),
+        ('{"policy": 1}', "policy is 1, expected str | dict"),
+        ('{"generator": []}', "generator is [], expected a list of files"),
+        ('{"generator": 3}', "generator is 3, expected str | list | None"),
+        ('{"channel": 0}', "channel is 0, expected str | None"),
+        ('{"translation_batch_size": 0}', "translation_batch_size is 0, expected 1 or more"),
+        ('{"compile_generator": 1}', "compile_generator is 1, expected bool"),
         ('{"exemplars": "a"}', 'exemplars is "a", expected list | None'),
         ('{"exemplars": []}', "exemplars is [], expected a list of target cases' names"),
         ('{"seed": 1.5}', "seed is 1.5, expected int"),
@@ -86,21 +96,25 @@ def test_generator_is_found_by_variable_then_settings_then_folder(tmp_path, monk
     for name in ("generator.safetensors", "of_settings", "of_variable"):
         (tmp_path / name).touch()
     chosen = TrainerSettings(generator=str(tmp_path / "of_settings"))
-    assert generator_path(TrainerSettings(), tmp_path) == tmp_path / "generator.safetensors"
-    assert generator_path(chosen, tmp_path) == tmp_path / "of_settings"
+    assert generator_paths(TrainerSettings(), tmp_path) == [tmp_path / "generator.safetensors"]
+    assert generator_paths(chosen, tmp_path) == [tmp_path / "of_settings"]
+    several = [str(tmp_path / name) for name in ("of_settings", "generator.safetensors")]
+    assert generator_paths(TrainerSettings(generator=several), tmp_path) == list(map(Path, several))
+    with pytest.raises(InputError, match="names a file twice"):
+        generator_paths(TrainerSettings(generator=several[:1] * 2), tmp_path)
     monkeypatch.setenv("INTRASTYLER_GENERATOR", str(tmp_path / "of_variable"))
-    assert generator_path(chosen, tmp_path) == tmp_path / "of_variable"
+    assert generator_paths(chosen, tmp_path) == [tmp_path / "of_variable"]
 
 
 def test_missing_generator(tmp_path):
     with pytest.raises(InputError, match="no such generator; run intrastyler pretrain"):
-        generator_path(TrainerSettings(), tmp_path)
+        generator_paths(TrainerSettings(), tmp_path)
 
 
 def test_resolved_copy(tmp_path):
     generator = tmp_path / "generator.safetensors"
     generator.write_bytes(b"weights")
-    write_resolved(resolve(TrainerSettings(seed=4), generator), tmp_path)
+    write_resolved(resolve(TrainerSettings(seed=4), [generator]), tmp_path)
     resolved = json.loads((tmp_path / "intrastyler_settings.json").read_text())
     assert resolved["seed"] == 4
     assert resolved["generator"] == str(generator)
@@ -110,30 +124,30 @@ def test_resolved_copy(tmp_path):
 def test_a_training_may_go_on_longer_but_not_otherwise(tmp_path):
     generator = tmp_path / "generator.safetensors"
     generator.write_bytes(b"weights")
-    begun = resolve(TrainerSettings(num_epochs=3), generator)
+    begun = resolve(TrainerSettings(num_epochs=3), [generator])
     check_resumable(begun, tmp_path)
     write_resolved(begun, tmp_path)
-    check_resumable(resolve(TrainerSettings(num_epochs=5), generator), tmp_path)
+    check_resumable(resolve(TrainerSettings(num_epochs=5), [generator]), tmp_path)
     with pytest.raises(InputError, match=r"begun with p_translate 1.0, now it is 0"):
-        check_resumable(resolve(TrainerSettings(p_translate=0), None), tmp_path)
+        check_resumable(resolve(TrainerSettings(p_translate=0), []), tmp_path)
     generator.write_bytes(b"other weights")
     with pytest.raises(InputError, match="begun with generator_sha256"):
-        check_resumable(resolve(TrainerSettings(num_epochs=3), generator), tmp_path)
+        check_resumable(resolve(TrainerSettings(num_epochs=3), [generator]), tmp_path)
 
 
 def test_training_goes_on_only_with_the_same_case_list(tmp_path):
     cases = tmp_path / "cases.json"
     cases.write_text('{"cases": {"a": 1}}')
     settings = TrainerSettings(self_training=str(cases))
-    write_resolved(resolve(settings, None), tmp_path)
-    check_resumable(resolve(settings, None), tmp_path)
+    write_resolved(resolve(settings, []), tmp_path)
+    check_resumable(resolve(settings, []), tmp_path)
     cases.write_text('{"cases": {"b": 1}}')
     with pytest.raises(InputError, match="begun with self_training_sha256"):
-        check_resumable(resolve(settings, None), tmp_path)
+        check_resumable(resolve(settings, []), tmp_path)
 
 
 def test_a_training_begun_before_a_setting_existed_goes_on(tmp_path):
-    begun = resolve(TrainerSettings(), None)
+    begun = resolve(TrainerSettings(), [])
     del begun["self_training_sha256"]
     write_resolved(begun, tmp_path)
-    check_resumable(resolve(TrainerSettings(), None), tmp_path)
+    check_resumable(resolve(TrainerSettings(), []), tmp_path)

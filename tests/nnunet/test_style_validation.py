@@ -36,11 +36,23 @@ def test_styles_are_one_exemplar_of_each_scanner_that_is_drawn():
     vectors = torch.nn.functional.normalize(centres + 0.02 * torch.randn(18, 16, generator=generator))
     names = tuple(f"{scanner}_{number}" for scanner in "abc" for number in range(6))
     bank = StyleBank(names, vectors, torch.zeros(18, 2), torch.zeros(18))
-    everywhere = choose_validation_styles(bank, np.full(18, 1 / 18))
+    everywhere = choose_validation_styles([bank], np.full(18, 1 / 18))
     assert sorted(name[0] for name in everywhere.names) == ["a", "b", "c"]
     assert [bank.names[index] for index in everywhere.exemplars] == list(everywhere.names)
     without_b = np.array([0.0 if name.startswith("b") else 1 / 12 for name in names])
-    assert sorted(name[0] for name in choose_validation_styles(bank, without_b).names) == ["a", "c"]
+    assert sorted(name[0] for name in choose_validation_styles([bank], without_b).names) == ["a", "c"]
+
+
+def test_every_generator_and_the_source_have_styles_of_their_own():
+    vectors = torch.eye(4, 16)
+    banks = [StyleBank(("a", "b"), vectors[:2], torch.zeros(2, 2), torch.zeros(2)),
+             StyleBank(("a", "c"), vectors[2:], torch.zeros(2, 2), torch.zeros(2))]  # fmt: skip
+    styles = choose_validation_styles(banks, np.array([0.5, 0.0, 0.25, 0.25]), with_source=True)
+    assert dict(zip(styles.names, styles.exemplars, strict=True)) == {
+        "generator1_a": 0, "generator2_a": 2, "generator2_c": 3, "source": -1,
+    }  # fmt: skip
+    only_first = choose_validation_styles(banks, np.array([0.5, 0.5, 0.0, 0.0]))
+    assert sorted(only_first.names) == ["generator1_a", "generator1_b"]
 
 
 def test_an_interrupted_trainings_table_goes_on_without_repeats(tmp_path):

@@ -16,6 +16,7 @@ from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
 from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.online_translation import OnlineTranslation
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
+from intrastyler_nnunet.nnunet.translations import Translations
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.windows import read_windows
@@ -268,6 +269,41 @@ def test_unknown_setting_ends_with_one_line(make_trainer, capsys):
     assert "unknown setting 'epochs'" in refusal(make_trainer(epochs=3).initialize, capsys)
 
 
+def test_a_setting_that_names_nothing_ends_with_one_line(make_trainer, capsys):
+    assert "'target_9' is no target case" in refusal(make_trainer(exemplars=["target_9"]).initialize, capsys)
+    assert "there is no channel 'T1'" in refusal(make_trainer(channel="T1").initialize, capsys)
+
+
+def test_2d_and_the_cascades_self_training_end_with_one_line(make_trainer, capsys, tmp_path):
+    trainer = make_trainer()
+    trainer.configuration_manager.configuration["patch_size"] = [24, 32]
+    assert "this configuration is 2D" in refusal(trainer.initialize, capsys)
+    trainer = make_trainer(self_training=str(tmp_path / "cases.json"))
+    trainer.is_cascaded = True
+    assert "no segmentations of a previous stage" in refusal(trainer.initialize, capsys)
+
+
+def test_a_compiled_network_trains_and_its_checkpoint_is_a_stock_one(make_trainer, tmp_path):
+    trainer = started(make_trainer())
+    names = list(trainer.network.state_dict())
+    # As nnU-Net compiles it on a GPU, where alone it does; this back end needs no compiler.
+    trainer.network = torch.compile(trainer.network, backend="eager")
+    trainer.set_deep_supervision_enabled(True)
+    assert np.isfinite(trainer.train_step(next(trainer.dataloader_train))["loss"])
+    trainer.save_checkpoint(str(tmp_path / "checkpoint.pth"))
+    checkpoint = torch.load(tmp_path / "checkpoint.pth", weights_only=False)
+    assert list(checkpoint["network_weights"]) == names
+
+
+def test_samples_that_keep_their_style_are_validated_too(make_trainer):
+    trainer = started(make_trainer(p_translate=0.5, exemplars=["target_0"]))
+    assert trainer.validation_styles.names == ("target_0", "source")
+    batch = batch_with_padding()
+    translated, kept = (trainer.validation_batch(copied(batch))["data"] for _ in range(2))
+    assert torch.equal(kept, batch["data"].nan_to_num(0))
+    assert not torch.equal(translated, kept)
+
+
 def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monkeypatch):
     trainer = started(make_trainer())
     # torch.autocast switches itself off where there is no driver; the fake device needs none.
@@ -276,7 +312,9 @@ def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monke
         bank = StyleBank(("a", "b", "c"), torch.randn(3, 8), torch.randn(3, 2), torch.zeros(3))
         windows = {"source_0": (-1.0, 2.0), "source_3": (-1.5, 2.5)}
         trainer.device = torch.device("cuda")
-        trainer.translation = OnlineTranslation(Translator(tiny_generator()), bank, windows, trainer.device)
+        members = [OnlineTranslation(Translator(tiny_generator()), bank, windows, trainer.device) for _ in range(2)]
+        trainer.translation = Translations(members)
+        trainer.probabilities = np.full(6, 1 / 6)
         trainer.network = trainer.build_network_architecture(
             trainer.plans_manager, trainer.configuration_manager, 1, 3, enable_deep_supervision=True
         )

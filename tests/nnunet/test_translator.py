@@ -95,6 +95,13 @@ def test_batched_equals_one_by_one():
         torch.testing.assert_close(together[i : i + 1], alone, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{"samples_at_once": 1}, {"compiled": True}])
+def test_neither_micro_batches_nor_compilation_change_the_result(options):
+    given = batch()
+    expected = Translator(tiny_generator())(*given)
+    torch.testing.assert_close(Translator(tiny_generator(), **options)(*given), expected, atol=1e-5, rtol=1e-5)
+
+
 def test_label_hint_changes_the_input_of_its_labels():
     given = batch(1)
     labels = torch.zeros(1, 1, *SPATIAL, dtype=torch.int16)
@@ -132,7 +139,10 @@ def test_runs_on_a_cuda_device_in_half_precision_without_reading_back(monkeypatc
         windows = torch.tensor([[-2.0, 2.0], [-1.0, 2.0]])
         outside = torch.zeros(2, 1, *SPATIAL, dtype=torch.bool)
         labels = torch.zeros(2, 1, *SPATIAL, dtype=torch.int16)
-        translated = Translator(generator)(images, windows, torch.randn(2, 8), windows, outside, labels)
+        translator = Translator(generator, samples_at_once=1)
+        translated = translator(images, windows, torch.randn(2, 8), windows, outside, labels)
+        weights = generator.content_encoder.layers[4].weight
+        assert weights.is_contiguous(memory_format=torch.channels_last_3d)
     assert precisions == {torch.float16}
     assert translated.device.type == "cuda"
     assert translated.dtype == torch.float32
@@ -167,8 +177,8 @@ def test_a_fitting_generator_is_accepted_without_a_word():
         ({"spacing": [1.5, 1.0]}, "spacing"),
         ({"transpose_forward": [2, 0, 1]}, "transpose_forward [0, 1, 2], but the plans have [2, 0, 1]"),
         ({"normalization_schemes": ["CTNormalization"]}, "normalization ['ZScoreNormalization'], but"),
-        ({"normalization_schemes": ["ZScoreNormalization"] * 2}, "2 image channel(s); expected"),
-        ({"patch_size": [32, 32]}, "2D patches"),
+        ({"normalization_schemes": ["ZScoreNormalization"] * 2}, "2 image channels; expected one"),
+        ({"patch_size": [32, 32]}, "this configuration is 2D, but generators translate volumes"),
     ],
 )
 def test_a_generator_that_does_not_fit_is_refused(change, named):

@@ -1,0 +1,172 @@
+"""What translation adds to a training step: time, memory, and how well it uses the machine.
+
+    python -m benchmarks.step_cost -o FILE.json      (some minutes on one core)
+
+nnU-Net's own trainer and this plug-in's, with the reference and the light generator, take turns on one batch of
+nnU-Net's planned 3d_fullres patches (SimCrossMoDA). For each generator:
+
+    step_ratio       training step of the plug-in over the stock one
+    forward_share    translation alone over the stock step
+    flops_fraction   floating-point operations per second in translation over those of the machine's matrix product
+                     (the best of several sizes), measured in turn
+    one_at_a_time    translation with translation_batch_size 1 over translation of the whole batch
+    memory_ratio     peak resident memory of two steps, above what the process held before, plug-in over stock
+
+Times are the shortest of several repeats, because other work on the machine only ever adds to them.
+"""
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from intrastyler_nnunet.demonstration.stages import run_command
+from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.networks.config import preset
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.nnunet.exemplar_sampling import StyleDraw
+
+DATASET, NAME, CONFIGURATION = "990", "Dataset990_SimCrossMoDA", "3d_fullres"
+STOCK, PRESETS = "stock", ("reference", "light")
+EXEMPLARS = 2
+MATRIX_SIZES = (256, 384, 512, 1024, 2048)
+
+
+def prepare(folder: Path, batch_size: int) -> None:
+    """Simulate and preprocess, with few exemplars; batches of `batch_size`; generators with random weights."""
+    run_command(f"intrastyler simulate -d {DATASET} --scale small -np 1")
+    for image in sorted((folder / "nnUNet_raw" / NAME / "imagesTarget").iterdir())[EXEMPLARS:]:
+        image.unlink()
+    run_command(f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {CONFIGURATION} -np 1 -npfp 1")
+    run_command(f"intrastyler add-target -d {DATASET} -np 1")
+    plans_file = folder / "nnUNet_preprocessed" / NAME / "nnUNetPlans.json"
+    plans = read_json(plans_file)
+    plans["configurations"][CONFIGURATION]["batch_size"] = batch_size
+    write_json(plans, plans_file)
+    for name in PRESETS:
+        torch.manual_seed(0)
+        Generator(preset(name)[0]).save(folder / f"{name}.safetensors")
+
+
+def make_trainer(folder: Path, name: str):
+    """nnU-Net's trainer, or this plug-in's with the generator of that name, ready to train."""
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
+
+    os.environ["INTRASTYLER_GENERATOR"] = str(folder / f"{name}.safetensors")
+    base = folder / "nnUNet_preprocessed" / NAME
+    plans = read_json(base / "nnUNetPlans.json") | {"continue_training": False}
+    kind = nnUNetTrainer if name == STOCK else nnUNetTrainerIntraStyler
+    trainer = kind(plans, CONFIGURATION, 0, read_json(base / "dataset.json"), torch.device("cpu"))
+    trainer.initialize()
+    trainer.set_deep_supervision_enabled(True)
+    trainer.dataloader_train, trainer.dataloader_val = trainer.get_dataloaders()
+    return trainer
+
+
+def seconds(work: Callable) -> float:
+    """How long `work()` takes."""
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def copied(batch: dict) -> dict:
+    """A batch that a step may keep."""
+    return {"data": batch["data"].clone(), "target": batch["target"], "keys": batch["keys"]}
+
+
+def translate(trainer, images: torch.Tensor, outside: torch.Tensor, batch: dict, draw: StyleDraw, size: int | None):
+    """A batch, so many samples at once."""
+    translator = trainer.translation.members[0].translator
+    translator.samples_at_once = size
+    trainer._translated_to(images, outside, batch, draw)
+    translator.samples_at_once = None
+
+
+def time_steps(folder: Path, repeats: int) -> dict:
+    """Seconds of every step, of translation alone and of matrix products, all in turn."""
+    trainers = {name: make_trainer(folder, name) for name in (STOCK, *PRESETS)}
+    batch = next(trainers[PRESETS[0]].dataloader_train)
+    images = batch["data"].nan_to_num(0)
+    outside = torch.zeros_like(images, dtype=torch.bool)
+    work: dict[str, Callable] = {
+        f"step_{name}": lambda trainer=trainer: trainer.train_step(copied(batch) | {"data": images.clone()})
+        for name, trainer in trainers.items()
+    }
+    for name in PRESETS:
+        trainer = trainers[name]
+        draw = trainer._draw(batch["keys"])
+        for size, label in ((None, f"translation_{name}"), (1, f"one_at_a_time_{name}")):
+            work[label] = partial(translate, trainer, images, outside, batch, draw, size)
+    matrices = {size: torch.randn(size, size) for size in MATRIX_SIZES}
+    for size, matrix in matrices.items():
+        work[f"matrix_{size}"] = lambda matrix=matrix: matrix @ matrix
+    flops = {}
+    for name in PRESETS:
+        with FlopCounterMode(display=False) as counter:
+            work[f"translation_{name}"]()
+        flops[name] = counter.get_total_flops()
+    measured = [{name: seconds(step) for name, step in work.items()} for _ in range(repeats + 1)][1:]
+    times = {name: min(row[name] for row in measured) for name in work}
+    rates = {size: 2 * size**3 / times[f"matrix_{size}"] for size in MATRIX_SIZES}
+    return {"seconds": times, "flops": flops, "matrix_flops_per_second": max(rates.values())}
+
+
+def peak_memory(folder: Path, name: str) -> int:
+    """Bytes that two steps of a trainer need beyond what its process held before; in a process of its own."""
+    trainer = make_trainer(folder, name)
+    batches = [next(trainer.dataloader_train) for _ in range(2)]
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    for batch in batches:
+        trainer.train_step(batch)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", dest="output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--batch-size", type=int, default=2, help="samples per step")
+    parser.add_argument("--repeats", type=int, default=5, help="of every measurement; more on a busy machine")
+    arguments = parser.parse_args()
+    threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+            os.environ[variable] = str(folder / variable)
+        prepare(folder, arguments.batch_size)
+        os.environ |= {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f"}
+        times = time_steps(folder, arguments.repeats)
+        context = get_context("spawn")
+        memory = {}
+        for trainer in (STOCK, *PRESETS):
+            with context.Pool(1) as pool:
+                memory[trainer] = pool.apply(peak_memory, (folder, trainer))
+    stock = times["seconds"][f"step_{STOCK}"]
+    result = {"batch_size": arguments.batch_size, "threads": threads, "memory_bytes": memory, **times}
+    for name in PRESETS:
+        translation = times["seconds"][f"translation_{name}"]
+        result[name] = {
+            "step_ratio": times["seconds"][f"step_{name}"] / stock,
+            "forward_share": translation / stock,
+            "flops_fraction": times["flops"][name] / translation / times["matrix_flops_per_second"],
+            "one_at_a_time": times["seconds"][f"one_at_a_time_{name}"] / translation,
+            "memory_ratio": memory[name] / memory[STOCK],
+        }
+    write_json(result, arguments.output)
+    print(json.dumps({name: result[name] for name in PRESETS}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A data set's styles as one page for people: `intrastyler report`."""

@@ -1,0 +1,115 @@
+"""Sources in the styles of the typical exemplars, and on the way from one of them to another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from intrastyler_nnunet.losses.anatomy import sobel_strength
+from intrastyler_nnunet.nnunet.image_styles import StyleSpace
+from intrastyler_nnunet.nnunet.translator import Translator
+from intrastyler_nnunet.report.pictures import PICTURE, fullest_level, slice_picture
+from intrastyler_nnunet.styles.bank import exemplar_style
+from intrastyler_nnunet.styles.slerp import slerp
+from intrastyler_nnunet.styles.windows import to_generator_space
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+
+SOURCES = 3
+ENDS = 8  # typical exemplars, of the largest clusters, between which frames are rendered: 28 pairs
+STEPS = 10  # from one exemplar's style to the other's
+GENERATOR_SPACE = (-1.0, 1.0)  # an intensity window that changes nothing
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One cell of the matrix.
+
+    Attributes:
+        picture: data URI.
+        degrees: angle between the style of the translation and the exemplar's.
+        edges: correlation of the edge strengths (Sobel) of source and translation; 1 where every edge kept its place.
+    """
+
+    picture: str
+    degrees: float
+    edges: float
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One row of the matrix."""
+
+    name: str
+    picture: str
+    translations: list[Translation]
+
+
+class Translations:
+    """Renders what the report shows of a generator."""
+
+    def __init__(self, space: StyleSpace, source: PreprocessedCases, typical: torch.Tensor):
+        """`typical`: (S, K) style vectors of the typical exemplars."""
+        self.space, self.source, self.typical = space, source, typical
+        self.translator = Translator(space.generator)
+        self.names = [source.names[int(i)] for i in np.linspace(0, len(source.names) - 1, SOURCES).round()]
+        self.names = list(dict.fromkeys(self.names))
+
+    def matrix(self) -> list[SourceRow]:
+        """Every source in every typical style."""
+        return [self._row(name) for name in tqdm(self.names, "translations")]
+
+    def frames(self) -> dict[str, list[str]]:
+        """Pictures of the first source at t = 1/STEPS, 2/STEPS, ... between every two ends, by "first-second"."""
+        pairs = list(combinations(range(min(ENDS, len(self.typical))), 2))
+        if not pairs:
+            return {}
+        steps = torch.arange(1, STEPS) / STEPS
+        styles = torch.cat(
+            [slerp(*(self.typical[end].expand(len(steps), -1) for end in pair), steps) for pair in pairs]
+        )
+        image, labels, level = self._load(self.names[0])
+        volumes = self._translated(self.names[0], image, labels, styles)
+        pictures = [slice_picture(v, level, PICTURE) for v in tqdm(volumes, "between styles", len(styles))]
+        return {f"{a}-{b}": pictures[i * len(steps) : (i + 1) * len(steps)] for i, (a, b) in enumerate(pairs)}
+
+    def _row(self, name: str) -> SourceRow:
+        image, labels, level = self._load(name)
+        source = self._upright(to_generator_space(image, torch.tensor([self.source.windows[name]])))
+        edges = sobel_strength(source)
+        cells = [
+            Translation(
+                slice_picture(volume, level, PICTURE), self._degrees(volume, style), _correlation(edges, volume)
+            )
+            for volume, style in zip(self._translated(name, image, labels, self.typical), self.typical, strict=True)
+        ]
+        return SourceRow(name, slice_picture(source, level, PICTURE), cells)
+
+    def _load(self, name: str) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Image and labels (1, 1, *spatial) as preprocessed, and the slice to show."""
+        image, labels = (np.array(array[:1]) for array in self.source.dataset.load_case(name)[:2])
+        level = fullest_level(labels[0].transpose(self.source.axes[::-1]))
+        return torch.from_numpy(image)[None].float(), torch.from_numpy(labels)[None], level
+
+    def _translated(
+        self, name: str, image: torch.Tensor, labels: torch.Tensor, styles: torch.Tensor
+    ) -> Iterator[torch.Tensor]:
+        """(1, 1, X, Y, Z) in [-1, 1] for each style; the content is encoded once."""
+        windows = torch.tensor([self.source.windows[name]]), torch.tensor([GENERATOR_SPACE] * len(styles))
+        for volume in self.translator.volume(image, windows[0], styles, windows[1], labels):
+            yield self._upright(volume)
+
+    def _upright(self, volume: torch.Tensor) -> torch.Tensor:
+        return volume.permute(0, 1, *(2 + axis for axis in self.source.axes))
+
+    def _degrees(self, volume: torch.Tensor, style: torch.Tensor) -> float:
+        axes = self.space.generator.metadata.axes
+        array = volume[0].permute(0, *(1 + axes.index(axis) for axis in range(3))).to(self.space.device)
+        found, _ = exemplar_style(self.space.generator, array, GENERATOR_SPACE, self.space.patch_size)
+        return float(torch.rad2deg(torch.acos((found.cpu() @ style).clamp(-1, 1))))
+
+
+def _correlation(edges: torch.Tensor, volume: torch.Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([edges.flatten(), sobel_strength(volume).flatten()]))[0, 1])
