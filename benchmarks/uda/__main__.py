@@ -1,6 +1,7 @@
 """`python -m benchmarks.uda`: run what is left to do, then write the page."""
 
 import argparse
+import json
 import os
 import platform
 import shlex
@@ -125,14 +126,10 @@ def check_resumable(scale: Scale, own_data: OwnData | None, path: Path) -> None:
     description = {
         "scale": asdict(scale), "dataset": own_data and own_data.dataset, "tests": own_data and str(own_data.tests)
     }  # fmt: skip
-    if path.is_file():
-        # Written and read once more, as the file was: lists and tuples are the same there.
-        write_json(description, path.with_name("asked.json"))
-        asked = read_json(path.with_name("asked.json"))
-        path.with_name("asked.json").unlink()
-        for name, found in read_json(path).items():
-            if found != asked[name]:
-                raise InputError(f"{path}: benchmark was begun with {name} {found}, expected {asked[name]}")
+    asked = json.loads(json.dumps(description))  # tuples become lists, as in the file
+    for name, found in (read_json(path) if path.is_file() else {}).items():
+        if found != asked[name]:
+            raise InputError(f"{path}: benchmark was begun with {name} {found}, expected {asked[name]}")
     write_json(description, path)
 
 
