@@ -122,8 +122,8 @@ SCALES = {
     ),
     # 40 minutes on two cores: the networks have only begun to learn
     "quick": Scale(
-        "small", source=24, target=40, test=6, pretraining=Pretraining(150, 150, LIGHT),
-        segmenter=Segmenter(5, 45, patch_size=(16, 32, 48)), styles_per_case=3, held_out=4, processes=2,
+        "small", source=24, target=40, test=6, pretraining=Pretraining(120, 120, LIGHT),
+        segmenter=Segmenter(5, 36, patch_size=(16, 32, 48)), styles_per_case=3, held_out=4, processes=2,
     ),
     # a night on two cores for each seed
     "small": Scale(
