@@ -86,7 +86,7 @@ def networks_alone(state: TrainingState, batch: TrainingPatches, config: Pretrai
 
     def judged_discriminator() -> None:
         networks.discriminator.requires_grad_(False)
-        _backward(networks.discriminator(_leaf(batch.source), style[:1]))
+        _backward(networks.discriminator(_leaf(batch.source)))
         networks.discriminator.requires_grad_(True)
 
     return {
@@ -99,7 +99,7 @@ def networks_alone(state: TrainingState, batch: TrainingPatches, config: Pretrai
             functional_call(generator.style_encoder, frozen, (_leaf(batch.style_query),))
         ),
         "network: discriminator on output": judged_discriminator,
-        "network: discriminator": lambda: _backward(networks.discriminator(both, style)),
+        "network: discriminator": lambda: _backward(networks.discriminator(both)),
     }
 
 

@@ -123,7 +123,7 @@ def draw(result: dict[str, torch.Tensor], tile: tuple[int, ...], path: Path) -> 
     axes[1].figure.colorbar(shown, ax=figure.axes[1::2], label="difference to one pass", shrink=0.9)
     path.parent.mkdir(exist_ok=True)
     with written_atomically(path) as temporary:
-        figure.savefig(temporary, dpi=90)
+        figure.savefig(temporary, dpi=75)
 
 
 def _source(translator: Translator, number: int) -> torch.Tensor:

@@ -61,19 +61,19 @@ class Pair:
     truth: np.ndarray
 
 
-def image_of(seed: int, subject: int, site: str, typical_tumour: bool = False) -> Image:
+def image_of(seed: int, subject: int, site: str, typical_tumour: bool = False, scale: str = "small") -> Image:
     """Image of a subject of the simulation `seed` at `site`; tumours differ in T2 unless they shall be typical."""
     patient = sample_subject(seed, subject)
     if typical_tumour:
         factors = list(patient.property_factors)
         factors[Tissue.TUMOUR] = (1.0, 1.0, 1.0, 1.0)
         patient = replace(patient, property_factors=tuple(factors))
-    anatomy = build_anatomy(patient, SCALES["small"].grid)
+    anatomy = build_anatomy(patient, SCALES[scale].grid)
     scan = sample_scan(site, np.random.default_rng([seed, subject, 1]))
     return Image(anatomy, scan, scan_anatomy(anatomy, scan))
 
 
-def held_out_pairs(seed: int, sources: int) -> list[Pair]:
+def held_out_pairs(seed: int, sources: int, scale: str = "small") -> list[Pair]:
     """Every source subject, the source sites in turn, with an exemplar of its own of every seen target site.
 
     Tumours have the typical T2, which no ceT1 image tells: their contrast then depends on the exemplar's protocol.
@@ -81,19 +81,22 @@ def held_out_pairs(seed: int, sources: int) -> list[Pair]:
     source_sites, target_sites = (sites_of(domain, seen_only=True) for domain in ("source", "target"))
     pairs = []
     for number in range(sources):
-        source = image_of(seed, number, source_sites[number % len(source_sites)], typical_tumour=True)
+        source = image_of(seed, number, source_sites[number % len(source_sites)], True, scale)
         for index, site in enumerate(target_sites):
             subject = sources + number * len(target_sites) + index
-            exemplar = image_of(seed, subject, site, typical_tumour=True)
+            exemplar = image_of(seed, subject, site, True, scale)
             pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
     return pairs
 
 
-def translated(translator: Translator, source: Image, exemplar: Image) -> np.ndarray:
-    """`source` in the style of `exemplar`, (x, y, z) in the exemplar's z-score units."""
+def translated(
+    translator: Translator, source: Image, exemplar: Image, style: torch.Tensor | None = None
+) -> np.ndarray:
+    """`source` in the style of `exemplar`, (x, y, z) in the exemplar's z-score units; `style` (K,): its vector."""
+    style = style_of(translator, exemplar) if style is None else style
     result = translator(
-        tensor(source.volume), torch.tensor([source.window]), style_of(translator, exemplar)[None],
-        torch.tensor([exemplar.window]), labels=tensor(source.anatomy.labels.astype(np.int16)),
+        tensor(source.volume), torch.tensor([source.window]), style[None], torch.tensor([exemplar.window]),
+        labels=tensor(source.anatomy.labels.astype(np.int16)),
     )  # fmt: skip
     return result[0, 0].numpy().transpose(2, 1, 0)
 

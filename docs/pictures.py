@@ -17,7 +17,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 
 FOLDER = Path(__file__).parent
-COLOURS = 128  # of the PNGs, mostly shades of grey
+COLOURS = 256  # of the PNGs, mostly shades of grey
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         raise InputError("chromium is not installed, expected it among the commands")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1000, "height": 900}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 900, "height": 900}, color_scheme="light")
         page.goto(report.as_uri())
         page.wait_for_selector('[data-figure="map"] .main-svg')
         page.check('[name="colouring"][value="site"]')
@@ -48,7 +48,7 @@ def take(page: Page, selector: str, name: str) -> None:
     """docs/tour_NAME.png of one element, with few colours to keep it small."""
     image = Image.open(io.BytesIO(page.locator(selector).first.screenshot())).convert("RGB")
     with written_atomically(FOLDER / f"tour_{name}.png") as temporary:
-        image.quantize(COLOURS).save(temporary, optimize=True)
+        image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(temporary, optimize=True)
 
 
 if __name__ == "__main__":

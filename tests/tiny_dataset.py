@@ -147,9 +147,11 @@ def run_command(
 ) -> subprocess.CompletedProcess:
     """Run a command of the tests' Python environment; fail with its output unless it ends as expected."""
     executable = Path(sys.executable).with_name(command[0])
+    # nnU-Net starts a thread per core whatever OpenMP is told; on a busy machine they must not spin while they wait.
+    quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "nnUNet_n_proc_DA": "1"}
     result = subprocess.run(
         [str(executable), *map(str, command[1:])],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "nnUNet_n_proc_DA": "1", **environment},
+        env={**os.environ, **quiet, **environment},
         capture_output=True,
         text=True,
         cwd=folder,

@@ -131,11 +131,6 @@ def _add_objective(group) -> None:
         "translations get stripes. Repeat it for several terms",
     )  # fmt: skip
     group.add_argument(
-        "--style-discriminator", action="store_true",
-        help="the discriminator judges an image together with its style; use it when translations do not follow their "
-        "exemplars' contrast, blur or noise",
-    )  # fmt: skip
-    group.add_argument(
         "--instance-noise", type=float, default=0.0,
         help="deviation of noise shown to the discriminator, falling to 0 at the end; try 0.1 when its loss falls "
         "below 0.1 and stays there",

@@ -49,7 +49,7 @@ def draw_panel(folder: Path, generator_path: Path, path: Path) -> None:
         for axis, method in zip(row[3:], TRAINERS, strict=True):
             _draw_prediction(axis, folder, method, test)
     with written_atomically(path) as temporary:
-        figure.savefig(temporary, dpi=90, format="png")
+        figure.savefig(temporary, dpi=64, format="png")
 
 
 class _Translations:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from intrastyler_nnunet.cli.trainer_path import trainers_folder
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
@@ -96,16 +98,20 @@ def demo_stages(folder: Path, generator: Path, device: str) -> list[Stage]:
     return [*stages, stage("report", f"intrastyler report {options} -i {images} -o {report}")]
 
 
-def add_demo_configuration(path: Path) -> None:
-    """Add a configuration with small patches and half of 3d_fullres' channels to a plans file."""
+def add_demo_configuration(
+    path: Path, name: str = CONFIGURATION, patch_size: tuple[int, int, int] = PATCH_SIZE, batch_size: int = BATCH_SIZE,
+    narrowing: int = 2,
+) -> None:  # fmt: skip
+    """Add a configuration with small patches and 3d_fullres' channels divided by `narrowing` to a plans file."""
     plans = read_json(path)
     architecture = plans["configurations"][BASE_CONFIGURATION]["architecture"]
     kwargs = architecture["arch_kwargs"]
-    narrow = kwargs | {"features_per_stage": [features // 2 for features in kwargs["features_per_stage"]]}
-    plans["configurations"][CONFIGURATION] = {
+    narrow = kwargs | {"features_per_stage": [features // narrowing for features in kwargs["features_per_stage"]]}
+    strides = np.prod(kwargs["strides"], axis=0)
+    plans["configurations"][name] = {
         "inherits_from": BASE_CONFIGURATION,
-        "patch_size": PATCH_SIZE,
-        "batch_size": BATCH_SIZE,
+        "patch_size": (np.ceil(patch_size / strides) * strides).astype(int).tolist(),  # what the network can halve
+        "batch_size": batch_size,
         "batch_dice": True,
         "architecture": architecture | {"arch_kwargs": narrow},
     }

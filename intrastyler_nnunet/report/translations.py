@@ -71,20 +71,33 @@ class Translations:
             [slerp(*(self.typical[end].expand(len(steps), -1) for end in pair), steps) for pair in pairs]
         )
         image, labels, level = self._load(self.names[0])
-        volumes = self._translated(self.names[0], image, labels, styles)
+        volumes = self.translated(self.names[0], image, labels, styles)
         pictures = [slice_picture(v, level, PICTURE) for v in tqdm(volumes, "between styles", len(styles))]
         return {f"{a}-{b}": pictures[i * len(steps) : (i + 1) * len(steps)] for i, (a, b) in enumerate(pairs)}
+
+    def translated(
+        self, name: str, image: torch.Tensor, labels: torch.Tensor, styles: torch.Tensor
+    ) -> Iterator[torch.Tensor]:
+        """(1, 1, X, Y, Z) in [-1, 1] for each style; the content is encoded once."""
+        windows = torch.tensor([self.source.windows[name]]), torch.tensor([GENERATOR_SPACE] * len(styles))
+        for volume in self.translator.volume(image, windows[0], styles, windows[1], labels):
+            yield self._upright(volume)
+
+    @torch.no_grad()
+    def style_of(self, volume: torch.Tensor) -> torch.Tensor:
+        """Style vector (K,) of a translation (1, 1, X, Y, Z) in [-1, 1]; both on the CPU."""
+        axes = self.space.generator.metadata.axes
+        array = volume[0].permute(0, *(1 + axes.index(axis) for axis in range(3))).to(self.space.device)
+        return exemplar_style(self.space.generator, array, GENERATOR_SPACE, self.space.patch_size)[0].cpu()
 
     def _row(self, name: str) -> SourceRow:
         image, labels, level = self._load(name)
         source = self._upright(to_generator_space(image, torch.tensor([self.source.windows[name]])))
         edges = sobel_strength(source)
-        cells = [
-            Translation(
-                slice_picture(volume, level, PICTURE), self._degrees(volume, style), _correlation(edges, volume)
-            )
-            for volume, style in zip(self._translated(name, image, labels, self.typical), self.typical, strict=True)
-        ]
+        cells = []
+        for volume, style in zip(self.translated(name, image, labels, self.typical), self.typical, strict=True):
+            degrees = _degrees(self.style_of(volume), style)
+            cells.append(Translation(slice_picture(volume, level, PICTURE), degrees, correlation(edges, volume)))
         return SourceRow(name, slice_picture(source, level, PICTURE), cells)
 
     def _load(self, name: str) -> tuple[torch.Tensor, torch.Tensor, int]:
@@ -93,23 +106,14 @@ class Translations:
         level = fullest_level(labels[0].transpose(self.source.axes[::-1]))
         return torch.from_numpy(image)[None].float(), torch.from_numpy(labels)[None], level
 
-    def _translated(
-        self, name: str, image: torch.Tensor, labels: torch.Tensor, styles: torch.Tensor
-    ) -> Iterator[torch.Tensor]:
-        """(1, 1, X, Y, Z) in [-1, 1] for each style; the content is encoded once."""
-        windows = torch.tensor([self.source.windows[name]]), torch.tensor([GENERATOR_SPACE] * len(styles))
-        for volume in self.translator.volume(image, windows[0], styles, windows[1], labels):
-            yield self._upright(volume)
-
     def _upright(self, volume: torch.Tensor) -> torch.Tensor:
         return volume.permute(0, 1, *(2 + axis for axis in self.source.axes))
 
-    def _degrees(self, volume: torch.Tensor, style: torch.Tensor) -> float:
-        axes = self.space.generator.metadata.axes
-        array = volume[0].permute(0, *(1 + axes.index(axis) for axis in range(3))).to(self.space.device)
-        found, _ = exemplar_style(self.space.generator, array, GENERATOR_SPACE, self.space.patch_size)
-        return float(torch.rad2deg(torch.acos((found.cpu() @ style).clamp(-1, 1))))
+
+def _degrees(first: torch.Tensor, second: torch.Tensor) -> float:
+    return float(torch.rad2deg(torch.acos((first @ second).clamp(-1, 1))))
 
 
-def _correlation(edges: torch.Tensor, volume: torch.Tensor) -> float:
+def correlation(edges: torch.Tensor, volume: torch.Tensor) -> float:
+    """Of edge strengths with those of `volume` (1, 1, X, Y, Z), in [-1, 1]."""
     return float(torch.corrcoef(torch.stack([edges.flatten(), sobel_strength(volume).flatten()]))[0, 1])

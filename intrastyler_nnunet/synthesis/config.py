@@ -48,7 +48,6 @@ class PretrainingConfig:
     lambda_edge: float = 0.0
     classes: int = 2  # of the source labels, background included; for the segmentation term
     instance_noise: float = 0.0  # on all that discriminator and light segmenter see; its deviation falls to 0
-    style_discriminator: bool = False  # it judges an image together with its style, and sees contrast and noise level
     schedules: dict[str, Schedule] = field(default_factory=dict)  # weights of terms over the progress, if not constant
     held_out: int = 8  # cases of each domain for validation, at most a tenth of them; never trained on
     checkpoint_every: int = 250

@@ -37,7 +37,7 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         networks = Networks(
             Generator(generator_config, metadata),
             PatchProjector(generator_config, config.nce_layers),
-            Discriminator(discriminator_config, generator_config.style_dim if config.style_discriminator else 0),
+            Discriminator(discriminator_config),
         )
         if config.uses("segmentation"):
             networks.content_head = ContentHead(networks.generator.content_encoder.out_channels, config.classes)
@@ -45,8 +45,6 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         average = Generator(generator_config, metadata).requires_grad_(False)
     for module in networks.modules().values():
         module.apply(_initialise)
-    if config.style_discriminator:
-        networks.discriminator.normalise_spectrally()
     if config.pretrained_weights is not None:
         networks.generator.load_state_dict(_pretrained(config.pretrained_weights, networks.generator))
     average.load_state_dict(networks.generator.state_dict())

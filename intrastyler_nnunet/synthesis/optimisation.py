@@ -35,14 +35,14 @@ def warm_up_step(state: TrainingState, parts: list[Part], config: PretrainingCon
 def training_step(state: TrainingState, parts: list[Part], config: PretrainingConfig, ranks: Ranks) -> Terms:
     """One update of generator, projector and style encoder, then one of the discriminator."""
     set_learning_rate(state, config)
-    networks, translations = state.networks, {}
+    networks, translated = state.networks, {}
 
     def generator_loss(index: int, batch: TrainingPatches, plan: StepPlan) -> tuple[torch.Tensor, Terms]:
-        loss, terms, translations[index] = generator_step(networks, batch, plan, config)
+        loss, terms, translated[index] = generator_step(networks, batch, plan, config)
         return loss, terms
 
     def discriminator_loss(index: int, batch: TrainingPatches, plan: StepPlan) -> tuple[torch.Tensor, Terms]:
-        loss = discriminator_step(networks.discriminator, batch, translations[index], plan)
+        loss = discriminator_step(networks.discriminator, batch, translated[index], plan)
         return loss, {"discriminator": loss.detach()}
 
     networks.discriminator.requires_grad_(False)

@@ -54,21 +54,14 @@ class StepPlan:
     weights: dict[str, float]  # of the generator's loss terms in this step
 
 
-@dataclass(frozen=True)
-class Translation:
-    """Translated images (B, 1, X, Y, Z) and the styles (B, K) they were given, both without gradient."""
-
-    images: torch.Tensor
-    style: torch.Tensor
-
-
 def generator_step(
     networks: Networks, batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig
-) -> tuple[torch.Tensor, dict[str, torch.Tensor], Translation]:
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
     """The generator's, projector's and style encoder's loss for one batch.
 
     Returns:
-        The loss (), its terms (detached, by name), and what the discriminator's step needs.
+        The loss (), its terms (detached, by name), and the translated images (B, 1, X, Y, Z), detached, for the
+        discriminator's step.
     """
     generator, discriminator = networks.generator, networks.discriminator
     terms: dict[str, torch.Tensor] = {}
@@ -93,7 +86,7 @@ def generator_step(
     translated = images[:count]
     terms["nce"] = _patch_nce(networks, images, features, config)
     shown = with_noise(translated, plan.instance_noise)
-    terms["adversarial"] = generator_loss(discriminator(shown, style))
+    terms["adversarial"] = generator_loss(discriminator(shown))
     if config.uses("consistency"):
         output_patch = _crop(translated, plan.output_start, batch.style_query.shape[2:])
         judged = _judge_style(generator, output_patch) if config.uses("style") else generator.encode_style(output_patch)
@@ -103,15 +96,15 @@ def generator_step(
     if config.uses("edge"):
         terms["edge"] = edge_consistency(batch.source, translated)
     loss = sum(plan.weights[name] * term for name, term in terms.items())
-    return loss, {name: term.detach() for name, term in terms.items()}, Translation(translated.detach(), style.detach())
+    return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
 
 
 def discriminator_step(
-    discriminator: Discriminator, batch: TrainingPatches, translation: Translation, plan: StepPlan
+    discriminator: Discriminator, batch: TrainingPatches, translated: torch.Tensor, plan: StepPlan
 ) -> torch.Tensor:
     """The discriminator's loss () for the translations of this step and the batch's real target patches."""
-    images, style = torch.cat([batch.target, translation.images]), translation.style
-    real, fake = discriminator(with_noise(images, plan.instance_noise), torch.cat([style, style])).chunk(2)
+    images = torch.cat([batch.target, translated])
+    real, fake = discriminator(with_noise(images, plan.instance_noise)).chunk(2)
     return discriminator_loss(real, fake)
 
 

@@ -1,0 +1,153 @@
+"""What is compared, and at which size."""
+
+from dataclasses import dataclass
+
+from intrastyler_nnunet.errors import InputError
+
+REFERENCE = "intrastyler"  # the method that the others are tested against
+
+
+@dataclass(frozen=True)
+class Synthesizer:
+    """A way to pretrain generators."""
+
+    key: str
+    name: str  # in tables
+    method: str  # of `intrastyler pretrain`
+    per_subdomain: bool = False  # a network for each sub-domain
+
+    @property
+    def needs_subdomains(self) -> bool:
+        """Whether it must be told which target case is of which sub-domain."""
+        return self.per_subdomain or self.method == "unified"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to train the segmenter. All have the same network, patches, iterations and augmentation."""
+
+    key: str
+    name: str  # in tables
+    synthesizer: str | None = None  # key of SYNTHESIZERS; None: nothing is translated
+    policy: str = "uniform"  # how exemplars are drawn
+    p_slerp: float = 0.0  # share of styles between two exemplars
+    images: str = "source"  # "offline": source images translated beforehand; "oracle": labelled target images
+    self_training: bool = False  # a second training, also on target images with the first one's pseudo-labels
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Length and options of every synthesizer's training; the same for all."""
+
+    steps: int  # of generator and discriminator
+    style_warmup: int  # before them, for IntraStyler's style encoder alone
+    options: str  # other options of `intrastyler pretrain`
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """nnU-Net's configuration and schedule; the same for all methods."""
+
+    epochs: int
+    iterations_per_epoch: int
+    validation_iterations: int = 2
+    patch_size: tuple[int, int, int] | None = None  # None: network and patch as nnU-Net planned them
+    batch_size: int = 4
+    narrowing: int = 2  # nnU-Net's channels are divided by it
+
+    def settings(self) -> dict[str, int]:
+        """Entries of the trainer's settings file."""
+        return {
+            "num_epochs": self.epochs,
+            "num_iterations_per_epoch": self.iterations_per_epoch,
+            "num_val_iterations_per_epoch": self.validation_iterations,
+            "save_every": 1,
+        }
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Size of a benchmark."""
+
+    grid: str  # key of the simulation's SCALES, whose image grid is taken
+    source: int  # number of simulated labelled source images
+    target: int  # of unlabelled target images; one in twenty is from the rare site
+    test: int  # of test images in each test set
+    pretraining: Pretraining
+    segmenter: Segmenter
+    styles_per_case: int  # of the offline data set
+    held_out: int  # source subjects that translations are scored on, each with an exemplar of every seen site
+    processes: int  # that simulate and preprocess
+
+
+SYNTHESIZERS = {
+    synthesizer.key: synthesizer
+    for synthesizer in (
+        Synthesizer("nodiverse", "NoDiverse", "nodiverse"),
+        Synthesizer("multinets", "MultiNets", "nodiverse", per_subdomain=True),
+        Synthesizer("unified", "Unified", "unified"),
+        Synthesizer("intrastyler", "IntraStyler", "intrastyler"),
+    )
+}
+
+METHODS = {
+    method.key: method
+    for method in (
+        Method("noadapt", "NoAdapt"),
+        Method("nodiverse", "NoDiverse", "nodiverse"),
+        Method("multinets", "MultiNets", "multinets"),
+        Method("unified", "Unified", "unified"),
+        Method("intrastyler", "IntraStyler", "intrastyler"),
+        Method("balanced", "IntraStyler + balanced", "intrastyler", policy="balanced"),
+        Method("slerp", "IntraStyler + SLERP", "intrastyler", p_slerp=1.0),
+        Method("offline", "Offline IntraStyler", "intrastyler", images="offline"),
+        Method("self-training", "IntraStyler + self-training", "intrastyler", self_training=True),
+        Method("oracle", "Oracle", images="oracle"),
+    )
+}
+
+# The terms that keep tumours and cochleae in place help short trainings; every case is trained on.
+SHORT = (
+    "--preset compact --label-hint -0.5 --lambda-segmentation 0.5 --lambda-nce 2 --lambda-consistency 1 "
+    "--instance-noise 0.1 --held-out 0"
+)
+SHORT_BFLOAT16 = f"{SHORT} --precision bfloat16"
+
+SCALES = {
+    # to see that everything works; the figures mean nothing
+    "tiny": Scale(
+        "tiny", source=4, target=20, test=1, pretraining=Pretraining(3, 2, SHORT),
+        segmenter=Segmenter(2, 2, 1, patch_size=(8, 32, 32), batch_size=2, narrowing=8),
+        styles_per_case=1, held_out=1, processes=1,
+    ),
+    # 40 minutes on two cores: the networks have only begun to learn
+    "quick": Scale(
+        "small", source=24, target=40, test=6, pretraining=Pretraining(120, 120, SHORT_BFLOAT16),
+        segmenter=Segmenter(5, 36, patch_size=(16, 32, 48)), styles_per_case=3, held_out=4, processes=2,
+    ),
+    # a night on two cores for each seed
+    "small": Scale(
+        "small", source=40, target=60, test=16, pretraining=Pretraining(2500, 1300, SHORT_BFLOAT16),
+        segmenter=Segmenter(40, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=12, processes=2,
+    ),
+    # nnU-Net's and the paper's own lengths; for a GPU
+    "full": Scale(
+        "full", source=60, target=80, test=16, pretraining=Pretraining(99_000, 1000, "--preset reference --held-out 0"),
+        segmenter=Segmenter(1000, 250, 50), styles_per_case=5, held_out=4, processes=4,
+    ),
+}  # fmt: skip
+
+
+def chosen_methods(keys: list[str] | None, own_data: bool) -> list[Method]:
+    """The methods with these keys in the order of METHODS; none given: all that the data allow.
+
+    Raises:
+        InputError: an unknown key; an Oracle of one's own data, whose training images have no target labels.
+    """
+    possible = [method for method in METHODS.values() if not (own_data and method.images == "oracle")]
+    for key in keys or ():
+        if key not in METHODS:
+            raise InputError(f"method {key!r} is not known, expected some of {', '.join(METHODS)}")
+        if METHODS[key] not in possible:
+            raise InputError(f"method {key!r} needs labelled target images to train on, which only the simulation has")
+    return [method for method in possible if keys is None or method.key in keys]

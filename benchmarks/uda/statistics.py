@@ -1,0 +1,51 @@
+"""Statistics of per-case scores."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+FAILURE_DICE = 0.1  # a structure below it, or missed, is a failure
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Of one figure over N cases."""
+
+    mean: float
+    median: float
+    worst_decile: float  # mean of the worst ceil(N / 10) cases
+
+
+def distribution(values: list[float], *, larger_is_better: bool) -> Distribution:
+    """Of `values`, at least one."""
+    ordered = np.sort(values) if larger_is_better else np.sort(values)[::-1]
+    return Distribution(
+        float(np.mean(values)), float(np.median(values)), float(ordered[: math.ceil(len(ordered) / 10)].mean())
+    )
+
+
+def mean_dice(row: dict) -> float:
+    """Mean Dice of a case over its structures."""
+    return float(np.mean([scores["dice"] for scores in row["structures"].values()]))
+
+
+def failures(rows: list[dict]) -> int:
+    """Number of structures, over all cases, with Dice below 0.1, missed, or found where there is none."""
+    return sum(
+        scores["dice"] < FAILURE_DICE or scores["penalised"] for row in rows for scores in row["structures"].values()
+    )
+
+
+def paired_p(rows: list[dict], reference: list[dict]) -> float:
+    """P of the two-sided Wilcoxon signed-rank test of the cases' mean Dice, paired by seed and case.
+
+    1 if no pair differs, nan if there is no pair.
+    """
+    others = {(row["seed"], row["case"]): mean_dice(row) for row in reference}
+    pairs = [(mean_dice(row), others[row["seed"], row["case"]]) for row in rows if (row["seed"], row["case"]) in others]
+    if not pairs:
+        return math.nan
+    differences = np.subtract(*np.transpose(pairs))
+    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0

@@ -1,0 +1,130 @@
+"""Tables in Markdown, made from result rows."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from benchmarks.uda.own_data import TEST_SET
+from benchmarks.uda.plan import METHODS, REFERENCE, SYNTHESIZERS
+from benchmarks.uda.simulated import TEST_SETS
+from benchmarks.uda.statistics import Distribution, distribution, failures, mean_dice, paired_p
+from benchmarks.uda.synthesis import UNTRANSLATED
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The rows of table "segmentation", at least one."""
+
+    rows: list[dict]
+
+    names = {key: method.name for key, method in METHODS.items()}
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Keys of the methods that have rows, in the order of METHODS."""
+        present = {row["method"] for row in self.rows}
+        return [key for key in METHODS if key in present]
+
+    @cached_property
+    def test_sets(self) -> list[str]:
+        """In the order of TEST_SETS."""
+        order = [name for name, *_ in TEST_SETS] + [TEST_SET]
+        return sorted({row["test_set"] for row in self.rows}, key=order.index)
+
+    @cached_property
+    def structures(self) -> list[str]:
+        return list(self.rows[0]["structures"])
+
+    @cached_property
+    def has_boundary(self) -> bool:
+        """Whether there is an interface between two parts of a tumour to score."""
+        return self.rows[0]["boundary"] is not None
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        return sorted({row["seed"] for row in self.rows})
+
+    def of(self, method: str, test_set: str) -> list[dict]:
+        """The rows of one method on one test set."""
+        return [row for row in self.rows if row["method"] == method and row["test_set"] == test_set]
+
+
+def overview(results: Segmentation, test_set: str) -> str:
+    """Mean Dice over structures: its distribution over cases, failures, the test against IntraStyler, every seed."""
+    seeds = [f"seed {seed}" for seed in results.seeds]
+    lines = []
+    reference = results.of(REFERENCE, test_set)
+    for method in results.methods:
+        rows = results.of(method, test_set)
+        dice = distribution([mean_dice(row) for row in rows], larger_is_better=True)
+        p = "" if method == REFERENCE else number(paired_p(rows, reference), 4)
+        of_seeds = [[mean_dice(row) for row in rows if row["seed"] == seed] for seed in results.seeds]
+        lines.append([
+            results.names[method], *map(number, (dice.mean, dice.median, dice.worst_decile)),
+            f"{failures(rows)} of {len(rows) * len(results.structures)}", p,
+            *(number(sum(values) / len(values)) if values else "" for values in of_seeds),
+        ])  # fmt: skip
+    return table(["", "mean Dice", "median", "worst decile", "failures", "p", *seeds], lines)
+
+
+def by_structure(results: Segmentation, test_set: str, metric: str) -> str:
+    """Mean / median / worst decile of Dice or ASSD of every structure, ASSD also of the boundary."""
+    columns = [*results.structures, *(["boundary"] if metric == "assd" and results.has_boundary else [])]
+    lines = []
+    for method in results.methods:
+        rows = results.of(method, test_set)
+        cells = [_cell([row["structures"].get(name) or row["boundary"] for row in rows], metric) for name in columns]
+        lines.append([results.names[method], *cells])
+    unit = "Dice" if metric == "dice" else "ASSD (mm)"
+    return table(["", *(f"{name.replace('_', '-')} {unit}" for name in columns)], lines)
+
+
+def _cell(scores: list[dict], metric: str) -> str:
+    d: Distribution = distribution([score[metric] for score in scores], larger_is_better=metric == "dice")
+    digits = 3 if metric == "dice" else 2
+    missed = sum(score["penalised"] for score in scores) if metric == "assd" else 0
+    cell = " / ".join(number(value, digits) for value in (d.mean, d.median, d.worst_decile))
+    return f"{cell} ({missed})" if missed else cell
+
+
+SYNTHESIS_COLUMNS = {
+    "error": "error", "structure_error": "error in tumour and cochleae", "orders_right": "tissue orders right",
+    "style_control": "style control (r)",
+}  # fmt: skip
+
+
+def synthesis(rows: list[dict]) -> str:
+    """Means over seeds of each synthesizer's measures (`synthesis.judged`)."""
+    names = {UNTRANSLATED: "source, not translated"} | {key: each.name for key, each in SYNTHESIZERS.items()}
+    lines = []
+    for key, name in names.items():
+        own = [row for row in rows if row["synthesizer"] == key]
+        if own:
+            lines.append([name, *(number(sum(r[c] for r in own) / len(own)) for c in SYNTHESIS_COLUMNS)])
+    return table(["", *SYNTHESIS_COLUMNS.values()], lines)
+
+
+def cost(rows: list[dict]) -> str:
+    """Networks, steps and minutes of each synthesizer, means over seeds."""
+    lines = []
+    for key, synthesizer in SYNTHESIZERS.items():
+        own = [row for row in rows if row["synthesizer"] == key]
+        if own:
+            minutes = sum(row["seconds"] for row in own) / len(own) / 60
+            first = own[0]
+            lines.append([
+                synthesizer.name, str(first["networks"]), str(first["steps"]), str(first["style_warmup"]),
+                number(minutes, 1),
+            ])  # fmt: skip
+    return table(["", "networks", "steps of all", "style warm-up", "minutes"], lines)
+
+
+def table(header: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A fixed number of digits; a dash for nan."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,97 @@
+"""Tables and page of the comparison, from rows made by hand."""
+import pytest
+from uda_rows import row
+
+from benchmarks.uda import tables
+from benchmarks.uda.claims import claims
+from benchmarks.uda.page import BEGIN, END, write_page
+from benchmarks.uda.results import Results
+from benchmarks.uda.tables import Segmentation
+
+# Two cases and two seeds of three methods; mean Dice of a case is what stands here.
+DICE = {
+    ("noadapt", 0): (0.0, 0.2), ("noadapt", 1): (0.2, 0.4),
+    ("intrastyler", 0): (0.6, 0.7), ("intrastyler", 1): (0.8, 0.9),
+    ("oracle", 0): (0.7, 0.8), ("oracle", 1): (0.8, 0.9),
+}  # fmt: skip
+ROWS = [
+    row(method, test_set, f"case_{number}", (value,) * 3, seed)
+    for test_set in ("unseen site", "seen sites")
+    for (method, seed), values in DICE.items()
+    for number, value in enumerate(values)
+]
+
+
+def cells(table: str) -> dict[str, list[str]]:
+    """First column of a Markdown table -> the other columns."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return {line[0]: line[1:] for line in lines}
+
+
+def test_overview():
+    lines = cells(tables.overview(Segmentation(ROWS), "seen sites"))
+    assert lines[""] == ["mean Dice", "median", "worst decile", "failures", "p", "seed 0", "seed 1"]
+    # The smallest two-sided p of four pairs is 2 / 2^4.
+    assert lines["NoAdapt"] == ["0.200", "0.200", "0.000", "3 of 12", "0.1250", "0.100", "0.300"]
+    assert lines["IntraStyler"] == ["0.750", "0.750", "0.600", "0 of 12", "", "0.650", "0.850"]
+    assert list(lines)[2:] == ["NoAdapt", "IntraStyler", "Oracle"]
+
+
+def test_tables_by_structure():
+    results = Segmentation(ROWS)
+    dice = cells(tables.by_structure(results, "seen sites", "dice"))
+    assert dice["IntraStyler"] == ["0.750 / 0.750 / 0.600"] * 3
+    assd = cells(tables.by_structure(results, "seen sites", "assd"))
+    assert assd["NoAdapt"] == ["88.25 / 1.00 / 350.00 (1)"] * 3 + ["2.00 / 2.00 / 2.00"]
+
+
+def test_test_sets_stand_in_their_own_order():
+    assert Segmentation(ROWS).test_sets == ["seen sites", "unseen site"]
+
+
+def test_claims_are_confirmed_or_refuted_by_the_figures():
+    assert [line.split(":")[0] for line in claims(Segmentation(ROWS))] == ["- Confirmed"] * 4
+    worse = [dict(row, method={"intrastyler": "noadapt", "noadapt": "intrastyler"}.get(row["method"], row["method"]))
+             for row in ROWS]  # fmt: skip
+    assert [line.split(":")[0] for line in claims(Segmentation(worse))] == ["- Refuted"] * 4
+    assert claims(Segmentation([row for row in ROWS if row["method"] != "intrastyler"])) == []
+
+
+def test_page_keeps_the_text_around_the_results(tmp_path):
+    results = Results(tmp_path / "results.jsonl")
+    for (method, seed), _ in DICE.items():
+        own = [row for row in ROWS if (row["method"], row["seed"]) == (method, seed)]
+        results.put(own, table="segmentation", method=method, seed=seed)
+    results.put([{"reason": "no prediction was good enough"}], table="skipped", method="self-training", seed=1)
+    measures = {"error": 0.5, "structure_error": 1.0, "orders_right": 0.75, "style_control": float("nan")}
+    results.put([measures], table="synthesis", synthesizer="unified", seed=0)
+    cost = {"networks": 3, "steps": 30, "style_warmup": 0, "seconds": 90.0}
+    results.put([cost], table="cost", synthesizer="multinets", seed=0)
+    page = tmp_path / "benchmark.md"
+    page.write_text(f"# Title\n\nWhat we found.\n\n{BEGIN}\nold figures\n{END}\n\nWhat to do next.\n")
+    write_page(results, {"command": "`python -m benchmarks.uda`"}, page)
+    first = page.read_text()
+    assert first.startswith("# Title\n\nWhat we found.\n") and first.endswith("\n\nWhat to do next.\n")
+    assert "old figures" not in first and "command: `python -m benchmarks.uda`" in first
+    assert "IntraStyler + self-training, seed 1: no prediction was good enough" in first
+    assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first and "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
+    for metric in ("dice", "assd"):
+        assert (tmp_path / f"benchmark_{metric}.png").stat().st_size > 10_000
+    write_page(results, {"command": "`python -m benchmarks.uda`"}, page)
+    assert page.read_text() == first
+
+
+def test_rows_replace_those_of_the_same_keys(tmp_path):
+    results = Results(tmp_path / "results.jsonl")
+    results.put([{"dice": 0.1}, {"dice": 0.2}], table="segmentation", method="noadapt", seed=0)
+    results.put([{"dice": 0.3}], table="segmentation", method="noadapt", seed=1)
+    results.put([{"dice": 0.4}], table="segmentation", method="noadapt", seed=0)
+    assert [(row["seed"], row["dice"]) for row in results.rows("segmentation")] == [(1, 0.3), (0, 0.4)]
+    results.put([], table="segmentation", method="noadapt", seed=0)
+    assert [row["seed"] for row in results.rows("segmentation")] == [1]
+    assert results.rows("cost") == []
+
+
+@pytest.mark.parametrize("value, digits, text", [(0.1234, 3, "0.123"), (float("nan"), 2, "–"), (12.0, 0, "12")])
+def test_numbers(value, digits, text):
+    assert tables.number(value, digits) == text
