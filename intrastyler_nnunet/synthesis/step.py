@@ -35,13 +35,13 @@ class Networks:
         """By the name under which a checkpoint holds them."""
         return {name: module for name, module in vars(self).items() if module is not None}
 
-    def compile(self) -> None:
+    def compile(self, backend: str = "inductor") -> None:
         """Let `torch.compile` run the networks; their parameters and names stay as they are."""
         generator = self.generator
         own = (generator.content_encoder, generator.decoder, generator.style_encoder)
         for module in (*own, self.discriminator, self.content_head, self.segmenter):
             if module is not None:
-                module.compile()
+                module.compile(backend=backend)
 
 
 @dataclass(frozen=True)

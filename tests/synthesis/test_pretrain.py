@@ -197,3 +197,15 @@ def test_the_step_runs_on_a_cuda_device(precision, changed):
         discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, plan)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
         assert loss.dtype == torch.float32
+
+
+@pytest.mark.slow
+def test_captured_networks_train_as_the_others(cases):
+    plain, captured = (initial_state(CONFIG, METADATA, torch.device("cpu")) for _ in range(2))
+    captured.networks.compile(backend="aot_eager")  # all of torch.compile but the code generation
+    for state in (plain, captured):
+        steps = training_steps(state, *cases, CONFIG, METADATA, torch.device("cpu"))
+        next(steps), next(steps)
+    first, second = (state.networks.generator.state_dict() for state in (plain, captured))
+    assert first.keys() == second.keys()
+    assert max((first[name] - second[name]).abs().max() for name in first) < 1e-6
