@@ -1,6 +1,6 @@
 """The two routes to the cochleae, side by side: a network trained with this plug-in, and registration.
 
-    python -m benchmarks.localisation_routes FOLDER      (about 20 minutes on two cores; goes on where it stopped)
+    python -m benchmarks.localisation_routes FOLDER      (about 40 minutes on one core; goes on where it stopped)
 
 The network is a small nnU-Net for the cochlea alone, trained on translated full-field source images with the demo's
 generator, which has only ever seen the cochlear region. Images: SimCrossMoDA as the challenge's folder, `small`.
@@ -24,7 +24,7 @@ from intrastyler_nnunet.simulation.anatomy import COCHLEA
 RESULT = Path(__file__).parent / "results" / "localisation_routes.json"
 GENERATOR = Path(__file__).parents[1] / "pretrained" / "simcrossmoda_small.safetensors"
 DATASET = "Dataset124_CrossMoDA2023Localiser"
-MODEL = "-d 124 -c 3d_demo -f 0 -tr nnUNetTrainerIntraStyler"
+MODEL = "-d 124 -c 3d_demo -f 0 -tr nnUNetTrainerIntraStyler -step_size 1"  # patches side by side: they are many
 TRAINING = {"num_epochs": 20, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4}
 
 

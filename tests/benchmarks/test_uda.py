@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.uda.__main__ import check_resumable, main
+from benchmarks.uda.plan import SCALES
+
 REPOSITORY = Path(__file__).parents[2]
 
 
-def benchmark(*options: str, expected_code: int = 0) -> subprocess.CompletedProcess:
+def benchmark(*options: str) -> str:
     finished = subprocess.run(
         [sys.executable, "-m", "benchmarks.uda", *map(str, options)], cwd=REPOSITORY, capture_output=True, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert finished.returncode == expected_code, f"{finished.stdout[-3000:]}\n{finished.stderr[-3000:]}"
-    return finished
+    assert finished.returncode == 0, f"{finished.stdout[-3000:]}\n{finished.stderr[-3000:]}"
+    return finished.stdout
 
 
 @pytest.mark.slow
@@ -34,11 +37,17 @@ def test_two_methods_then_nothing_left_to_do(tmp_path):
     assert all(f"#### {name.capitalize()}" in page for name in sets)
 
     again = benchmark(*options)
-    assert "$ " not in again.stdout and "train-intrastyler: done before" in again.stdout
+    assert "$ " not in again and "train-intrastyler: done before" in again
     assert [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()] == rows
 
-    refused = benchmark("--scale", "quick", "-o", tmp_path, expected_code=2)
-    assert refused.stderr.count("\n") == 1 and "benchmark.json" in refused.stderr
+
+def refused(monkeypatch, capsys, *options) -> str:
+    """The one line that the command ends with."""
+    monkeypatch.setattr(sys, "argv", ["benchmarks.uda", *map(str, options)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -49,5 +58,12 @@ def test_two_methods_then_nothing_left_to_do(tmp_path):
         (("--dataset", "990", "--target-test", "nowhere"), "has no folder imagesTs"),
     ],
 )
-def test_bad_input_is_named(tmp_path, options, message):
-    assert message in benchmark("-o", tmp_path, *options, expected_code=2).stderr
+def test_bad_input_is_named(tmp_path, monkeypatch, capsys, options, message):
+    assert message in refused(monkeypatch, capsys, "-o", tmp_path, *options)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_of_another_scale_is_refused(tmp_path, monkeypatch, capsys):
+    check_resumable(SCALES["tiny"], None, tmp_path / "benchmark.json")
+    check_resumable(SCALES["tiny"], None, tmp_path / "benchmark.json")
+    assert "benchmark.json: benchmark was begun with scale" in refused(monkeypatch, capsys, "--quick", "-o", tmp_path)
