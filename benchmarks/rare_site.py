@@ -5,8 +5,8 @@
 To see it work in minutes: --scale small --epochs 1 --iterations 2. With --scale small the committed result took 25
 minutes on one core, without nnU-Net's final validations.
 
-SimCrossMoDA with 2 exemplars of site target_c (about one in twenty). Two trainings with the demo's settings and generator, which
-differ in the policy alone; Dice of each on test images of every site.
+SimCrossMoDA with 2 exemplars of site target_c, about one in twenty. Two trainings with the demo's settings,
+which differ in the policy alone; Dice of each on test images of every site.
 """
 
 import argparse

@@ -8,11 +8,12 @@ nnU-Net's planned 3d_fullres patches (SimCrossMoDA). For each generator:
     step_ratio       training step of the plug-in over the stock one
     forward_share    translation alone over the stock step
     flops_fraction   floating-point operations per second in translation over those of the machine's matrix product
-                     (the best of several sizes), measured in turn
+                     (oneDNN's, as the convolutions are; the best of several sizes), measured in turn
     one_at_a_time    translation with translation_batch_size 1 over translation of the whole batch
     memory_ratio     peak resident memory of two steps, above what the process held before, plug-in over stock
 
-Times are the shortest of several repeats, because other work on the machine only ever adds to them.
+Times are the process's own on the CPU, which other work on the machine hardly touches, and the shortest of several
+repeats.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -34,18 +35,23 @@ from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.exemplar_sampling import StyleDraw
+from intrastyler_nnunet.simulation.dataset import dataset_json, write_case
+from intrastyler_nnunet.simulation.plan import plan_dataset
 
 DATASET, NAME, CONFIGURATION = "990", "Dataset990_SimCrossMoDA", "3d_fullres"
 STOCK, PRESETS = "stock", ("reference", "light")
-EXEMPLARS = 2
+CASES = {"source": 5, "target": 2}
 MATRIX_SIZES = (256, 384, 512, 1024, 2048)
 
 
 def prepare(folder: Path, batch_size: int) -> None:
-    """Simulate and preprocess, with few exemplars; batches of `batch_size`; generators with random weights."""
-    run_command(f"intrastyler simulate -d {DATASET} --scale small -np 1")
-    for image in sorted((folder / "nnUNet_raw" / NAME / "imagesTarget").iterdir())[EXEMPLARS:]:
-        image.unlink()
+    """Simulate and preprocess a few cases; batches of `batch_size`; generators with random weights."""
+    raw = folder / "nnUNet_raw" / NAME
+    for split, count in CASES.items():
+        cases = [case for case in plan_dataset("small", 0, paired=False, test_head="colin27") if case.split == split]
+        for case in cases[:count]:
+            write_case(case, raw, "small", 0)
+    write_json(dataset_json(CASES["source"]), raw / "dataset.json")
     run_command(f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {CONFIGURATION} -np 1 -npfp 1")
     run_command(f"intrastyler add-target -d {DATASET} -np 1")
     plans_file = folder / "nnUNet_preprocessed" / NAME / "nnUNetPlans.json"
@@ -75,10 +81,10 @@ def make_trainer(folder: Path, name: str):
 
 
 def seconds(work: Callable) -> float:
-    """How long `work()` takes."""
-    start = perf_counter()
+    """CPU time that `work()` takes."""
+    start = process_time()
     work()
-    return perf_counter() - start
+    return process_time() - start
 
 
 def copied(batch: dict) -> dict:
@@ -109,9 +115,9 @@ def time_steps(folder: Path, repeats: int) -> dict:
         draw = trainer._draw(batch["keys"])
         for size, label in ((None, f"translation_{name}"), (1, f"one_at_a_time_{name}")):
             work[label] = partial(translate, trainer, images, outside, batch, draw, size)
-    matrices = {size: torch.randn(size, size) for size in MATRIX_SIZES}
-    for size, matrix in matrices.items():
-        work[f"matrix_{size}"] = lambda matrix=matrix: matrix @ matrix
+    for size in MATRIX_SIZES:
+        matrix = torch.randn(size, size).to_mkldnn()
+        work[f"matrix_{size}"] = partial(torch.nn.functional.linear, matrix, matrix)
     flops = {}
     for name in PRESETS:
         with FlopCounterMode(display=False) as counter:
