@@ -15,6 +15,8 @@ class Translations:
 
     def __init__(self, members: Sequence[OnlineTranslation]):
         self.members = members
+        # Which generator each exemplar belongs to; needed several times in every step.
+        self.generators = np.repeat(np.arange(len(members)), [len(member) for member in members])
 
     def __len__(self) -> int:
         return len(self.generators)
@@ -23,11 +25,6 @@ class Translations:
     def banks(self) -> list[StyleBank]:
         """The style bank of each generator."""
         return [member.bank for member in self.members]
-
-    @property
-    def generators(self) -> np.ndarray:
-        """Which generator each exemplar belongs to."""
-        return np.repeat(np.arange(len(self.members)), [len(member) for member in self.members])
 
     @property
     def needs_labels(self) -> bool:
