@@ -19,6 +19,7 @@ class GeneratorConfig:
     pixel_block: Triple = (1, 1, 1)  # voxels that these two take and give as channels of one; coarser is faster
     style_dim: int = 256  # K, length of the style vector
     style_width: int = 64  # channels after the style encoder's first convolution; 0: none, styles are codes
+    skip: bool = False  # the last decoder stage also sees the source: outlines need not pass the coarse features
     released_blur: bool = False  # the blur of the paper's released code, for its weights only
 
     @property
@@ -51,7 +52,8 @@ PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
     "compact": (
         # Half the depth of down-sampling along the thick slices, where the cochlea is a handful of voxels.
         GeneratorConfig(
-            width=12, residual_blocks=6, strides=((2, 2, 1), (2, 2, 2)), outer_kernel=(5, 5, 3), style_width=16
+            width=12, residual_blocks=6, strides=((2, 2, 1), (2, 2, 2)), outer_kernel=(5, 5, 3), style_width=16,
+            skip=True,
         ),
         DiscriminatorConfig(width=32),
     ),
@@ -59,7 +61,7 @@ PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
         # No layer at full in-plane resolution: 2 x 2 voxels are one place with four channels.
         GeneratorConfig(
             width=16, residual_blocks=6, strides=((2, 2, 1), (1, 1, 2)), outer_kernel=(3, 3, 3), pixel_block=(2, 2, 1),
-            style_width=16,
+            style_width=16, skip=True,
         ),
         DiscriminatorConfig(width=32),
     ),

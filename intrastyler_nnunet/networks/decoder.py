@@ -8,21 +8,23 @@ from intrastyler_nnunet.networks.config import GeneratorConfig
 from intrastyler_nnunet.networks.content_encoder import ReflectionPad
 from intrastyler_nnunet.networks.image_convolution import ImageConv3d
 from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
-from intrastyler_nnunet.networks.pixel_blocks import ChannelsToVoxels
+from intrastyler_nnunet.networks.pixel_blocks import ChannelsToVoxels, VoxelsToChannels
 
 
 class DecoderStage(nn.Module):
-    """Blur-upsample, convolution that halves the channels, DIN, ReLU."""
+    """Blur-upsample, convolution that halves the channels, DIN, ReLU; `skipped` channels join before the convolution."""
 
-    def __init__(self, channels: int, strides: tuple[int, int, int], config: GeneratorConfig):
+    def __init__(self, channels: int, strides: tuple[int, int, int], config: GeneratorConfig, skipped: int = 0):
         super().__init__()
         self.up = BlurUp(strides, config.released_blur)
-        self.conv = nn.Conv3d(channels, channels // 2, 3, padding=1)
+        self.conv = nn.Conv3d(channels + skipped, channels // 2, 3, padding=1)
         self.din = DynamicInstanceNorm(config.style_dim, channels // 2)
 
-    def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        """(B, C, X, Y, Z), (B, K) -> (B, C/2, 2X, 2Y, 2Z)."""
-        return torch.relu(self.din(self.conv(self.up(x)), style))
+    def forward(self, x: torch.Tensor, style: torch.Tensor, skipped: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, C, X, Y, Z), (B, K), (B, S, 2X, 2Y, 2Z) -> (B, C/2, 2X, 2Y, 2Z)."""
+        x = self.up(x)
+        x = x if skipped is None else torch.cat([x, skipped.to(x.dtype)], dim=1)
+        return torch.relu(self.din(self.conv(x), style))
 
 
 class Decoder(nn.Module):
@@ -33,14 +35,18 @@ class Decoder(nn.Module):
         channels = config.width * 2 ** len(config.strides)
         self.stages = nn.ModuleList()
         for strides in reversed(config.strides):
-            self.stages.append(DecoderStage(channels, strides, config))
+            last = len(self.stages) == len(config.strides) - 1
+            skipped = config.pixel_channels if last and config.skip else 0
+            self.stages.append(DecoderStage(channels, strides, config, skipped))
             channels //= 2
+        self.from_voxels = VoxelsToChannels(config.pixel_block) if config.skip else None
         self.pad = ReflectionPad(config.outer_kernel)
         self.to_image = ImageConv3d(channels, config.pixel_channels, config.outer_kernel)
         self.to_voxels = ChannelsToVoxels(config.pixel_block)
 
-    def forward(self, content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        """Content features and (B, K) style vectors -> image (B, 1, X, Y, Z) in [-1, 1]."""
-        for stage in self.stages:
+    def forward(self, content: torch.Tensor, style: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+        """Content features, (B, K) style vectors and the source -> image (B, 1, X, Y, Z) in [-1, 1], as the source."""
+        for stage in self.stages[:-1]:
             content = stage(content, style)
+        content = self.stages[-1](content, style, self.from_voxels and self.from_voxels(source))
         return torch.tanh(self.to_voxels(self.to_image(self.pad(content))))

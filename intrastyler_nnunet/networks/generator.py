@@ -45,9 +45,10 @@ class Generator(nn.Module):
         self, source: torch.Tensor, style: torch.Tensor, feature_layers: tuple[int, ...]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """`forward`, which also returns the content encoder's features of `source` at `feature_layers`."""
-        content, features = self.content_encoder(self.pad_to_stride(source), feature_layers)
+        padded = self.pad_to_stride(source)
+        content, features = self.content_encoder(padded, feature_layers)
         x, y, z = source.shape[2:]
-        return self.decoder(content, style)[..., :x, :y, :z], features
+        return self.decoder(content, style, padded)[..., :x, :y, :z], features
 
     def content_features(self, image: torch.Tensor, feature_layers: tuple[int, ...]) -> list[torch.Tensor]:
         """The content encoder's features of `image` at `feature_layers`."""

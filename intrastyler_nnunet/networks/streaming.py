@@ -35,9 +35,10 @@ def translate_streamed(
     """
     x, y, z = source.shape[2:]
     layers = _Layers(next(generator.parameters()).device, slab)
-    content = layers.encode(generator, generator.pad_to_stride(source))
+    padded = generator.pad_to_stride(source)
+    content = layers.encode(generator, padded)
     for style in styles:
-        yield layers.decode(generator, content, style[None])[..., :x, :y, :z]
+        yield layers.decode(generator, content, style[None], padded)[..., :x, :y, :z]
 
 
 class _Layers:
@@ -50,11 +51,17 @@ class _Layers:
         """As `ContentEncoder.forward`."""
         return self._chain(generator.content_encoder.layers, source)
 
-    def decode(self, generator: Generator, content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+    def decode(
+        self, generator: Generator, content: torch.Tensor, style: torch.Tensor, source: torch.Tensor
+    ) -> torch.Tensor:
         """As `Decoder.forward`."""
         decoder, style, x = generator.decoder, style.to(self.device), content
         for stage in decoder.stages:
-            x = self._local([stage.up, stage.conv], x)
+            if decoder.from_voxels and stage is decoder.stages[-1]:
+                x = torch.cat([self._local([stage.up], x), decoder.from_voxels(source)], dim=1)
+                x = self._local([stage.conv], x)
+            else:
+                x = self._local([stage.up, stage.conv], x)
             gamma, beta = stage.din.controller(style[..., None, None, None]).chunk(2, dim=1)
             x = self._normalised(x, gamma, beta)
             x = self._local([nn.ReLU()], x)

@@ -33,7 +33,7 @@ def export_upstream(generator: Generator, path: Path | str) -> None:
 
 def _check(generator: Generator) -> None:
     config = generator.config
-    fixed = ("strides", "outer_kernel", "pixel_block")
+    fixed = ("strides", "outer_kernel", "pixel_block", "skip")
     wrong = [f"{name} {getattr(config, name)}" for name in fixed if getattr(config, name) != getattr(RELEASED, name)]
     if not config.style_width:
         wrong.append(f"method {generator.metadata.method}")

@@ -46,6 +46,7 @@ class PretrainingConfig:
     label_hint: LabelHint | None = None
     lambda_segmentation: float = 0.0  # anatomy terms of the released code, which weights them 0.5 and 1
     lambda_edge: float = 0.0
+    lambda_restyling: float = 0.0  # of L1: an exemplar in a random contrast must get its own back
     classes: int = 2  # of the source labels, background included; for the segmentation term
     instance_noise: float = 0.0  # on all that discriminator and light segmenter see; its deviation falls to 0
     schedules: dict[str, Schedule] = field(default_factory=dict)  # weights of terms over the progress, if not constant
@@ -102,6 +103,7 @@ class PretrainingConfig:
         return {
             "adversarial": 1.0, "nce": self.lambda_nce, "style": self.lambda_style,
             "consistency": self.lambda_consistency, "segmentation": self.lambda_segmentation, "edge": self.lambda_edge,
+            "restyling": self.lambda_restyling,
         }  # fmt: skip
 
     def to_dict(self) -> dict:

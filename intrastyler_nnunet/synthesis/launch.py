@@ -18,8 +18,8 @@ from intrastyler_nnunet.synthesis.setup import Run, prepare_run
 
 SETTINGS = (
     "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
-    "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge", "instance_noise",
-    "learning_rate", "pretrained_weights", "lambda_style", "held_out",
+    "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge",
+    "lambda_restyling", "instance_noise", "learning_rate", "pretrained_weights", "lambda_style", "held_out",
 )  # fmt: skip
 
 

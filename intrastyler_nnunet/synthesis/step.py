@@ -17,6 +17,7 @@ from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
+from intrastyler_nnunet.synthesis.intensity_curves import apply_curves, sample_curves
 from intrastyler_nnunet.synthesis.patches import TrainingPatches
 from intrastyler_nnunet.synthesis.perturbations import Perturbation, perturb
 
@@ -49,6 +50,7 @@ class StepPlan:
     """What differs from step to step and is decided on the CPU, so that a test can fix it."""
 
     perturbation: Perturbation  # for batch_size * negatives images
+    curves: np.ndarray  # (batch_size, KNOTS), that exemplars go through before they are restyled
     output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
     instance_noise: float  # deviation of the noise of this step
     weights: dict[str, float]  # of the generator's loss terms in this step
@@ -80,8 +82,9 @@ def generator_step(
 
     # Source and exemplar go through the generator together: translation, and CUT's identity term.
     count = len(source)
+    exemplar = apply_curves(batch.target, plan.curves) if config.uses("restyling") else batch.target
     images, features = generator.translate(
-        torch.cat([source, batch.target]), torch.cat([style, style]), config.nce_layers
+        torch.cat([source, exemplar]), torch.cat([style, style]), config.nce_layers
     )
     translated = images[:count]
     terms["nce"] = _patch_nce(networks, images, features, config)
@@ -95,6 +98,8 @@ def generator_step(
         terms["segmentation"] = _segmentation(networks, batch, shown, features[-1][:count])
     if config.uses("edge"):
         terms["edge"] = edge_consistency(batch.source, translated)
+    if config.uses("restyling"):
+        terms["restyling"] = (images[count:] - batch.target).abs().mean()
     loss = sum(plan.weights[name] * term for name, term in terms.items())
     return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
 
@@ -178,4 +183,5 @@ def sample_plan(
     start = tuple(int(rng.integers(0, r + 1)) for r in room)
     # Gone at the end, so that the exemplar's own noise can be learned too.
     noise = config.instance_noise * (1 - config.progress(iteration))
-    return StepPlan(perturbation, start, noise, config.weights(iteration))
+    curves = sample_curves(rng, config.batch_size)
+    return StepPlan(perturbation, curves, start, noise, config.weights(iteration))

@@ -1,5 +1,7 @@
 """Generator, DIN and discriminator."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -47,6 +49,23 @@ def test_only_the_style_and_the_content_decide():
     assert (generator(images, styles.flip(0)) - together).abs().max() > 1e-4
 
 
+def test_a_skip_hands_the_source_to_the_last_stage():
+    torch.manual_seed(0)
+    plain, skipping = Generator(TINY), Generator(replace(TINY, skip=True))
+    images, styles = torch.rand(2, 1, 17, 10, 9), F.normalize(torch.randn(2, 16), dim=1)
+    skipping.load_state_dict(plain.state_dict() | {"decoder.stages.1.conv.weight": F.pad(
+        plain.decoder.stages[1].conv.weight, (0, 0) * 3 + (0, 1)
+    )})  # fmt: skip
+    torch.testing.assert_close(skipping(images, styles), plain(images, styles))
+    # The channel more is the source: weighted 1 in the kernel's middle, it adds itself to every channel.
+    with torch.no_grad():
+        skipping.decoder.stages[1].conv.weight[:, -1, 1, 1, 1] = 1.0
+    stage, padded = plain.decoder.stages[1], plain.pad_to_stride(images)
+    coarse = plain.decoder.stages[0](plain.content_encoder(padded)[0], styles)
+    expected = torch.relu(stage.din(stage.conv(stage.up(coarse)) + padded, styles))
+    torch.testing.assert_close(skipping.decoder.stages[1](coarse, styles, padded), expected)
+
+
 def test_a_file_holds_weights_architecture_and_metadata(tmp_path):
     metadata = GeneratorMetadata(spacing=(1.5, 1.0, 1.0), label_hint=LabelHint(shift=-0.4), training={"steps": 3})
     generator = Generator(TINY, metadata)
@@ -79,10 +98,11 @@ def test_label_hint_inverts_and_shifts_where_the_labels_say():
     torch.testing.assert_close(hinted.flatten(), torch.tensor([0.8, 0.5, -0.1, 0.3]))
 
 
+@pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("dtype", [None, torch.float16, torch.bfloat16])
-def test_runs_on_a_cuda_device(dtype):
+def test_runs_on_a_cuda_device(dtype, skip):
     with fake_cuda(autocast=dtype):
-        generator, discriminator = Generator(TINY), Discriminator(DiscriminatorConfig(width=4))
+        generator, discriminator = Generator(replace(TINY, skip=skip)), Discriminator(DiscriminatorConfig(width=4))
         image, labels = torch.rand(2, 1, 18, 16, 8), torch.zeros(2, 1, 18, 16, 8, dtype=torch.int16)
         style = generator.encode_style(image)
         output = generator(apply_label_hint(image, labels, LabelHint()), style)

@@ -51,13 +51,19 @@ def test_export_and_import_give_the_same_generator(tmp_path, released_blur):
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_what_the_released_code_cannot_load_is_not_exported(tmp_path, capsys):
-    light = GeneratorConfig(width=4, strides=((2, 2, 1), (1, 1, 2)), outer_kernel=(3, 3, 3), style_width=0)
-    Generator(light).save(tmp_path / "generator.safetensors")
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (GeneratorConfig(width=4, strides=((2, 2, 1), (1, 1, 2)), style_width=0), "strides ((2, 2, 1), (1, 1, 2))"),
+        (GeneratorConfig(width=4, skip=True), "skip True"),
+    ],
+)
+def test_what_the_released_code_cannot_load_is_not_exported(other, named, tmp_path, capsys):
+    Generator(other).save(tmp_path / "generator.safetensors")
     with pytest.raises(SystemExit) as stopped:
         main(["export", "-g", str(tmp_path / "generator.safetensors"), "--to-upstream", str(tmp_path / "g.pth")])
     message = capsys.readouterr().err
-    assert stopped.value.code == 2 and message.count("\n") == 1 and "strides ((2, 2, 1), (1, 1, 2))" in message
+    assert stopped.value.code == 2 and message.count("\n") == 1 and named in message
     assert not (tmp_path / "g.pth").exists()
 
 

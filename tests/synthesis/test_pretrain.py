@@ -158,6 +158,24 @@ def test_the_anatomy_terms_train_their_segmenters_too(cases):
     assert state.networks.content_head.classifier.weight.grad.abs().sum() > 0
 
 
+def test_restyling_is_the_distance_to_the_exemplar_itself(cases):
+    config = replace(CONFIG, lambda_restyling=10.0)
+    networks = initial_state(config, METADATA, torch.device("cpu")).networks
+    batch = sample_patches(np.random.default_rng(0), *cases, config.patch_size, config.style_patch_size)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
+    losses = []
+    for weight in (0.0, 10.0):
+        torch.manual_seed(0)  # for the noise and the places that are compared
+        weights = plan.weights | {"restyling": weight}
+        loss, terms, _ = generator_step(networks, batch, replace(plan, weights=weights), config)
+        losses.append(float(loss))
+    knots = np.linspace(-1, 1, plan.curves.shape[1])
+    recoloured = torch.from_numpy(np.interp(batch.target, knots, plan.curves[0])).float()
+    restyled = networks.generator(recoloured, networks.generator.encode_style(batch.style_query))
+    assert float(terms["restyling"]) == pytest.approx((restyled - batch.target).abs().mean().item(), rel=1e-4)
+    assert losses[1] - losses[0] == pytest.approx(10 * float(terms["restyling"]), rel=1e-4)
+
+
 def test_learning_rate_falls_in_the_second_half():
     assert [learning_rate_factor(p) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
 
@@ -178,10 +196,11 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
 
 
 ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
+RESTYLING = {"lambda_restyling": 10.0}
 
 
 @pytest.mark.parametrize(
-    "changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS]
+    "changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS, RESTYLING]
 )
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
 def test_the_step_runs_on_a_cuda_device(precision, changed):
