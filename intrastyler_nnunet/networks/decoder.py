@@ -12,7 +12,7 @@ from intrastyler_nnunet.networks.pixel_blocks import ChannelsToVoxels, VoxelsToC
 
 
 class DecoderStage(nn.Module):
-    """Blur-upsample, convolution that halves the channels, DIN, ReLU; `skipped` channels join before the convolution."""
+    """Blur-upsample, convolution that halves the channels, DIN, ReLU; `skipped` channels join after upsampling."""
 
     def __init__(self, channels: int, strides: tuple[int, int, int], config: GeneratorConfig, skipped: int = 0):
         super().__init__()
