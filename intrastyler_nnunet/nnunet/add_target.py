@@ -49,17 +49,26 @@ def add_target(
     names = _distinct(plans, configuration_names or _preprocessed_configurations(dataset, plans))
     sources = [folders.configuration_folder(dataset, plans, name) for name in names]
     targets = [folders.target_folder(dataset, plans, name) for name in names]
-    images = find_target_images(
-        image_folder or folders.raw_folder(dataset) / "imagesTarget", dataset_json["file_ending"]
-    )
+    ending = dataset_json["file_ending"]
+    images = find_target_images(image_folder or folders.raw_folder(dataset) / "imagesTarget", ending)
+    truths = _truths(dataset, ending) if image_folder is None else {}
     with workers(processes) as pool:
-        _check_images(pool, list(images.values()), plans)
-        for name, target in zip(names, targets, strict=True):
+        _check_images(pool, [*images.values(), *truths.values()], plans)
+        for name, source, target in zip(names, sources, targets, strict=True):
             _preprocess_images(pool, images, target, plans, plans.get_configuration(name), dataset_json)
-        for source, target in zip(sources, targets, strict=True):
             read_windows(source, pool, channel_index)
             read_windows(target, pool)
+            if truths:
+                folder = folders.truth_folder(dataset, plans, name)
+                _preprocess_images(pool, truths, folder, plans, plans.get_configuration(name), dataset_json)
+                read_windows(folder, pool)
     return targets
+
+
+def _truths(dataset: int | str, ending: str) -> dict[str, Path]:
+    """Images of the source subjects in target protocols; none unless the data are simulated with them."""
+    folder = folders.raw_folder(dataset) / "imagesTrPaired"
+    return find_target_images(folder, ending) if folder.is_dir() else {}
 
 
 def _distinct(plans: PlansManager, names: Sequence[str]) -> list[str]:

@@ -107,6 +107,12 @@ def target_folder(dataset: int | str, plans: PlansManager, configuration_name: s
     return preprocessed_folder(dataset) / f"{configuration.data_identifier}_target"
 
 
+def truth_folder(dataset: int | str, plans: PlansManager, configuration_name: str) -> Path:
+    """Folder of the preprocessed `imagesTrPaired`, which only simulations have; need not exist."""
+    configuration = read_configuration(plans, configuration_name)
+    return preprocessed_folder(dataset) / f"{configuration.data_identifier}_truth"
+
+
 def pseudo_label_folder(dataset: int | str, plans: PlansManager, configuration_name: str) -> Path:
     """Folder of the preprocessed target cases that have pseudo-labels; need not exist."""
     configuration = read_configuration(plans, configuration_name)

@@ -29,7 +29,7 @@ def train(arguments: argparse.Namespace) -> None:
     ranks, device = join_ranks(torch.device(arguments.device))
     path = pretrain(
         run.source, run.target, run.config, run.metadata, run.folder, device, ranks, arguments.processes,
-        arguments.compile,
+        arguments.compile, run.truths,
     )  # fmt: skip
     if ranks.first:
         generator = Generator.load(path, device)

@@ -79,15 +79,22 @@ class PreprocessedCases:
         start = [(extent - length) // 2 for extent, length in zip(self.shapes[name], size, strict=True)]
         return self.patch(name, np.array(start), size)
 
+    def of(self, subject: str) -> list[str]:
+        """Names of the cases that show `subject`: they begin with its name."""
+        return [name for name in self.names if name.startswith(f"{subject}_")]
+
     def only(self, names: list[str]) -> "PreprocessedCases":
         """The same with some of the cases."""
         chosen = copy(self)
         chosen.names = names
         return chosen
 
-    def random_start(self, rng: np.random.Generator, name: str, size: tuple[int, ...]) -> np.ndarray:
-        """A uniformly random corner of a patch of `size` inside the case."""
-        return np.array([rng.integers(0, extent - n + 1) for extent, n in zip(self.shapes[name], size, strict=True)])
+    def random_patch(
+        self, rng: np.random.Generator, name: str, size: tuple[int, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A patch of `size` anywhere in the case, and its labels."""
+        start = [rng.integers(0, extent - n + 1) for extent, n in zip(self.shapes[name], size, strict=True)]
+        return self.patch(name, np.array(start), size)
 
 
 def sample_patches(
@@ -96,12 +103,9 @@ def sample_patches(
 ) -> TrainingPatches:  # fmt: skip
     """Draw a source case and an exemplar, and their patches; each pair is mirrored left-right by a coin toss."""
     source_name, target_name = rng.choice(source.names), rng.choice(target.names)
-    image, labels = source.patch(source_name, source.random_start(rng, source_name, patch_size), patch_size)
-    exemplar, _ = target.patch(target_name, target.random_start(rng, target_name, patch_size), patch_size)
-    query, positive = (
-        target.patch(target_name, target.random_start(rng, target_name, style_patch_size), style_patch_size)[0]
-        for _ in range(2)
-    )
+    image, labels = source.random_patch(rng, source_name, patch_size)
+    exemplar = target.random_patch(rng, target_name, patch_size)[0]
+    query, positive = (target.random_patch(rng, target_name, style_patch_size)[0] for _ in range(2))
     if rng.random() < 0.5:
         image, labels = image.flip(2), labels.flip(2)
     if rng.random() < 0.5:
@@ -112,8 +116,7 @@ def sample_patches(
 
 def exemplar_patch(rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...]) -> torch.Tensor:
     """A random patch (1, 1, X, Y, Z) of a random exemplar."""
-    name = rng.choice(target.names)
-    return target.patch(name, target.random_start(rng, name, size), size)[0]
+    return target.random_patch(rng, rng.choice(target.names), size)[0]
 
 
 def batch_of(samples: list[TrainingPatches]) -> TrainingPatches:

@@ -19,7 +19,7 @@ from intrastyler_nnunet.synthesis.patches import PreprocessedCases, exemplar_pat
 from intrastyler_nnunet.synthesis.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.synthesis.ranks import ALONE, Ranks
 from intrastyler_nnunet.synthesis.record import Record
-from intrastyler_nnunet.synthesis.validation import hold_out, validate
+from intrastyler_nnunet.synthesis.validation import hold_out, truth_error, validate
 
 Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
 
@@ -27,6 +27,7 @@ Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
 def pretrain(
     source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig, metadata: GeneratorMetadata,
     folder: Path, device: torch.device, ranks: Ranks = ALONE, processes: int = 0, compiled: bool = False,
+    truths: PreprocessedCases | None = None,
 ) -> Path:  # fmt: skip
     """Train a synthesizer, or go on with the run that `folder` holds; returns the path of the generator.
 
@@ -36,6 +37,7 @@ def pretrain(
     Args:
         processes: that read patches ahead.
         compiled: run the networks through `torch.compile`.
+        truths: what source cases look like in styles of the target, to measure translations against.
 
     Raises:
         InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
@@ -60,7 +62,7 @@ def pretrain(
             if ranks.first:
                 _look_back(state, terms, config, folder, record, progress)
                 if state.iteration % config.panel_every == 0:
-                    _look_at(state, (source, target), held_out, config, folder, record, device)
+                    _look_at(state, (source, target), held_out, truths, config, folder, record, device)
     path = folder / "generator.safetensors"
     if ranks.first:
         elapsed = time.perf_counter() - started
@@ -84,13 +86,15 @@ def _look_back(
 
 
 def _look_at(
-    state: TrainingState, training: Domains, held_out: Domains | None, config: PretrainingConfig, folder: Path,
-    record: Record, device: torch.device,
+    state: TrainingState, training: Domains, held_out: Domains | None, truths: PreprocessedCases | None,
+    config: PretrainingConfig, folder: Path, record: Record, device: torch.device,
 ) -> None:  # fmt: skip
     """Panel, validation and plot of the averaged generator."""
     draw_panel(state.average, *(held_out or training), config, folder / f"panel_{state.iteration:07d}.png", device)
     if held_out and state.iteration > config.style_warmup:
         means = validate(state.average, *held_out, config, device)
+        if truths and state.average.style_encoder:
+            means["truth_error"] = truth_error(state.average, held_out[0], truths, config, device)
         if record.validation(state.iteration, means, counts=config.progress(state.iteration) >= 0.5):
             state.average.save(folder / "generator_best.safetensors")
     record.plot()

@@ -26,6 +26,7 @@ class Run:
 
     source: PreprocessedCases
     target: PreprocessedCases
+    truths: PreprocessedCases | None  # what translations should be, of simulated data
     target_folder: Path
     config: PretrainingConfig
     metadata: GeneratorMetadata
@@ -80,7 +81,22 @@ def prepare_run(
     config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings)
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
-    return Run(source, target, target_folder, config, metadata, folder)
+    truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
+    return Run(source, target, truths, target_folder, config, metadata, folder)
+
+
+def _truths(folder: Path, source: PreprocessedCases) -> PreprocessedCases | None:
+    """The cases of `folder`, if there are any; InputError if one does not lie on the grid of its source case."""
+    if not folders.case_names(folder):
+        return None
+    truths = PreprocessedCases(folder, source.axes)
+    for case in source.names:
+        for name in truths.of(case):
+            if truths.shapes[name] != source.shapes[case]:
+                raise InputError(
+                    f"{folder / name}: shape {truths.shapes[name]}, expected that of {case}, {source.shapes[case]}"
+                )
+    return truths
 
 
 def _orientation(folder: Path) -> str | None:

@@ -62,14 +62,30 @@ def style_roc_auc(
 ) -> float:
     """Same against another exemplar, by the cosine of two patches' style vectors; always the same random patches."""
     rng, size = np.random.default_rng(config.seed), config.style_patch_size
-    patches = [
-        target.patch(name, target.random_start(rng, name, size), size)[0]
-        for name in target.names for _ in range(STYLE_PATCHES)
-    ]  # fmt: skip
+    patches = [target.random_patch(rng, name, size)[0] for name in target.names for _ in range(STYLE_PATCHES)]
     vectors = torch.cat([generator.encode_style(patch.to(device)) for patch in patches]).cpu()
     exemplar = np.repeat(np.arange(len(target.names)), STYLE_PATCHES)
     first, second = np.triu_indices(len(vectors), k=1)
     return float(roc_auc_score(exemplar[first] == exemplar[second], (vectors @ vectors.T).numpy()[first, second]))
+
+
+@torch.no_grad()
+def truth_error(
+    generator: Generator, source: PreprocessedCases, truths: PreprocessedCases, config: PretrainingConfig,
+    device: torch.device,
+) -> float:  # fmt: skip
+    """Mean absolute difference of the sources, translated to the style of each of their `truths`, and that truth.
+
+    Of an intensity range of 1; 0 if no source has a truth.
+    """
+    errors = []
+    for name in source.names:
+        image, labels = (x.to(device) for x in source.central_patch(name, config.patch_size))
+        for truth_name in truths.of(name):
+            truth = truths.central_patch(truth_name, config.patch_size)[0].to(device)
+            style = generator.encode_style(truths.central_patch(truth_name, config.style_patch_size)[0].to(device))
+            errors.append(float((generator(_hinted(image, labels, config), style) - truth).abs().mean()) / 2)
+    return float(np.mean(errors)) if errors else 0.0
 
 
 def _measure(
@@ -78,7 +94,7 @@ def _measure(
 ) -> dict[str, float]:  # fmt: skip
     image, labels = (x.to(device) for x in source.central_patch(source_name, config.patch_size))
     exemplar = target.central_patch(target_name, config.patch_size)[0].to(device)
-    given = image if config.label_hint is None else apply_label_hint(image, labels, config.label_hint)
+    given = _hinted(image, labels, config)
     if target.codes:
         translated = generator(given, torch.tensor([target.codes[target_name]], device=device))
         style = {}
@@ -92,6 +108,10 @@ def _measure(
         "edge_correlation": float(edge_correlation(image, translated)),
         "intensity_distance": float(intensity_distance(translated, exemplar)),
     }
+
+
+def _hinted(image: torch.Tensor, labels: torch.Tensor, config: PretrainingConfig) -> torch.Tensor:
+    return image if config.label_hint is None else apply_label_hint(image, labels, config.label_hint)
 
 
 def edge_correlation(image: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:

@@ -6,13 +6,15 @@ import blosc2
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
+from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetDatasetBlosc2
 from tiny_dataset import CONFIGURATION, write_image
 
 from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.add_target import add_target
 from intrastyler_nnunet.styles.windows import read_windows, windows_file
+from intrastyler_nnunet.synthesis.setup import prepare_run
 
 
 def read(path: Path) -> np.ndarray:
@@ -45,6 +47,25 @@ def test_voxel_identical_to_nnunets_own_preprocessing(own_dataset):
         ours, nnunets = target_folder(own_dataset) / file, source_folder(own_dataset) / file
         assert np.array_equal(read(ours), read(nnunets))
         assert blosc2.open(str(ours)).chunks == blosc2.open(str(nnunets)).chunks
+
+
+def test_simulated_truths_lie_on_the_grid_of_their_source(own_dataset, tmp_path):
+    """A source image as its own truth: preprocessed as the source, and read for it alone."""
+    (own_dataset.raw / "imagesTrPaired").mkdir()
+    truth = own_dataset.raw / "imagesTrPaired" / "source_1_here_0000.nii.gz"
+    shutil.copy(own_dataset.raw / "imagesTr" / "source_1_0000.nii.gz", truth)
+    add_target("998", "nnUNetPlans", 2, ["3d_fullres"])
+    folder = own_dataset.preprocessed / "nnUNetPlans_3d_fullres_truth"
+    assert np.array_equal(read(folder / "source_1_here.b2nd"), read(source_folder(own_dataset) / "source_1.b2nd"))
+    settings = {"preset": "mini", "iterations": 2, "style_warmup": 1}
+    truths = prepare_run("998", "3d_fullres", "nnUNetPlans", tmp_path, **settings).truths
+    assert truths.of("source_1") == ["source_1_here"] and truths.of("source_3") == []
+    data = read(folder / "source_1_here.b2nd")
+    for file in folder.glob("source_1_here*"):
+        file.unlink()
+    nnUNetDatasetBlosc2.save_case(data[:, :-1], data[:, :-1].astype(np.int16), {}, str(folder / "source_3_here"))
+    with pytest.raises(InputError, match="source_3_here: shape .* expected that of source_3"):
+        prepare_run("998", "3d_fullres", "nnUNetPlans", tmp_path, **settings)
 
 
 def test_default_is_every_preprocessed_configuration_once(tiny_dataset):

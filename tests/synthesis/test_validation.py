@@ -1,5 +1,6 @@
 """Held-out cases and what is measured on them."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -19,7 +20,13 @@ from intrastyler_nnunet.synthesis.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.synthesis.pretrain import pretrain
 from intrastyler_nnunet.synthesis.ranks import ALONE
 from intrastyler_nnunet.synthesis.record import Record
-from intrastyler_nnunet.synthesis.validation import edge_correlation, hold_out, intensity_distance, validate
+from intrastyler_nnunet.synthesis.validation import (
+    edge_correlation,
+    hold_out,
+    intensity_distance,
+    truth_error,
+    validate,
+)
 
 METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
 CONFIG = PretrainingConfig(
@@ -66,6 +73,36 @@ def test_measures_are_their_definitions(cases):
     distance = wasserstein_distance(translated.flatten().detach().numpy(), exemplar.flatten().numpy()) / 2
     assert means["intensity_distance"] == pytest.approx(distance, abs=1e-5)
     assert means["score"] == pytest.approx(means["style_consistency"] + means["edge_correlation"] - distance, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def truths(cases, tmp_path_factory):
+    """Two truths of every source case."""
+    folder = tmp_path_factory.mktemp("preprocessed") / "truth"
+    folder.mkdir()
+    for name, site in itertools.product(cases[0].names, "ab"):
+        data = np.random.default_rng(ord(site)).normal(size=(1, 8, 16, 18)).astype(np.float32)
+        nnUNetDatasetBlosc2.save_case(data, data.astype(np.int16), {}, str(folder / f"{name}_{site}"))
+    return PreprocessedCases(folder, METADATA.axes)
+
+
+def test_the_error_is_that_to_the_truth_in_the_truths_own_style(cases, truths):
+    source = cases[0].only(["source_01", "source_10"])
+    generator = initial_state(CONFIG, METADATA, torch.device("cpu")).average
+    differences = []
+    for name in ("source_01_a", "source_01_b", "source_10_a", "source_10_b"):
+        image, truth = (d.central_patch(n, CONFIG.patch_size)[0] for d, n in ((source, name[:9]), (truths, name)))
+        style = generator.encode_style(truth[:, :, 3:15, 2:14])
+        differences.append(np.abs(generator(image, style).detach().numpy() - truth.numpy()) / 2)
+    error = truth_error(generator, source, truths, CONFIG, torch.device("cpu"))
+    assert error == pytest.approx(np.mean(differences), abs=1e-6)
+
+
+def test_a_run_measures_against_the_truth_if_there_is_one(cases, truths, tmp_path):
+    config = replace(CONFIG, iterations=3, panel_every=2)
+    pretrain(*cases, config, METADATA, tmp_path, torch.device("cpu"), truths=truths)
+    rows = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
+    assert [0 < row["validation_truth_error"] < 1 for row in rows if "validation_score" in row] == [True]
 
 
 def test_a_run_validates_and_keeps_its_best(cases, tmp_path):
