@@ -126,7 +126,7 @@ def _add_objective(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--lambda-restyling", type=float, default=0.0,
-        help="weight of giving an exemplar whose contrast was changed its own back; try 10 when training must be "
+        help="weight of giving an exemplar in a random contrast another style; try 10 when training must be "
         "short or a tissue keeps its source contrast",
     )  # fmt: skip
     group.add_argument(

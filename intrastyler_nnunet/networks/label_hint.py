@@ -7,6 +7,7 @@ mapping, so the released code changes the *generator's input* where the source l
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class LabelHint:
     inverted: tuple[int, ...] = (3,)
     shifted: tuple[int, ...] = (1, 2)
     shift: float = -1.0
+    soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
 
 
 def apply_label_hint(images: torch.Tensor, labels: torch.Tensor, hint: LabelHint) -> torch.Tensor:
@@ -30,12 +32,16 @@ def apply_label_hint(images: torch.Tensor, labels: torch.Tensor, hint: LabelHint
         (B, 1, *spatial) in [-1, 1].
     """
     labels = labels.to(images.device)
-    hinted = torch.where(_any_of(labels, hint.inverted), -images, images)
-    return torch.where(_any_of(labels, hint.shifted), hinted + hint.shift, hinted).clamp(-1, 1)
+    inverted, shifted = (_share(labels, values, hint.soft).to(images) for values in (hint.inverted, hint.shifted))
+    return (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
 
 
-def _any_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
+def _share(labels: torch.Tensor, values: tuple[int, ...], soft: bool) -> torch.Tensor:
+    """How much of every voxel has one of the label `values`, float32; with `soft` the labels' borders are smooth."""
     found = torch.zeros_like(labels, dtype=torch.bool)
     for value in values:
         found |= labels == value
-    return found
+    share = found.float()
+    if soft:  # two means of neighbours along each axis: the binomial kernel (1, 2, 1) / 4
+        share = F.avg_pool3d(F.avg_pool3d(F.pad(share, (1,) * 6, mode="replicate"), 2, 1), 2, 1)
+    return share

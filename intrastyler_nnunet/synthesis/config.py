@@ -46,7 +46,7 @@ class PretrainingConfig:
     label_hint: LabelHint | None = None
     lambda_segmentation: float = 0.0  # anatomy terms of the released code, which weights them 0.5 and 1
     lambda_edge: float = 0.0
-    lambda_restyling: float = 0.0  # of L1: an exemplar in a random contrast must get its own back
+    lambda_restyling: float = 0.0  # of L1: an exemplar in a random contrast, restyled
     classes: int = 2  # of the source labels, background included; for the segmentation term
     instance_noise: float = 0.0  # on all that discriminator and light segmenter see; its deviation falls to 0
     schedules: dict[str, Schedule] = field(default_factory=dict)  # weights of terms over the progress, if not constant

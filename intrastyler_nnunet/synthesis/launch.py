@@ -48,11 +48,12 @@ def run_of(arguments: argparse.Namespace) -> Run:
         settings["style_warmup"] = arguments.style_warmup
     elif arguments.method != "intrastyler":
         settings["style_warmup"] = 0
+    if arguments.label_hint is not None:
+        settings["label_hint"] = LabelHint(shift=arguments.label_hint, soft=True)
     settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
-        arguments.channel,
-        label_hint=None if arguments.label_hint is None else LabelHint(shift=arguments.label_hint), **settings,
+        arguments.channel, **settings,
     )  # fmt: skip
 
 

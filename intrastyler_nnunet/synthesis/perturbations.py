@@ -31,6 +31,10 @@ class Perturbation:
     noise: np.ndarray
     bias: np.ndarray
 
+    def every(self, step: int) -> "Perturbation":
+        """Of the images 0, step, 2 step and so on."""
+        return Perturbation(**{name: values[::step] for name, values in vars(self).items()})
+
 
 def sample_perturbation(
     rng: np.random.Generator, count: int, spacing: tuple[float, float, float], kind: str | None = None

@@ -69,22 +69,22 @@ def generator_step(
     terms: dict[str, torch.Tensor] = {}
     if config.method == "intrastyler":
         if config.uses("style"):
-            style, terms["style"] = _style_of_exemplars(generator, batch, plan.perturbation, config)
-            # E_S learns from the style contrast alone: left to the generator's losses, all its vectors become alike.
-            style = style.detach()
+            style, other_style, terms["style"] = _styles(generator, batch, plan.perturbation, config)
         else:
-            style = generator.encode_style(batch.style_query)
+            style = other_style = generator.encode_style(batch.style_query)
     else:
-        style = batch.style_code
+        style = other_style = batch.style_code
     source = batch.source
     if config.label_hint is not None:
         source = apply_label_hint(source, batch.source_labels, config.label_hint)
 
+    exemplar, wanted, wanted_style = batch.target, batch.target, style
+    if config.uses("restyling"):
+        exemplar, wanted, wanted_style = _restyling(batch, plan, config, style, other_style)
     # Source and exemplar go through the generator together: translation, and CUT's identity term.
     count = len(source)
-    exemplar = apply_curves(batch.target, plan.curves) if config.uses("restyling") else batch.target
     images, features = generator.translate(
-        torch.cat([source, exemplar]), torch.cat([style, style]), config.nce_layers
+        torch.cat([source, exemplar]), torch.cat([style, wanted_style]), config.nce_layers
     )
     translated = images[:count]
     terms["nce"] = _patch_nce(networks, images, features, config)
@@ -99,7 +99,7 @@ def generator_step(
     if config.uses("edge"):
         terms["edge"] = edge_consistency(batch.source, translated)
     if config.uses("restyling"):
-        terms["restyling"] = (images[count:] - batch.target).abs().mean()
+        terms["restyling"] = (images[count:] - wanted).abs().mean()
     loss = sum(plan.weights[name] * term for name, term in terms.items())
     return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
 
@@ -115,7 +115,7 @@ def discriminator_step(
 
 def style_step(generator: Generator, batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig) -> torch.Tensor:
     """The style contrast () alone, for the style encoder's warm-up."""
-    return _style_of_exemplars(generator, batch, plan.perturbation, config)[1]
+    return _styles(generator, batch, plan.perturbation, config)[-1]
 
 
 def with_noise(images: torch.Tensor, deviation: float) -> torch.Tensor:
@@ -132,23 +132,44 @@ def _segmentation(
     return loss(from_content, labels) + loss(networks.segmenter(translated), labels)
 
 
+def _restyling(
+    batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig, style: torch.Tensor, other_style: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the generator gets, what it shall make of it, (B, 1, X, Y, Z), and in which style (B, K).
+
+    It gets the exemplar in a random contrast and, where the first negative has a learnt style, shall make the exemplar
+    as perturbed for that negative. Noise cannot be foretold: it is what the generator gets, and shall take away.
+    """
+    recoloured = apply_curves(batch.target, plan.curves)
+    change = plan.perturbation.every(config.negatives)
+    if change.noise.any():
+        return perturb(recoloured, change), batch.target, style
+    wanted = batch.target if other_style is style else perturb(batch.target, change)
+    return recoloured, wanted, other_style
+
+
 def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:
     """E_S as a fixed judge: gradients reach the images, not its weights."""
     weights = {name: weight.detach() for name, weight in generator.style_encoder.named_parameters()}
     return functional_call(generator.style_encoder, weights, (images,))
 
 
-def _style_of_exemplars(
+def _styles(
     generator: Generator, batch: TrainingPatches, perturbation: Perturbation, config: PretrainingConfig
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Style vectors (B, K) of the exemplars and the style contrast; one pass of E_S over all patches."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Style vectors (B, K) of the exemplars and of their first negatives, and the style contrast; one pass of E_S.
+
+    E_S learns from the style contrast alone: left to the generator's losses, all its vectors become alike. The vectors
+    for the generator are therefore constants.
+    """
     count = len(batch.style_query)
     copies = batch.style_positive.repeat_interleave(config.negatives, dim=0)
     patches = torch.cat([batch.style_query, batch.style_positive, perturb(copies, perturbation)])
     vectors = generator.encode_style(patches)
-    query, positive, negatives = vectors[:count], vectors[count : 2 * count], vectors[2 * count :]
-    contrast = style_contrast(query, positive, negatives.unflatten(0, (count, -1)), config.style_temperature)
-    return query, contrast
+    query, positive = vectors[:count], vectors[count : 2 * count]
+    negatives = vectors[2 * count :].unflatten(0, (count, -1))
+    contrast = style_contrast(query, positive, negatives, config.style_temperature)
+    return query.detach(), negatives[:, 0].detach(), contrast
 
 
 def _patch_nce(

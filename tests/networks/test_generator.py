@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from fake_cuda import fake_cuda
+from scipy.ndimage import convolve1d
 
 from intrastyler_nnunet import Generator
 from intrastyler_nnunet.errors import InputError
@@ -98,6 +100,18 @@ def test_label_hint_inverts_and_shifts_where_the_labels_say():
     torch.testing.assert_close(hinted.flatten(), torch.tensor([0.8, 0.5, -0.1, 0.3]))
 
 
+def test_a_soft_hint_has_the_borders_of_partial_volume():
+    rng = np.random.default_rng(0)
+    images, labels = rng.uniform(-1, 1, (2, 1, 9, 8, 7)), rng.integers(0, 4, (2, 1, 9, 8, 7))
+    kernel = np.array([1, 2, 1]) / 4
+    inverted, shifted = ((labels == 3).astype(float), np.isin(labels, (1, 2)).astype(float))
+    for axis in (2, 3, 4):
+        inverted, shifted = (convolve1d(share, kernel, axis, mode="nearest") for share in (inverted, shifted))
+    expected = np.clip(images * (1 - 2 * inverted) - 0.6 * shifted, -1, 1)
+    hinted = apply_label_hint(torch.from_numpy(images), torch.from_numpy(labels), LabelHint(shift=-0.6, soft=True))
+    np.testing.assert_allclose(hinted, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("dtype", [None, torch.float16, torch.bfloat16])
 def test_runs_on_a_cuda_device(dtype, skip):
@@ -105,7 +119,7 @@ def test_runs_on_a_cuda_device(dtype, skip):
         generator, discriminator = Generator(replace(TINY, skip=skip)), Discriminator(DiscriminatorConfig(width=4))
         image, labels = torch.rand(2, 1, 18, 16, 8), torch.zeros(2, 1, 18, 16, 8, dtype=torch.int16)
         style = generator.encode_style(image)
-        output = generator(apply_label_hint(image, labels, LabelHint()), style)
+        output = generator(apply_label_hint(image, labels, LabelHint(soft=skip)), style)
         assert style.dtype == torch.float32  # the losses on it need full precision
         assert output.device.type == "cuda" and output.shape == image.shape
         assert output.dtype == discriminator(output).dtype == (dtype or torch.float32)

@@ -15,12 +15,14 @@ from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import LabelHint
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.styles.bank import style_bank
+from intrastyler_nnunet.synthesis import step
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
 from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor, set_learning_rate
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
+from intrastyler_nnunet.synthesis.perturbations import sample_perturbation
 from intrastyler_nnunet.synthesis.pretrain import pretrain, training_steps
-from intrastyler_nnunet.synthesis.step import discriminator_step, generator_step, sample_plan
+from intrastyler_nnunet.synthesis.step import StepPlan, discriminator_step, generator_step, sample_plan
 
 SHAPE = (10, 18, 20)
 METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
@@ -158,22 +160,57 @@ def test_the_anatomy_terms_train_their_segmenters_too(cases):
     assert state.networks.content_head.classifier.weight.grad.abs().sum() > 0
 
 
-def test_restyling_is_the_distance_to_the_exemplar_itself(cases):
+@pytest.fixture
+def restyling(cases):
+    """Networks and batch, and a function that makes the plan of a step with a kind of perturbation."""
     config = replace(CONFIG, lambda_restyling=10.0)
     networks = initial_state(config, METADATA, torch.device("cpu")).networks
     batch = sample_patches(np.random.default_rng(0), *cases, config.patch_size, config.style_patch_size)
-    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
-    losses = []
+
+    def plan_with(kind: str) -> StepPlan:
+        plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
+        perturbation = sample_perturbation(np.random.default_rng(1), config.negatives, METADATA.spacing, kind)
+        return replace(plan, perturbation=perturbation)
+
+    return networks, batch, config, plan_with
+
+
+def recoloured(batch, plan) -> torch.Tensor:
+    knots = np.linspace(-1, 1, plan.curves.shape[1])
+    return torch.from_numpy(np.interp(batch.target, knots, plan.curves[0])).float()
+
+
+def test_restyling_asks_for_the_exemplar_as_its_first_negative_is(restyling):
+    networks, batch, config, plan_with = restyling
+    plan, losses = plan_with("contrast"), []
     for weight in (0.0, 10.0):
-        torch.manual_seed(0)  # for the noise and the places that are compared
+        torch.manual_seed(0)  # for the places that PatchNCE compares
         weights = plan.weights | {"restyling": weight}
         loss, terms, _ = generator_step(networks, batch, replace(plan, weights=weights), config)
         losses.append(float(loss))
-    knots = np.linspace(-1, 1, plan.curves.shape[1])
-    recoloured = torch.from_numpy(np.interp(batch.target, knots, plan.curves[0])).float()
-    restyled = networks.generator(recoloured, networks.generator.encode_style(batch.style_query))
-    assert float(terms["restyling"]) == pytest.approx((restyled - batch.target).abs().mean().item(), rel=1e-4)
+    gamma = np.exp(plan.perturbation.log_gamma[0])
+    wanted, negative = (((x + 1) / 2) ** gamma * 2 - 1 for x in (batch.target, batch.style_positive))
+    restyled = networks.generator(recoloured(batch, plan), networks.generator.encode_style(negative))
+    assert float(terms["restyling"]) == pytest.approx((restyled - wanted).abs().mean().item(), rel=1e-4)
     assert losses[1] - losses[0] == pytest.approx(10 * float(terms["restyling"]), rel=1e-4)
+
+
+def test_restyling_asks_for_noise_to_be_taken_away(restyling):
+    networks, batch, config, plan_with = restyling
+    plan, (style, other_style) = plan_with("noise"), torch.rand(2, 1, 256)
+    given, wanted, in_style = step._restyling(batch, plan, config, style, other_style)
+    assert wanted is batch.target and in_style is style
+    middle = recoloured(batch, plan).abs() < 0.5  # where nothing is clipped
+    noise = (given - recoloured(batch, plan))[middle]
+    assert float(noise.std()) == pytest.approx(2 * plan.perturbation.noise[0], rel=0.1)
+
+
+def test_a_style_that_is_not_learnt_is_the_only_one_restyling_asks_for(restyling):
+    _, batch, config, plan_with = restyling
+    plan, code = plan_with("contrast"), torch.ones(1, 3)
+    given, wanted, in_style = step._restyling(batch, plan, config, code, code)
+    torch.testing.assert_close(given, recoloured(batch, plan))
+    assert wanted is batch.target and in_style is code
 
 
 def test_learning_rate_falls_in_the_second_half():
