@@ -44,8 +44,8 @@ def main() -> None:
     parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")
     parser.add_argument("--cache", type=Path, default=here / "cache", help="where the segmenter is kept")
     parser.add_argument("-o", dest="output", type=Path, default=here / "results" / "ablation.json")
-    own, _, options = " ".join(sys.argv[1:]).partition(" -- ")
-    arguments, options = parser.parse_args(own.split()), options.split()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    arguments, options = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
     data = ("-d", arguments.dataset, "-c", arguments.configuration)
     for name in arguments.only:
         # The last of two equal options counts.

@@ -124,12 +124,13 @@ def run_seed(run: Run, methods: list[Method], results: Results) -> None:
 def check_resumable(scale: Scale, own_data: OwnData | None, path: Path) -> None:
     """Raise InputError if the folder of `path` holds a benchmark of another size or of other data."""
     description = {
-        "scale": asdict(scale), "dataset": own_data and own_data.dataset, "tests": own_data and str(own_data.tests)
+        "scale": asdict(scale), "dataset": own_data and own_data.dataset, "tests": own_data and str(own_data.tests),
+        "subdomain_pattern": own_data and own_data.subdomain_pattern,
     }  # fmt: skip
     asked = json.loads(json.dumps(description))  # tuples become lists, as in the file
     for name, found in (read_json(path) if path.is_file() else {}).items():
-        if found != asked[name]:
-            raise InputError(f"{path}: benchmark was begun with {name} {found}, expected {asked[name]}")
+        if found != asked.get(name):
+            raise InputError(f"{path}: benchmark was begun with {name} {found}, expected {asked.get(name)}")
     write_json(description, path)
 
 

@@ -102,8 +102,8 @@ def _add_objective(group) -> None:
     group.add_argument(
         "--label-hint", metavar="SHIFT", type=float, nargs="?", const=-1.0, default=None,
         help="CrossMoDA labels steer the input: cochlea inverted, tumour shifted by SHIFT (default -1.0) of an "
-        "intensity range of 2; use it when tumour or cochlea keep their source appearance, with a SHIFT that leaves "
-        "the tumour distinct from all other tissue",
+        "intensity range of 2, both with soft borders; use it when tumour or cochlea keep their source appearance, "
+        "with a SHIFT that leaves the tumour distinct from all other tissue",
     )  # fmt: skip
     group.add_argument(
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from intrastyler_nnunet.networks.config import GeneratorConfig
+from intrastyler_nnunet.networks.precision import in_float32
 
 
 class PatchProjector(nn.Module):
@@ -30,6 +31,7 @@ def layer_channels(config: GeneratorConfig, layer: int) -> int:
     return config.width * 2 ** min(stage, len(config.strides))
 
 
+@in_float32
 def patch_nce(queries: list[torch.Tensor], keys: list[torch.Tensor], temperature: float = 0.07) -> torch.Tensor:
     """Cross entropy of picking, for each query, the key of the same place among the P keys of its image.
 

@@ -25,7 +25,8 @@ def add_target(
 ) -> list[Path]:
     """Preprocess target images for an nnU-Net dataset and cache the intensity windows of source and target.
 
-    Cases that are complete and up to date are skipped, so an interrupted run can be repeated.
+    Cases that are complete and up to date are skipped, so an interrupted run can be repeated. Simulated truths
+    (`imagesTrPaired`) get the same preprocessing, into a folder of their own.
 
     Args:
         dataset: id or name.

@@ -43,6 +43,7 @@ def save_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
         **{name: getattr(state, name) for name in COUNTERS},
         "scaler": state.scaler.state_dict(),
         "config": json.dumps(config.to_dict()),
+        "architecture": json.dumps(state.average.config.to_dict()),
         "average": state.average.state_dict(),
         "generator_optimizer": state.generator_optimizer.state_dict(),
         "discriminator_optimizer": state.discriminator_optimizer.state_dict(),
@@ -73,6 +74,9 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
     path, content = _latest_readable(paths)
     before, now = json.loads(content["config"]), json.loads(json.dumps(config.to_dict()))
     before = _defaults() | before  # of settings that are younger than the checkpoint
+    if "architecture" in content:  # a preset may have become another one since
+        before["architecture"] = json.loads(content["architecture"])
+        now["architecture"] = json.loads(json.dumps(state.average.config.to_dict()))
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")

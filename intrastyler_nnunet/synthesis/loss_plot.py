@@ -13,9 +13,15 @@ NOT_TERMS = ("iteration", "skipped", "counts")
 matplotlib.use("agg")
 
 
+def read_rows(stats: Path) -> list[dict]:
+    """The records of `stats.jsonl`; none if there is no such file."""
+    lines = stats.read_text().splitlines() if stats.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
+
+
 def loss_terms(stats: Path) -> dict[str, tuple[list[int], list[float]]]:
     """Steps and values of each term of `stats.jsonl`; a style encoder's warm-up has one term only."""
-    rows = [json.loads(line) for line in stats.read_text().splitlines()] if stats.is_file() else []
+    rows = read_rows(stats)
     names = dict.fromkeys(name for row in rows for name in row if name not in NOT_TERMS)
     return {name: tuple(zip(*((r["iteration"], r[name]) for r in rows if name in r), strict=True)) for name in names}
 

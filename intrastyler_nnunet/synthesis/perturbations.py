@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from intrastyler_nnunet.networks.precision import in_float32
+
 KINDS = ("contrast", "smoothing", "noise", "bias_field", "mixture")
 BIAS_DEGREE = 3
 LEAST_BIAS = 0.35  # standard deviation of a bias field's logarithm: terms that cancel would leave it nearly flat
@@ -34,6 +36,11 @@ class Perturbation:
     def every(self, step: int) -> "Perturbation":
         """Of the images 0, step, 2 step and so on."""
         return Perturbation(**{name: values[::step] for name, values in vars(self).items()})
+
+    def only(self, *effects: str) -> "Perturbation":
+        """Without the others, named as the attributes."""
+        kept = {name: values if name in effects else np.zeros_like(values) for name, values in vars(self).items()}
+        return Perturbation(**kept)
 
 
 def sample_perturbation(
@@ -63,6 +70,7 @@ def sample_perturbation(
     )
 
 
+@in_float32
 def perturb(images: torch.Tensor, perturbation: Perturbation) -> torch.Tensor:
     """Apply contrast, bias field, smoothing and noise, in this order (acquisition noise comes last).
 

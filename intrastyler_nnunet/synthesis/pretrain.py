@@ -94,7 +94,8 @@ def _look_at(
     if held_out and state.iteration > config.style_warmup:
         means = validate(state.average, *held_out, config, device)
         if truths and state.average.style_encoder:
-            means["truth_error"] = truth_error(state.average, held_out[0], truths, config, device)
+            error = truth_error(state.average, held_out[0], truths, config, device)
+            means |= {} if error is None else {"truth_error": error}
         if record.validation(state.iteration, means, counts=config.progress(state.iteration) >= 0.5):
             state.average.save(folder / "generator_best.safetensors")
     record.plot()

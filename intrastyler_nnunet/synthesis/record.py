@@ -7,7 +7,7 @@ import torch
 
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState
-from intrastyler_nnunet.synthesis.loss_plot import plot_losses
+from intrastyler_nnunet.synthesis.loss_plot import plot_losses, read_rows
 
 VALIDATION = "validation_"  # begins the names of what was measured on held-out cases
 
@@ -18,7 +18,7 @@ class Record:
     def __init__(self, folder: Path, iteration: int):
         self.path = folder / "stats.jsonl"
         if self.path.is_file():
-            kept = [row for row in self._rows() if row["iteration"] <= iteration]
+            kept = [row for row in read_rows(self.path) if row["iteration"] <= iteration]
             with written_atomically(self.path) as temporary:
                 temporary.write_text("".join(f"{json.dumps(row)}\n" for row in kept))
 
@@ -30,7 +30,7 @@ class Record:
 
     def validation(self, iteration: int, means: dict[str, float], counts: bool) -> bool:
         """Add what `validate` measured; whether it is the best of those that count for `generator_best`."""
-        known = [row[f"{VALIDATION}score"] for row in self._rows() if row.get("counts")]
+        known = [row[f"{VALIDATION}score"] for row in read_rows(self.path) if row.get("counts")]
         values = {f"{VALIDATION}{name}": round(value, 4) for name, value in means.items()}
         self._add({"iteration": iteration, **values, "counts": counts})
         return counts and values[f"{VALIDATION}score"] > max(known, default=float("-inf"))
@@ -42,8 +42,3 @@ class Record:
     def _add(self, row: dict) -> None:
         with self.path.open("a") as stats:
             stats.write(json.dumps(row) + "\n")
-
-    def _rows(self) -> list[dict]:
-        # A line that a kill cut short has no end.
-        lines = self.path.read_text().splitlines() if self.path.is_file() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]

@@ -48,7 +48,8 @@ def prepare_run(
 
     Raises:
         InputError: unknown preset, dataset, configuration or channel; nothing preprocessed; a 2D configuration; a patch
-            larger than the smallest case; a sub-domain without cases.
+            larger than the smallest case; a sub-domain without cases; a simulated truth of another shape than its
+            source.
     """
     preset(settings["preset"])
     dataset_json = folders.read_dataset_json(dataset)
@@ -86,7 +87,7 @@ def prepare_run(
 
 
 def _truths(folder: Path, source: PreprocessedCases) -> PreprocessedCases | None:
-    """The cases of `folder`, if there are any; InputError if one does not lie on the grid of its source case."""
+    """The cases of `folder`, if there are any; InputError if one has not the shape of its source case."""
     if not folders.case_names(folder):
         return None
     truths = PreprocessedCases(folder, source.axes)

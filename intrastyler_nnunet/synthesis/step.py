@@ -78,8 +78,9 @@ def generator_step(
     if config.label_hint is not None:
         source = apply_label_hint(source, batch.source_labels, config.label_hint)
 
+    restyling = plan.weights["restyling"] > 0  # not yet, or no longer: CUT's identity term needs the exemplar itself
     exemplar, wanted, wanted_style = batch.target, batch.target, style
-    if config.uses("restyling"):
+    if restyling:
         exemplar, wanted, wanted_style = _restyling(batch, plan, config, style, other_style)
     # Source and exemplar go through the generator together: translation, and CUT's identity term.
     count = len(source)
@@ -98,8 +99,8 @@ def generator_step(
         terms["segmentation"] = _segmentation(networks, batch, shown, features[-1][:count])
     if config.uses("edge"):
         terms["edge"] = edge_consistency(batch.source, translated)
-    if config.uses("restyling"):
-        terms["restyling"] = (images[count:] - wanted).abs().mean()
+    if restyling:
+        terms["restyling"] = (images[count:].float() - wanted).abs().mean()
     loss = sum(plan.weights[name] * term for name, term in terms.items())
     return loss, {name: term.detach() for name, term in terms.items()}, translated.detach()
 
@@ -137,15 +138,18 @@ def _restyling(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What the generator gets, what it shall make of it, (B, 1, X, Y, Z), and in which style (B, K).
 
-    It gets the exemplar in a random contrast and, where the first negative has a learnt style, shall make the exemplar
-    as perturbed for that negative. Noise cannot be foretold: it is what the generator gets, and shall take away.
+    It gets the exemplar in a random contrast. Where styles are learnt, it shall make the exemplar with the contrast and
+    blur of its first negative. Noise cannot be foretold and a style vector has no places for a bias field: where a
+    negative has those, the generator shall make the exemplar itself, from an input with that noise.
     """
-    recoloured = apply_curves(batch.target, plan.curves)
     change = plan.perturbation.every(config.negatives)
-    if change.noise.any():
-        return perturb(recoloured, change), batch.target, style
-    wanted = batch.target if other_style is style else perturb(batch.target, change)
-    return recoloured, wanted, other_style
+    given = perturb(apply_curves(batch.target, plan.curves), change.only("noise"))
+    if other_style is style:
+        return given, batch.target, style
+    restyled = torch.as_tensor((change.noise == 0) & (change.bias == 0).all(axis=1)).to(style.device)[:, None]
+    change = change.only("log_gamma", "sigma")
+    wanted = torch.where(restyled[..., None, None, None], perturb(batch.target, change), batch.target)
+    return given, wanted, torch.where(restyled, other_style, style)
 
 
 def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:

@@ -73,10 +73,10 @@ def style_roc_auc(
 def truth_error(
     generator: Generator, source: PreprocessedCases, truths: PreprocessedCases, config: PretrainingConfig,
     device: torch.device,
-) -> float:  # fmt: skip
+) -> float | None:  # fmt: skip
     """Mean absolute difference of the sources, translated to the style of each of their `truths`, and that truth.
 
-    Of an intensity range of 1; 0 if no source has a truth.
+    Of an intensity range of 1; None if no source has a truth.
     """
     errors = []
     for name in source.names:
@@ -85,7 +85,7 @@ def truth_error(
             truth = truths.central_patch(truth_name, config.patch_size)[0].to(device)
             style = generator.encode_style(truths.central_patch(truth_name, config.style_patch_size)[0].to(device))
             errors.append(float((generator(_hinted(image, labels, config), style) - truth).abs().mean()) / 2)
-    return float(np.mean(errors)) if errors else 0.0
+    return float(np.mean(errors)) if errors else None
 
 
 def _measure(

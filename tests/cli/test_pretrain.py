@@ -7,6 +7,7 @@ import torch
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import LabelHint
 from intrastyler_nnunet.styles.bank import StyleBank
 
 COMMAND = (
@@ -22,7 +23,7 @@ def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset)
     fullres = plans["configurations"]["3d_fullres"]
     assert list(generator.metadata.spacing) == fullres["spacing"]
     assert list(generator.metadata.normalization) == fullres["normalization_schemes"]
-    assert generator.metadata.label_hint.inverted == (3,)
+    assert generator.metadata.label_hint == LabelHint(inverted=(3,), shifted=(1, 2), shift=-1.0, soft=True)
     bank = StyleBank.load(folder / "style_bank.safetensors")
     assert len(bank.names) == len(list((own_dataset.raw / "imagesTarget").iterdir()))
     torch.testing.assert_close(bank.vectors.norm(dim=1), torch.ones(len(bank.names)))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fake_cuda import fake_cuda
+from scipy.ndimage import gaussian_filter
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks import config as architectures
@@ -20,7 +21,7 @@ from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
 from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor, set_learning_rate
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
-from intrastyler_nnunet.synthesis.perturbations import sample_perturbation
+from intrastyler_nnunet.synthesis.perturbations import KINDS, Perturbation, perturb, sample_perturbation
 from intrastyler_nnunet.synthesis.pretrain import pretrain, training_steps
 from intrastyler_nnunet.synthesis.step import StepPlan, discriminator_step, generator_step, sample_plan
 
@@ -183,26 +184,43 @@ def recoloured(batch, plan) -> torch.Tensor:
 def test_restyling_asks_for_the_exemplar_as_its_first_negative_is(restyling):
     networks, batch, config, plan_with = restyling
     plan, losses = plan_with("contrast"), []
-    for weight in (0.0, 10.0):
+    for weight in (5.0, 10.0):
         torch.manual_seed(0)  # for the places that PatchNCE compares
         weights = plan.weights | {"restyling": weight}
         loss, terms, _ = generator_step(networks, batch, replace(plan, weights=weights), config)
-        losses.append(float(loss))
+        losses.append(loss.item())
     gamma = np.exp(plan.perturbation.log_gamma[0])
     wanted, negative = (((x + 1) / 2) ** gamma * 2 - 1 for x in (batch.target, batch.style_positive))
     restyled = networks.generator(recoloured(batch, plan), networks.generator.encode_style(negative))
     assert float(terms["restyling"]) == pytest.approx((restyled - wanted).abs().mean().item(), rel=1e-4)
-    assert losses[1] - losses[0] == pytest.approx(10 * float(terms["restyling"]), rel=1e-4)
+    assert losses[1] - losses[0] == pytest.approx(5 * float(terms["restyling"]), rel=1e-4)
 
 
-def test_restyling_asks_for_noise_to_be_taken_away(restyling):
+def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
+    """Four images whose first negatives differ in one effect each."""
     networks, batch, config, plan_with = restyling
-    plan, (style, other_style) = plan_with("noise"), torch.rand(2, 1, 256)
-    given, wanted, in_style = step._restyling(batch, plan, config, style, other_style)
-    assert wanted is batch.target and in_style is style
-    middle = recoloured(batch, plan).abs() < 0.5  # where nothing is clipped
-    noise = (given - recoloured(batch, plan))[middle]
-    assert float(noise.std()) == pytest.approx(2 * plan.perturbation.noise[0], rel=0.1)
+    config = replace(config, batch_size=4)
+    images = torch.rand(4, 1, 18, 16, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    batch, plan, count = replace(batch, target=images), plan_with("contrast"), 4 * config.negatives
+    first = config.negatives * np.arange(4)
+    change = {name: np.zeros((count, *values.shape[1:])) for name, values in vars(plan.perturbation).items()}
+    change["log_gamma"][first[0]], change["sigma"][first[1]] = 0.5, 0.9
+    change["noise"][first[2]], change["bias"][first[3]] = 0.03, 0.4
+    change["log_gamma"][first + 1] = -0.7  # of other negatives
+    curves = np.array([[-1, -0.3 - 0.1 * n, -0.2 * n, 0.1 * n, 0.5] for n in range(4)])
+    plan = replace(plan, perturbation=Perturbation(**change), curves=curves)
+    styles, other_styles = torch.rand(2, 4, 256)
+    given, wanted, in_style = step._restyling(batch, plan, config, styles, other_styles)
+    torch.testing.assert_close(in_style, torch.cat([other_styles[:2], styles[2:]]))
+    torch.testing.assert_close(wanted[0], ((images[0] + 1) / 2) ** np.exp(0.5) * 2 - 1, atol=1e-4, rtol=0)
+    smooth = gaussian_filter(images[1, 0].numpy(), 0.9, mode="nearest")
+    torch.testing.assert_close(wanted[1, 0], torch.from_numpy(smooth), atol=1e-3, rtol=0)
+    torch.testing.assert_close(wanted[2:], images[2:])
+    knots = np.linspace(-1, 1, 5)
+    without = np.stack([np.interp(image, knots, curve) for image, curve in zip(images, curves, strict=True)])
+    noise = given.numpy() - without
+    np.testing.assert_allclose(noise[[0, 1, 3]], 0, atol=1e-5)
+    assert noise[2][np.abs(without[2]) < 0.5].std() == pytest.approx(2 * 0.03, rel=0.1)
 
 
 def test_a_style_that_is_not_learnt_is_the_only_one_restyling_asks_for(restyling):
@@ -252,7 +270,20 @@ def test_the_step_runs_on_a_cuda_device(precision, changed):
         loss, terms, translated = generator_step(state.networks, batch, plan, config)
         discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, plan)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
-        assert loss.dtype == torch.float32
+        assert {t.dtype for t in (loss, discriminator_loss, *terms.values())} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_perturbations_and_restyling_stay_in_float32_on_a_cuda_device(kind):
+    config = replace(CONFIG, **RESTYLING)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
+    change = sample_perturbation(np.random.default_rng(0), config.negatives, METADATA.spacing, kind)
+    with fake_cuda(autocast=torch.bfloat16):
+        patch, styles = torch.rand(1, 1, 18, 16, 8), torch.rand(2, 1, 256)
+        batch = TrainingPatches(patch, patch, patch, patch, patch, torch.zeros(1, 0))
+        results = step._restyling(batch, replace(plan, perturbation=change), config, *styles)
+        results += (perturb(patch.expand(config.negatives, -1, -1, -1, -1), change),)
+        assert {(r.device.type, r.dtype) for r in results} == {("cuda", torch.float32)}
 
 
 @pytest.mark.slow
