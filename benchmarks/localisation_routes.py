@@ -9,8 +9,6 @@ generator, which has only ever seen the cochlear region. Images: SimCrossMoDA as
 import argparse
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,39 +16,33 @@ import SimpleITK
 from scipy.ndimage import center_of_mass, label
 
 from intrastyler_nnunet.cli.trainer_path import trainers_folder
-from intrastyler_nnunet.demonstration.stages import add_demo_configuration
+from intrastyler_nnunet.demonstration.stages import add_demo_configuration, run_command
+from intrastyler_nnunet.pretrained_generators import shipped_generator
 from intrastyler_nnunet.simulation.anatomy import COCHLEA
 
 RESULT = Path(__file__).parent / "results" / "localisation_routes.json"
-GENERATOR = Path(__file__).parents[1] / "pretrained" / "simcrossmoda_small.safetensors"
 DATASET = "Dataset124_CrossMoDA2023Localiser"
 MODEL = "-d 124 -c 3d_demo -f 0 -tr nnUNetTrainerIntraStyler -step_size 1"  # patches side by side: they are many
 TRAINING = {"num_epochs": 20, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4}
 
 
-def run(line: str) -> None:
-    """Run an installed command and stop if it fails."""
-    print(f"$ {line}", flush=True)
-    name, *arguments = line.split()
-    subprocess.run([str(Path(sys.executable).with_name(name)), *arguments], check=True)
-
-
 def predict_cochleae() -> None:
     """Everything from the simulation to a label map of the network for every T2 image, in the current folder."""
-    run("intrastyler simulate --as-crossmoda download --scale small --seed 12")
-    run("intrastyler crossmoda prepare -i download -d 124 --localiser --spacing 1 1 1.5 -np 2")
-    run("nnUNetv2_plan_and_preprocess -d 124 -c 3d_fullres -np 2")
+    run_command("intrastyler simulate --as-crossmoda download --scale small --seed 12")
+    run_command("intrastyler crossmoda prepare -i download -d 124 --localiser --spacing 1 1 1.5 -np 2")
+    run_command("nnUNetv2_plan_and_preprocess -d 124 -c 3d_fullres -np 2")
     add_demo_configuration(Path("nnUNet_preprocessed") / DATASET / "nnUNetPlans.json")
-    run("intrastyler add-target -d 124 -c 3d_demo -np 2")
+    run_command("intrastyler add-target -d 124 -c 3d_demo -np 2")
     Path("settings.json").write_text(json.dumps(TRAINING))
     trained = Path("nnUNet_results") / DATASET / "nnUNetTrainerIntraStyler__nnUNetPlans__3d_demo/fold_0"
     if not (trained / "checkpoint_final.pth").is_file():
-        run("nnUNetv2_train 124 3d_demo 0 -tr nnUNetTrainerIntraStyler -device cpu")
+        run_command("nnUNetv2_train 124 3d_demo 0 -tr nnUNetTrainerIntraStyler -device cpu")
     for images in ("imagesTarget", "imagesTs"):
-        run(f"nnUNetv2_predict {MODEL} -i nnUNet_raw/{DATASET}/{images} -o predictions -device cpu --disable_tta")
-    run(f"intrastyler crossmoda restore -i predictions -r nnUNet_raw/{DATASET}/geometry -o on_originals")
-    run("intrastyler crossmoda localise -i download -o both --predictions on_originals -np 2")
-    run("intrastyler crossmoda localise -i download -o registration -np 2")
+        folder = f"nnUNet_raw/{DATASET}/{images}"
+        run_command(f"nnUNetv2_predict {MODEL} -i {folder} -o predictions -device cpu --disable_tta")
+    run_command(f"intrastyler crossmoda restore -i predictions -r nnUNet_raw/{DATASET}/geometry -o on_originals")
+    run_command("intrastyler crossmoda localise -i download -o both --predictions on_originals -np 2")
+    run_command("intrastyler crossmoda localise -i download -o registration -np 2")
 
 
 def errors(report: Path) -> list[dict]:
@@ -79,7 +71,8 @@ def main() -> None:
         os.environ[name] = str(folder / name)
     os.environ |= {
         "nnUNet_extTrainer": str(trainers_folder()), "nnUNet_n_proc_DA": "1", "nnUNet_compile": "f",
-        "INTRASTYLER_GENERATOR": str(GENERATOR), "INTRASTYLER_SETTINGS": str(folder / "settings.json"),
+        "INTRASTYLER_GENERATOR": str(shipped_generator("simcrossmoda_small")),
+        "INTRASTYLER_SETTINGS": str(folder / "settings.json"),
     }  # fmt: skip
     os.chdir(folder)
     predict_cochleae()

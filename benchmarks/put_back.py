@@ -11,16 +11,15 @@ import numpy as np
 import SimpleITK
 
 from intrastyler_nnunet.crossmoda.labels import LABELS, LATEST
+from intrastyler_nnunet.evaluation.metrics import dice
 from intrastyler_nnunet.grids import SamplingGrid, labels_onto
 
 STRUCTURES = {name: value for name, value in LABELS[LATEST].items() if value}
 
 
-def dice(first: SimpleITK.Image, second: SimpleITK.Image, value: int) -> float:
+def dice_of(first: SimpleITK.Image, second: SimpleITK.Image, value: int) -> float:
     """Dice of one label; 1 if neither has it."""
-    a, b = (SimpleITK.GetArrayFromImage(image) == value for image in (first, second))
-    total = a.sum() + b.sum()
-    return float(2 * (a & b).sum() / total) if total else 1.0
+    return dice(*(SimpleITK.GetArrayFromImage(image) == value for image in (first, second)))
 
 
 def main() -> None:
@@ -40,8 +39,8 @@ def main() -> None:
         row = {"case": case}
         for name, value in STRUCTURES.items():
             row[name] = {
-                "in_region": dice(cut, cut_truth, value), "put_back": dice(restored, truth, value),
-                "true_labels_put_back": dice(back_truth, truth, value),
+                "in_region": dice_of(cut, cut_truth, value), "put_back": dice_of(restored, truth, value),
+                "true_labels_put_back": dice_of(back_truth, truth, value),
             }  # fmt: skip
         rows.append(row)
     means = {

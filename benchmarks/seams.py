@@ -133,8 +133,7 @@ def _source(translator: Translator, number: int) -> torch.Tensor:
     sites = sites_of("source", seen_only=True)
     volume = scan_anatomy(anatomy, sample_scan(sites[number % len(sites)], rng))
     source = to_generator_space(tensor(volume), torch.tensor([intensity_window(volume)]))
-    if translator.label_hint is not None:
-        source = apply_label_hint(source, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
+    source = apply_label_hint(source, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
     return source.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
 
 

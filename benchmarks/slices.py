@@ -2,7 +2,7 @@
 
     python -m benchmarks.slices      (about a minute)
 
-Slices of simulated source images, each repeated to a slab and translated to a random exemplar's style, against the same
+Slices of simulated source images, each repeated to a slab and translated to an exemplar's style, against the same
 slice of the translated volume; and, for scale, that slice against its neighbour in the translated volume. Mean
 absolute differences in generator space, a range of 2.
 """
@@ -13,32 +13,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.simulated_pairs import Pair, held_out_pairs, style_of, tensor
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.pretrained_generators import shipped_generator
-from intrastyler_nnunet.simulation.anatomy import build_anatomy
-from intrastyler_nnunet.simulation.plan import SCALES, Case, plan_dataset
-from intrastyler_nnunet.simulation.scanner import scan_anatomy
-from intrastyler_nnunet.styles.bank import exemplar_style
-from intrastyler_nnunet.styles.windows import intensity_window, to_generator_space
+from intrastyler_nnunet.styles.windows import to_generator_space
 
 RESULT = Path(__file__).parent / "results" / "slices.json"
 SEED = 11  # the shipped generator was trained on another seed's subjects
 SLAB = 8  # the fewest slices a generator takes
 
 
-def volume_of(case: Case) -> np.ndarray:
-    """The scan (z, y, x), as nnU-Net orders axes."""
-    anatomy = build_anatomy(case.sample_subject(SEED), SCALES["small"].grid)
-    return scan_anatomy(anatomy, case.scan).transpose(2, 1, 0).astype(np.float32)
-
-
-def differences(generator: Generator, source: np.ndarray, exemplar: np.ndarray) -> tuple[float, float]:
+def differences(translator: Translator, pair: Pair) -> tuple[float, float]:
     """Of slabs from the volume's slices, and of the volume's neighbouring slices."""
-    patch = generator.metadata.style_patch_size
-    style = exemplar_style(generator, torch.from_numpy(exemplar)[None], intensity_window(exemplar), patch)[0][None]
-    image = to_generator_space(torch.from_numpy(source)[None, None], torch.tensor([intensity_window(source)]))
-    image = image.permute(0, 1, 4, 3, 2).contiguous()
+    generator, source = translator.generator, pair.source
+    image = to_generator_space(tensor(source.volume), torch.tensor([source.window]))
+    image = apply_label_hint(image, tensor(source.anatomy.labels.astype(np.int16)), translator.label_hint)
+    image = image.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
+    style = style_of(translator, pair.exemplar)[None]
     whole = generator(image, style)
     slices = range(1, image.shape[-1] - 1)
     slabs = [generator(image[..., z : z + 1].expand(-1, -1, -1, -1, SLAB), style)[..., SLAB // 2] for z in slices]
@@ -51,15 +45,12 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", dest="output", type=Path, default=RESULT)
-    parser.add_argument("--cases", type=int, default=6)
+    parser.add_argument("--sources", type=int, default=3)
     arguments = parser.parse_args()
-    generator = Generator.load(shipped_generator("simcrossmoda_small")).eval()
-    cases = plan_dataset("small", SEED, paired=False, test_head="colin27")
-    sources, targets = ([case for case in cases if case.split == split] for split in ("source", "target"))
-    pairs = list(zip(sources, targets, strict=False))[: arguments.cases]
-    rows = [differences(generator, volume_of(source), volume_of(target)) for source, target in pairs]
+    translator = Translator(Generator.load(shipped_generator("simcrossmoda_small")))
+    rows = [differences(translator, pair) for pair in held_out_pairs(SEED, arguments.sources)]
     slab, neighbour = np.mean(rows, axis=0).tolist()
-    result = {"slab_against_volume": slab, "neighbouring_slices": neighbour, "cases": len(rows)}
+    result = {"slab_against_volume": slab, "neighbouring_slices": neighbour, "pairs": len(rows)}
     write_json(result, arguments.output)
     print(result)
 

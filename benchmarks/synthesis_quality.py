@@ -26,7 +26,7 @@ from tqdm import tqdm
 from benchmarks.contrast_measures import contrast_measures, correlations
 from benchmarks.simulated_pairs import TISSUES, Pair, held_out_pairs, tissue_means, translated, wrong_orders
 from benchmarks.style_space import style_space
-from benchmarks.t2_segmenter import CLASSES, class_map, dice, segmented, true_t2_segmenter
+from benchmarks.t2_segmenter import CLASSES, class_map, dice_of, segmented, true_t2_segmenter
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
@@ -97,7 +97,7 @@ def _row(image: np.ndarray, truth: np.ndarray, pair: Pair, segmenter: nn.Module)
         "source_site": pair.source.scan.site, "exemplar_site": pair.exemplar.scan.site,
         "error": float(np.abs(image - truth).mean()),
         "wrong_orders": wrong_orders(tissue_means(truth, anatomy), tissue_means(image, anatomy)),
-        "dice": {name: dice(found, labels, name) for name in CLASSES},
+        "dice": {name: dice_of(found, labels, name) for name in CLASSES},
     }  # fmt: skip
 
 

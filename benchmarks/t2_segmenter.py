@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import trange
 
 from benchmarks.simulated_pairs import Image, image_of, tensor
+from intrastyler_nnunet.evaluation.metrics import dice
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.losses.anatomy import segmentation_loss
 from intrastyler_nnunet.simulation.plan import sites_of
@@ -47,10 +48,9 @@ def segmented(network: nn.Module, volume: np.ndarray) -> np.ndarray:
     return network(tensor(volume.astype(np.float32)))[0].argmax(dim=0).numpy().transpose(2, 1, 0)
 
 
-def dice(found: np.ndarray, truth: np.ndarray, name: str) -> float:
+def dice_of(found: np.ndarray, truth: np.ndarray, name: str) -> float:
     """Dice of one of `CLASSES` in two class maps."""
-    a, b = (classes == CLASSES[name] for classes in (found, truth))
-    return float(2 * (a & b).sum() / (a.sum() + b.sum())) if a.any() or b.any() else 1.0
+    return dice(found == CLASSES[name], truth == CLASSES[name])
 
 
 def _network() -> nn.Module:

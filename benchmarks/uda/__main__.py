@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.uda.clock import seconds, timed
+from benchmarks.uda.clock import FILE_NAME, seconds, timed
 from benchmarks.uda.own_data import OwnData, find_own_data
 from benchmarks.uda.page import write_page
 from benchmarks.uda.plan import METHODS, SCALES, Method, Scale, chosen_methods
@@ -23,8 +23,6 @@ from benchmarks.uda.stages import data_stages, method_stages
 from intrastyler_nnunet.demonstration.stages import run_stages
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
-
-CLOCK = "wall_time.json"
 
 
 def main() -> None:
@@ -82,10 +80,10 @@ def benchmark(arguments: argparse.Namespace) -> None:
     methods = chosen_methods(arguments.methods, own_data is not None)
     check_resumable(scale, own_data, folder / "benchmark.json")
     results = Results(folder / "results.jsonl")
-    with timed(folder / CLOCK):
+    with timed(folder / FILE_NAME):
         for seed in range(arguments.seeds):
             run_seed(Run(folder / f"seed_{seed}", seed, scale, arguments.device, own_data), methods, results)
-    circumstances = describe(arguments, seconds(folder / CLOCK))
+    circumstances = describe(arguments, seconds(folder / FILE_NAME))
     pages = [folder / "benchmark.md"]
     if arguments.publish:
         pages.append(REPOSITORY / "docs" / "benchmark.md")

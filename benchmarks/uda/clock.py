@@ -7,6 +7,8 @@ from pathlib import Path
 
 from intrastyler_nnunet.files import read_json, write_json
 
+FILE_NAME = "wall_time.json"
+
 
 @contextmanager
 def timed(path: Path) -> Iterator[None]:

@@ -5,10 +5,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.uda.tables import Segmentation
+from benchmarks.uda.tables import Segmentation, column_scores
 from intrastyler_nnunet.files import written_atomically
-
-BOUNDARY = "boundary"
 
 
 def draw_boxes(results: Segmentation, metric: str, path: Path) -> None:
@@ -19,7 +17,7 @@ def draw_boxes(results: Segmentation, metric: str, path: Path) -> None:
         metric: "dice" or "assd"; the latter also of the boundary, on a logarithmic axis.
         path: of the picture (PNG).
     """
-    columns = [*results.structures, *([BOUNDARY] if metric == "assd" and results.has_boundary else [])]
+    columns = results.columns(metric)
     size = (3.4 * len(columns), 0.6 + (0.5 + 0.22 * len(results.methods)) * len(results.test_sets))
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
@@ -49,4 +47,4 @@ def _draw(axis, values: list[list[float]], metric: str) -> None:
 
 
 def _values(rows: list[dict], metric: str, column: str) -> list[float]:
-    return [(row["boundary"] if column == BOUNDARY else row["structures"][column])[metric] for row in rows]
+    return [column_scores(row, column)[metric] for row in rows]

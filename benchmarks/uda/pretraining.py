@@ -3,7 +3,7 @@
 import shlex
 from functools import partial
 
-from benchmarks.uda.clock import seconds, timed
+from benchmarks.uda.clock import FILE_NAME, seconds, timed
 from benchmarks.uda.plan import Synthesizer
 from benchmarks.uda.results import Results
 from benchmarks.uda.run import BASE_CONFIGURATION, PLANS, Run
@@ -11,8 +11,6 @@ from benchmarks.uda.synthesis import score_translations
 from intrastyler_nnunet.demonstration.stages import Stage, run_command
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.synthesis.subdomains import read_subdomains
-
-CLOCK = "wall_time.json"
 
 
 def pretraining_stages(run: Run, synthesizer: Synthesizer, results: Results) -> list[Stage]:
@@ -54,7 +52,7 @@ def pretrain(run: Run, synthesizer: Synthesizer, subdomain: str | None) -> None:
         options.append(f"--subdomain {shlex.quote(subdomain)}")
     if run.own_data and run.own_data.subdomain_pattern and synthesizer.needs_subdomains:
         options.append(f"--subdomain-pattern {shlex.quote(run.own_data.subdomain_pattern)}")
-    with timed(folder / CLOCK), run.environment():
+    with timed(folder / FILE_NAME), run.environment():
         run_command(
             f"intrastyler pretrain -d {run.number} -c {BASE_CONFIGURATION} -o {shlex.quote(str(folder))} "
             f"--method {synthesizer.method} --seed {run.seed} -device {run.device} {' '.join(options)}"
@@ -68,6 +66,6 @@ def record_cost(run: Run, synthesizer: Synthesizer, results: Results) -> None:
     warmup = length.style_warmup if synthesizer.method == "intrastyler" else 0
     row = {
         "networks": len(names), "steps": len(names) * length.steps, "style_warmup": warmup,
-        "seconds": sum(seconds(run.synthesizer(synthesizer, name) / CLOCK) for name in names),
+        "seconds": sum(seconds(run.synthesizer(synthesizer, name) / FILE_NAME) for name in names),
     }  # fmt: skip
     results.put([row], table="cost", seed=run.seed, synthesizer=synthesizer.key)

@@ -10,6 +10,8 @@ from benchmarks.uda.simulated import TEST_SETS
 from benchmarks.uda.statistics import Distribution, distribution, failures, mean_dice, paired_p
 from benchmarks.uda.synthesis import UNTRANSLATED
 
+BOUNDARY = "boundary"
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -38,7 +40,11 @@ class Segmentation:
     @cached_property
     def has_boundary(self) -> bool:
         """Whether there is an interface between two parts of a tumour to score."""
-        return self.rows[0]["boundary"] is not None
+        return self.rows[0][BOUNDARY] is not None
+
+    def columns(self, metric: str) -> list[str]:
+        """What "dice" or "assd" is given of: the structures, the latter also of the boundary."""
+        return [*self.structures, *([BOUNDARY] if metric == "assd" and self.has_boundary else [])]
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -47,6 +53,11 @@ class Segmentation:
     def of(self, method: str, test_set: str) -> list[dict]:
         """The rows of one method on one test set."""
         return [row for row in self.rows if row["method"] == method and row["test_set"] == test_set]
+
+
+def column_scores(row: dict, column: str) -> dict:
+    """Of a case's row, the scores of a structure or of the boundary."""
+    return row[BOUNDARY] if column == BOUNDARY else row["structures"][column]
 
 
 def overview(results: Segmentation, test_set: str) -> str:
@@ -69,11 +80,11 @@ def overview(results: Segmentation, test_set: str) -> str:
 
 def by_structure(results: Segmentation, test_set: str, metric: str) -> str:
     """Mean / median / worst decile of Dice or ASSD of every structure, ASSD also of the boundary."""
-    columns = [*results.structures, *(["boundary"] if metric == "assd" and results.has_boundary else [])]
+    columns = results.columns(metric)
     lines = []
     for method in results.methods:
         rows = results.of(method, test_set)
-        cells = [_cell([row["structures"].get(name) or row["boundary"] for row in rows], metric) for name in columns]
+        cells = [_cell([column_scores(row, name) for row in rows], metric) for name in columns]
         lines.append([results.names[method], *cells])
     unit = "Dice" if metric == "dice" else "ASSD (mm)"
     return table(["", *(f"{name.replace('_', '-')} {unit}" for name in columns)], lines)

@@ -20,17 +20,19 @@ class LabelHint:
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
 
 
-def apply_label_hint(images: torch.Tensor, labels: torch.Tensor, hint: LabelHint) -> torch.Tensor:
-    """Change the generator's input by its labels.
+def apply_label_hint(images: torch.Tensor, labels: torch.Tensor | None, hint: LabelHint | None) -> torch.Tensor:
+    """Change the generator's input by its labels; without a hint it stays as it is.
 
     Args:
         images: (B, 1, *spatial) in [-1, 1].
-        labels: (B, 1, *spatial), any dtype, on the device of `images`.
+        labels: (B, 1, *spatial), any dtype; needed with a hint.
         hint: which labels, and how far.
 
     Returns:
         (B, 1, *spatial) in [-1, 1].
     """
+    if hint is None:
+        return images
     labels = labels.to(images.device)
     inverted, shifted = (_share(labels, values, hint.soft).to(images) for values in (hint.inverted, hint.shifted))
     return (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)

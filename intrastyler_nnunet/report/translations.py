@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from intrastyler_nnunet.losses.anatomy import sobel_strength
 from intrastyler_nnunet.nnunet.image_styles import StyleSpace
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.report.pictures import PICTURE, fullest_level, slice_picture
 from intrastyler_nnunet.styles.bank import exemplar_style
+from intrastyler_nnunet.styles.coverage import degrees_between
 from intrastyler_nnunet.styles.slerp import slerp
 from intrastyler_nnunet.styles.windows import to_generator_space
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+from intrastyler_nnunet.synthesis.validation import edge_correlation
 
 SOURCES = 3
 ENDS = 8  # typical exemplars, of the largest clusters, between which frames are rendered: 28 pairs
@@ -93,11 +94,11 @@ class Translations:
     def _row(self, name: str) -> SourceRow:
         image, labels, level = self._load(name)
         source = self._upright(to_generator_space(image, torch.tensor([self.source.windows[name]])))
-        edges = sobel_strength(source)
         cells = []
         for volume, style in zip(self.translated(name, image, labels, self.typical), self.typical, strict=True):
-            degrees = _degrees(self.style_of(volume), style)
-            cells.append(Translation(slice_picture(volume, level, PICTURE), degrees, correlation(edges, volume)))
+            degrees = float(degrees_between(self.style_of(volume)[None], style[None]))
+            edges = float(edge_correlation(source, volume))
+            cells.append(Translation(slice_picture(volume, level, PICTURE), degrees, edges))
         return SourceRow(name, slice_picture(source, level, PICTURE), cells)
 
     def _load(self, name: str) -> tuple[torch.Tensor, torch.Tensor, int]:
@@ -108,12 +109,3 @@ class Translations:
 
     def _upright(self, volume: torch.Tensor) -> torch.Tensor:
         return volume.permute(0, 1, *(2 + axis for axis in self.source.axes))
-
-
-def _degrees(first: torch.Tensor, second: torch.Tensor) -> float:
-    return float(torch.rad2deg(torch.acos((first @ second).clamp(-1, 1))))
-
-
-def correlation(edges: torch.Tensor, volume: torch.Tensor) -> float:
-    """Of edge strengths with those of `volume` (1, 1, X, Y, Z), in [-1, 1]."""
-    return float(torch.corrcoef(torch.stack([edges.flatten(), sobel_strength(volume).flatten()]))[0, 1])

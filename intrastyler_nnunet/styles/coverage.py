@@ -36,8 +36,8 @@ class Coverage:
 
 def coverage(new: torch.Tensor, exemplars: torch.Tensor) -> Coverage:
     """Compare (M, K) style vectors of new images with (N, K) of at least two exemplars, all of unit length."""
-    own = _angles(exemplars, exemplars).fill_diagonal_(torch.inf)
-    angles, nearest = _angles(new, exemplars).min(dim=1)
+    own = degrees_between(exemplars, exemplars).fill_diagonal_(torch.inf)
+    angles, nearest = degrees_between(new, exemplars).min(dim=1)
     return Coverage(angles, nearest, own.min(dim=1).values)
 
 
@@ -55,7 +55,8 @@ def read_outside(path: Path) -> dict[str, float]:
         raise InputError(f"{path}: not written by intrastyler coverage -o") from None
 
 
-def _angles(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def degrees_between(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Degrees (N, M) between unit vectors (N, K) and (M, K)."""
     # From the chord, because the arc cosine loses the small angles.
     chord = torch.cdist(first.double(), second.double(), compute_mode="donot_use_mm_for_euclid_dist")
     return torch.rad2deg(2 * torch.asin((chord / 2).clamp(max=1)))

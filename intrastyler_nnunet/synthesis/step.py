@@ -74,9 +74,7 @@ def generator_step(
             style = other_style = generator.encode_style(batch.style_query)
     else:
         style = other_style = batch.style_code
-    source = batch.source
-    if config.label_hint is not None:
-        source = apply_label_hint(source, batch.source_labels, config.label_hint)
+    source = apply_label_hint(batch.source, batch.source_labels, config.label_hint)
 
     restyling = plan.weights["restyling"] > 0  # not yet, or no longer: CUT's identity term needs the exemplar itself
     exemplar, wanted, wanted_style = batch.target, batch.target, style

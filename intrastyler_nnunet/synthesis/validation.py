@@ -81,10 +81,11 @@ def truth_error(
     errors = []
     for name in source.names:
         image, labels = (x.to(device) for x in source.central_patch(name, config.patch_size))
+        given = apply_label_hint(image, labels, config.label_hint)
         for truth_name in truths.of(name):
             truth = truths.central_patch(truth_name, config.patch_size)[0].to(device)
             style = generator.encode_style(truths.central_patch(truth_name, config.style_patch_size)[0].to(device))
-            errors.append(float((generator(_hinted(image, labels, config), style) - truth).abs().mean()) / 2)
+            errors.append(float((generator(given, style) - truth).abs().mean()) / 2)
     return float(np.mean(errors)) if errors else None
 
 
@@ -94,7 +95,7 @@ def _measure(
 ) -> dict[str, float]:  # fmt: skip
     image, labels = (x.to(device) for x in source.central_patch(source_name, config.patch_size))
     exemplar = target.central_patch(target_name, config.patch_size)[0].to(device)
-    given = _hinted(image, labels, config)
+    given = apply_label_hint(image, labels, config.label_hint)
     if target.codes:
         translated = generator(given, torch.tensor([target.codes[target_name]], device=device))
         style = {}
@@ -108,10 +109,6 @@ def _measure(
         "edge_correlation": float(edge_correlation(image, translated)),
         "intensity_distance": float(intensity_distance(translated, exemplar)),
     }
-
-
-def _hinted(image: torch.Tensor, labels: torch.Tensor, config: PretrainingConfig) -> torch.Tensor:
-    return image if config.label_hint is None else apply_label_hint(image, labels, config.label_hint)
 
 
 def edge_correlation(image: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:

@@ -44,16 +44,6 @@ def test_cells_and_frames_are_the_generators_images(tiny_dataset, monkeypatch):
     assert only.frames() == {}
 
 
-def test_an_image_keeps_its_own_edges(tiny_dataset, monkeypatch):
-    from intrastyler_nnunet.losses.anatomy import sobel_strength
-    from intrastyler_nnunet.report.translations import correlation
-
-    image = whole(source_of(tiny_dataset, monkeypatch), "source_0")
-    edges = sobel_strength(image)
-    assert correlation(edges, image) > 0.9999 and correlation(edges, -image) > 0.9999
-    assert abs(correlation(edges, torch.rand_like(image))) < 0.5
-
-
 def test_translations_come_back_from_a_cuda_device(tiny_dataset, monkeypatch):
     source = source_of(tiny_dataset, monkeypatch)
     with FakeTensorMode():
