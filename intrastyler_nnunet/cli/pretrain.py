@@ -77,7 +77,7 @@ def _add_training(group) -> None:
     )
     group.add_argument(
         "--precision", default="float32",
-        help="float32 | bfloat16 | float16; bfloat16 halves memory on recent GPUs, float16 on older ones",
+        help="float32 | bfloat16 | float16; bfloat16 needs less memory and time on recent GPUs, float16 on older ones",
     )  # fmt: skip
     group.add_argument(
         "-np", dest="processes", type=int, default=2,
