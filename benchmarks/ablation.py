@@ -27,6 +27,7 @@ VARIANTS = {
     "qs_attn": ("--nce-sampling", "qs_attn"),
     "anatomy_terms": ("--lambda-segmentation", "0.5", "--lambda-edge", "1"),
     "no_anatomy_terms": ("--lambda-segmentation", "0", "--lambda-edge", "0"),
+    "no_restyling": ("--lambda-restyling", "0"),
     "unified": ("--method", "unified", "--style-warmup", "0"),
     "nodiverse": ("--method", "nodiverse", "--style-warmup", "0"),
 }

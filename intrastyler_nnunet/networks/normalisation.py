@@ -27,4 +27,4 @@ class DynamicInstanceNorm(nn.Module):
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """(B, C, X, Y, Z) features and (B, K) style vectors -> (B, C, X, Y, Z)."""
         gamma, beta = self.controller(style[..., None, None, None]).chunk(2, dim=1)
-        return gamma * self.norm(x) + beta
+        return torch.addcmul(beta, gamma, self.norm(x))
