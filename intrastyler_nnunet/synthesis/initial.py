@@ -53,12 +53,11 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
 
 
 def _pretrained(path: str, generator: Generator) -> dict[str, torch.Tensor]:
-    """Weights of another generator, which must have the same architecture, method and label hint."""
+    """Weights of another generator, which must have the same architecture and method."""
     other = Generator.load(path)
     for name, found, expected in (
         ("architecture", other.config, generator.config),
         ("method", other.metadata.method, generator.metadata.method),
-        ("label hint", other.metadata.label_hint, generator.metadata.label_hint),
     ):
         if found != expected:
             raise InputError(f"{path}: {name} {found}, expected {expected}")
