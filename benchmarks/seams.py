@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 
-from benchmarks.simulated_pairs import image_of, style_of, tensor
+from benchmarks.simulated_pairs import generator_input, image_of, style_of
 from intrastyler_nnunet.files import write_json, written_atomically
 from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.networks.streaming import translate_streamed
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.pretrained_generators import shipped_generator
@@ -31,7 +30,7 @@ from intrastyler_nnunet.simulation.plan import sites_of
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
-from intrastyler_nnunet.styles.windows import intensity_window, to_generator_space
+from intrastyler_nnunet.styles.windows import intensity_window
 
 SEED, IMAGES = 2026, 4
 GRID = Grid((192, 128, 24), (1.0, 1.0, 1.5), FIELD_CENTRE)
@@ -132,9 +131,7 @@ def _source(translator: Translator, number: int) -> torch.Tensor:
     anatomy = build_anatomy(sample_subject(SEED, number), GRID)
     sites = sites_of("source", seen_only=True)
     volume = scan_anatomy(anatomy, sample_scan(sites[number % len(sites)], rng))
-    source = to_generator_space(tensor(volume), torch.tensor([intensity_window(volume)]))
-    source = apply_label_hint(source, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
-    return source.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
+    return generator_input(translator, volume, intensity_window(volume), anatomy)
 
 
 def _style(translator: Translator, number: int) -> torch.Tensor:

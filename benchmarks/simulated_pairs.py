@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
+from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.simulation.anatomy import Anatomy, build_anatomy
 from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset, sites_of
@@ -19,7 +20,7 @@ from intrastyler_nnunet.simulation.sites import Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.simulation.tissues import Tissue
 from intrastyler_nnunet.styles.bank import exemplar_style
-from intrastyler_nnunet.styles.windows import intensity_window
+from intrastyler_nnunet.styles.windows import intensity_window, to_generator_space
 
 TISSUES = {
     "csf": (Tissue.CSF,), "brain": (Tissue.GREY_MATTER, Tissue.WHITE_MATTER), "bone": (Tissue.BONE_OR_AIR,),
@@ -99,6 +100,15 @@ def translated(
         labels=tensor(source.anatomy.labels.astype(np.int16)),
     )  # fmt: skip
     return result[0, 0].numpy().transpose(2, 1, 0)
+
+
+def generator_input(
+    translator: Translator, volume: np.ndarray, window: tuple[float, float], anatomy: Anatomy
+) -> torch.Tensor:
+    """A source volume (x, y, z) of `anatomy` as the generator gets it, with its label hint: (1, 1, X, Y, Z)."""
+    image = to_generator_space(tensor(volume), torch.tensor([window]))
+    image = apply_label_hint(image, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
+    return image.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
 
 
 @torch.no_grad()

@@ -13,13 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.simulated_pairs import Pair, held_out_pairs, style_of, tensor
+from benchmarks.simulated_pairs import Pair, generator_input, held_out_pairs, style_of
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.pretrained_generators import shipped_generator
-from intrastyler_nnunet.styles.windows import to_generator_space
 
 RESULT = Path(__file__).parent / "results" / "slices.json"
 SEED = 11  # the shipped generator was trained on another seed's subjects
@@ -29,9 +27,7 @@ SLAB = 8  # the fewest slices a generator takes
 def differences(translator: Translator, pair: Pair) -> tuple[float, float]:
     """Of slabs from the volume's slices, and of the volume's neighbouring slices."""
     generator, source = translator.generator, pair.source
-    image = to_generator_space(tensor(source.volume), torch.tensor([source.window]))
-    image = apply_label_hint(image, tensor(source.anatomy.labels.astype(np.int16)), translator.label_hint)
-    image = image.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
+    image = generator_input(translator, source.volume, source.window, source.anatomy)
     style = style_of(translator, pair.exemplar)[None]
     whole = generator(image, style)
     slices = range(1, image.shape[-1] - 1)
