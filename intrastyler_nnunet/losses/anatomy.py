@@ -6,8 +6,6 @@ from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
-from intrastyler_nnunet.networks.precision import in_float32
-
 EPSILON = 1e-6  # under the square root of the edge strength, whose gradient is infinite at 0
 
 
@@ -28,7 +26,6 @@ def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Te
     return (_relative_edges(source) - _relative_edges(translated)).abs().mean()
 
 
-@in_float32
 def sobel_strength(image: torch.Tensor) -> torch.Tensor:
     """Length of the 3D Sobel gradient (per voxel spacing) of (B, 1, X, Y, Z); borders are replicated."""
     smooth = torch.tensor([1.0, 2.0, 1.0], device=image.device) / 4
@@ -37,8 +34,9 @@ def sobel_strength(image: torch.Tensor) -> torch.Tensor:
         x[:, None, None] * y[None, :, None] * z[None, None, :]
         for x, y, z in ((slope, smooth, smooth), (smooth, slope, smooth), (smooth, smooth, slope))
     ]
-    padded = F.pad(image, (1,) * 6, mode="replicate")
-    gradient = F.conv3d(padded, torch.stack(kernels)[:, None])
+    padded = F.pad(image.float(), (1,) * 6, mode="replicate")
+    with torch.autocast(image.device.type, enabled=False):
+        gradient = F.conv3d(padded, torch.stack(kernels)[:, None])
     return (gradient.square().sum(dim=1, keepdim=True) + EPSILON).sqrt()
 
 

@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from intrastyler_nnunet.networks.config import GeneratorConfig
-from intrastyler_nnunet.networks.precision import in_float32
 
 
 class PatchProjector(nn.Module):
@@ -31,7 +30,6 @@ def layer_channels(config: GeneratorConfig, layer: int) -> int:
     return config.width * 2 ** min(stage, len(config.strides))
 
 
-@in_float32
 def patch_nce(queries: list[torch.Tensor], keys: list[torch.Tensor], temperature: float = 0.07) -> torch.Tensor:
     """Cross entropy of picking, for each query, the key of the same place among the P keys of its image.
 
@@ -42,7 +40,8 @@ def patch_nce(queries: list[torch.Tensor], keys: list[torch.Tensor], temperature
     """
     losses = []
     for query, key in zip(queries, keys, strict=True):
-        logits = torch.bmm(query, key.detach().transpose(1, 2)) / temperature
+        with torch.autocast(query.device.type, enabled=False):
+            logits = torch.bmm(query, key.detach().transpose(1, 2)) / temperature
         target = torch.arange(query.shape[1], device=query.device).expand(query.shape[0], -1)
         losses.append(F.cross_entropy(logits.flatten(0, 1), target.flatten()))
     return torch.stack(losses).mean()

@@ -7,8 +7,6 @@ attention also mixes the features that are compared.
 
 import torch
 
-from intrastyler_nnunet.networks.precision import in_float32
-
 ATTENTION_BUDGET = 2**24  # entries of an attention matrix held at once: 64 MB in float32
 
 
@@ -32,13 +30,12 @@ def select_by_attention(features: list[torch.Tensor], count: int, deep: tuple[bo
     ]
 
 
-@in_float32
 def attention_rows(feature: torch.Tensor, count: int) -> torch.Tensor:
     """Rows (B, P, V) of softmax(F^T F) with the lowest entropy, most focused first.
 
     Rows are computed in blocks of at most `ATTENTION_BUDGET` entries, so memory does not grow with V^2.
     """
-    keys = feature.flatten(2).transpose(1, 2)  # (B, V, C)
+    keys = feature.flatten(2).transpose(1, 2).float()  # (B, V, C)
     batch, voxels, _ = keys.shape
     block = max(1, ATTENTION_BUDGET // (batch * voxels))
     entropy = torch.cat([_entropy(_attention(rows, keys)) for rows in keys.split(block, dim=1)], dim=1)
@@ -56,7 +53,8 @@ def gather_places(features: list[torch.Tensor], selection: list[torch.Tensor]) -
 
 
 def _attention(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    return torch.softmax(queries @ keys.transpose(1, 2), dim=2)
+    with torch.autocast(queries.device.type, enabled=False):
+        return torch.softmax(queries @ keys.transpose(1, 2), dim=2)
 
 
 def _entropy(attention: torch.Tensor) -> torch.Tensor:

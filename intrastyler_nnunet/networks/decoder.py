@@ -46,7 +46,8 @@ class Decoder(nn.Module):
 
     def forward(self, content: torch.Tensor, style: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
         """Content features, (B, K) style vectors and the source -> image (B, 1, X, Y, Z) in [-1, 1], as the source."""
-        for stage in self.stages[:-1]:
+        *stages, last = self.stages
+        for stage in stages:
             content = stage(content, style)
-        content = self.stages[-1](content, style, self.from_voxels and self.from_voxels(source))
+        content = last(content, style, self.from_voxels and self.from_voxels(source))
         return torch.tanh(self.to_voxels(self.to_image(self.pad(content))))

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from intrastyler_nnunet.networks.precision import in_float32
-
 KINDS = ("contrast", "smoothing", "noise", "bias_field", "mixture")
 BIAS_DEGREE = 3
 LEAST_BIAS = 0.35  # standard deviation of a bias field's logarithm: terms that cancel would leave it nearly flat
@@ -70,7 +68,6 @@ def sample_perturbation(
     )
 
 
-@in_float32
 def perturb(images: torch.Tensor, perturbation: Perturbation) -> torch.Tensor:
     """Apply contrast, bias field, smoothing and noise, in this order (acquisition noise comes last).
 
@@ -114,7 +111,8 @@ def gaussian_smooth(images: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
         shape[2 + axis] = 2 * radius + 1
         padded = F.pad(images, padding, mode="replicate")
         # One group per image: each has its own kernel.
-        images = F.conv3d(padded.transpose(0, 1), kernel.reshape(shape), groups=len(images)).transpose(0, 1)
+        with torch.autocast(images.device.type, enabled=False):  # E_S would know negatives by their rounding
+            images = F.conv3d(padded.transpose(0, 1), kernel.reshape(shape), groups=len(images)).transpose(0, 1)
     return images
 
 
@@ -128,7 +126,8 @@ def bias_field(shape: tuple[int, int, int], coefficients: torch.Tensor) -> torch
     axes = [torch.linspace(-1, 1, size, device=coefficients.device, dtype=coefficients.dtype) for size in shape]
     x, y, z = torch.meshgrid(*axes, indexing="ij")
     monomials = torch.stack([x**i * y**j * z**k for i, j, k in _exponents()])
-    field = torch.exp(torch.einsum("nm,mxyz->nxyz", coefficients, monomials) / 2)
+    with torch.autocast(coefficients.device.type, enabled=False):
+        field = torch.exp(torch.einsum("nm,mxyz->nxyz", coefficients, monomials) / 2)
     return (field / field.mean(dim=(1, 2, 3), keepdim=True))[:, None]
 
 

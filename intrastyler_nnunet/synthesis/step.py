@@ -19,7 +19,7 @@ from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.intensity_curves import apply_curves, sample_curves
 from intrastyler_nnunet.synthesis.patches import TrainingPatches
-from intrastyler_nnunet.synthesis.perturbations import Perturbation, perturb
+from intrastyler_nnunet.synthesis.perturbations import Perturbation, perturb, sample_perturbation
 
 
 @dataclass
@@ -199,8 +199,6 @@ def sample_plan(
     iteration: int,
 ) -> StepPlan:  # fmt: skip
     """Draw the perturbations and the place in the output; `spacing` in mm and sizes in nnU-Net's axis order."""
-    from intrastyler_nnunet.synthesis.perturbations import sample_perturbation
-
     perturbation = sample_perturbation(rng, config.batch_size * config.negatives, tuple(spacing[a] for a in axes))
     room = [config.patch_size[axis] - config.style_patch_size[axis] for axis in axes]
     start = tuple(int(rng.integers(0, r + 1)) for r in room)
