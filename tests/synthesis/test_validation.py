@@ -105,6 +105,12 @@ def test_a_run_measures_against_the_truth_if_there_is_one(cases, truths, tmp_pat
     assert [0 < row["validation_truth_error"] < 1 for row in rows if "validation_score" in row] == [True]
 
 
+def test_an_image_keeps_its_own_edges(cases):
+    image = cases[0].central_patch("source_00", CONFIG.patch_size)[0]
+    assert edge_correlation(image, image) > 0.9999 and edge_correlation(image, -image) > 0.9999
+    assert abs(edge_correlation(image, torch.rand(image.shape, generator=torch.Generator().manual_seed(0)))) < 0.5
+
+
 def test_a_run_validates_and_keeps_its_best(cases, tmp_path):
     config = replace(CONFIG, iterations=4, panel_every=1)
     pretrain(*cases, config, METADATA, tmp_path, torch.device("cpu"))
