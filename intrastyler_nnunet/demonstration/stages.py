@@ -21,7 +21,8 @@ TRAINERS = {"NoAdapt": "nnUNetTrainerIntraStylerNoTranslation", "IntraStyler": "
 SEED = 7  # the shipped generator was trained on another seed's subjects
 PATCH_SIZE = (16, 32, 48)  # a quarter of the image: in whole images the cochlea is too rare to be learned so soon
 BATCH_SIZE = 4  # with one patch PyTorch takes a convolution on the CPU that is many times slower
-TRAINING = {"num_epochs": 30, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
+VALIDATION_CASES = 2  # each is predicted once for every style, which takes longer than two epochs
+TRAINING = {"num_epochs": 50, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,12 @@ def add_demo_configuration(
 
 
 def configure(folder: Path) -> None:
-    """Write the demo's configuration and the trainer's settings."""
-    add_demo_configuration(folder / "nnUNet_preprocessed" / NAME / f"{PLANS}.json")
+    """Write the demo's configuration, its only fold's cases and the trainer's settings."""
+    preprocessed = folder / "nnUNet_preprocessed" / NAME
+    add_demo_configuration(preprocessed / f"{PLANS}.json")
+    cases = sorted(path.name.split(".")[0] for path in (preprocessed / "gt_segmentations").iterdir())
+    split = {"train": cases[:-VALIDATION_CASES], "val": cases[-VALIDATION_CASES:]}
+    write_json([split], preprocessed / "splits_final.json")
     write_json(TRAINING, folder / "training.json")
 
 
