@@ -3,7 +3,8 @@
     python -m benchmarks.ablation FOLDER -d ID -c CONFIG [--only NAME ...] -- OPTIONS OF INTRASTYLER PRETRAIN
 
 on a preprocessed SimCrossMoDA (nnU-Net's variables set). What stands after `--` goes to every training, such as
-`-device cpu --preset light --iterations 3000 --style-warmup 800`. Stopped at any moment, the same command goes on.
+`-device cpu --preset compact`. All have the same number of generator steps; where a contrastive style encoder is
+trained, it is trained alone before them. Stopped at any moment, the same command goes on.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
 
-NO_CONTRAST = ("--lambda-style", "0", "--style-warmup", "0")
+NO_CONTRAST = ("--lambda-style", "0")
 VARIANTS = {
     "full": (),
     "no_style_contrast": NO_CONTRAST,
@@ -28,9 +29,10 @@ VARIANTS = {
     "anatomy_terms": ("--lambda-segmentation", "0.5", "--lambda-edge", "1"),
     "no_anatomy_terms": ("--lambda-segmentation", "0", "--lambda-edge", "0"),
     "no_restyling": ("--lambda-restyling", "0"),
-    "unified": ("--method", "unified", "--style-warmup", "0"),
-    "nodiverse": ("--method", "nodiverse", "--style-warmup", "0"),
+    "unified": ("--method", "unified"),
+    "nodiverse": ("--method", "nodiverse"),
 }
+WITHOUT_WARMUP = ("no_style_contrast", "neither", "unified", "nodiverse")  # no contrastive loss to train with
 
 
 def main() -> None:
@@ -40,6 +42,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder to work in")
     parser.add_argument("-d", dest="dataset", required=True)
     parser.add_argument("-c", dest="configuration", required=True)
+    parser.add_argument("--steps", type=int, required=True, help="of the generator")
+    parser.add_argument("--style-warmup", type=int, required=True, help="steps of the style encoder alone before them")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--sources", type=int, default=SOURCES, help="source subjects; fewer for a quick look")
     parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")
@@ -50,7 +54,9 @@ def main() -> None:
     data = ("-d", arguments.dataset, "-c", arguments.configuration)
     for name in arguments.only:
         # The last of two equal options counts.
-        train = ("pretrain", *data, "-o", str(arguments.folder / name), *options, *VARIANTS[name])
+        warmup = 0 if name in WITHOUT_WARMUP else arguments.style_warmup
+        length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
+        train = ("pretrain", *data, "-o", str(arguments.folder / name), *length, *options, *VARIANTS[name])
         print("$ intrastyler", *train, flush=True)
         intrastyler(list(train))
     segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)

@@ -125,10 +125,10 @@ SCALES = {
         "small", source=24, target=40, test=6, pretraining=Pretraining(120, 120, SHORT_BFLOAT16),
         segmenter=Segmenter(5, 36, patch_size=(16, 32, 48)), styles_per_case=3, held_out=4, processes=2,
     ),
-    # a night on two cores for each seed
+    # three hours on two cores for each seed
     "small": Scale(
-        "small", source=40, target=60, test=16, pretraining=Pretraining(2500, 1300, SHORT_BFLOAT16),
-        segmenter=Segmenter(40, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=12, processes=2,
+        "small", source=40, target=60, test=16, pretraining=Pretraining(900, 700, SHORT_BFLOAT16),
+        segmenter=Segmenter(36, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=12, processes=2,
     ),
     # nnU-Net's and the paper's own lengths; for a GPU
     "full": Scale(
