@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+HALF_WRITTEN = ".writing-"
+
 
 @contextmanager
 def written_atomically(path: Path | str) -> Iterator[Path]:
@@ -14,12 +16,18 @@ def written_atomically(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{HALF_WRITTEN}{os.getpid()}-{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what a killed run left half written in the folders of `folder`: nnU-Net would take it for images."""
+    for path in folder.glob(f"*/{HALF_WRITTEN}*"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(content: dict | list, path: Path | str) -> None:

@@ -72,7 +72,7 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
 
 
 def benchmark(arguments: argparse.Namespace) -> None:
-    """Every method of every seed, then the page."""
+    """Every method of every seed, with the page after each seed."""
     folder, scale = arguments.output.absolute(), SCALES[arguments.scale]
     own_data = None
     if arguments.dataset is not None:
@@ -80,11 +80,15 @@ def benchmark(arguments: argparse.Namespace) -> None:
     methods = chosen_methods(arguments.methods, own_data is not None)
     check_resumable(scale, own_data, folder / "benchmark.json")
     results = Results(folder / "results.jsonl")
-    with timed(folder / FILE_NAME):
-        for seed in range(arguments.seeds):
+    for seed in range(arguments.seeds):
+        with timed(folder / FILE_NAME):
             run_seed(Run(folder / f"seed_{seed}", seed, scale, arguments.device, own_data), methods, results)
-    circumstances = describe(arguments, seconds(folder / FILE_NAME))
-    pages = [folder / "benchmark.md"]
+        write_pages(arguments, results, describe(arguments, seconds(folder / FILE_NAME)))
+
+
+def write_pages(arguments: argparse.Namespace, results: Results, circumstances: dict[str, str]) -> None:
+    """The page in the folder and, to be published, the one in docs/ with its result file."""
+    pages = [arguments.output.absolute() / "benchmark.md"]
     if arguments.publish:
         pages.append(REPOSITORY / "docs" / "benchmark.md")
         shutil.copyfile(results.path, REPOSITORY / "benchmarks" / "results" / "uda.jsonl")
@@ -103,7 +107,7 @@ def start_in_background(arguments: argparse.Namespace) -> None:
             [sys.executable, "-m", "benchmarks.uda", *options], stdout=output, stderr=output,
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-    print(f"process {process.pid}, writing to {log}")
+    print(f"writing to {log}; to stop it: kill -INT -- -{process.pid}")
 
 
 def run_seed(run: Run, methods: list[Method], results: Results) -> None:

@@ -34,14 +34,18 @@ def claims(results: Segmentation) -> list[str]:
 def _better_than_all(results: Segmentation, test_set: str, name: str, measure, competitors: list[str]) -> str:
     values = {key: measure(results.of(key, test_set)) for key in (REFERENCE, *competitors)}
     own = values.pop(REFERENCE)
-    better = all(own < value if measure is _failures else own > value for value in values.values())
+    best = min(values.values()) if measure is _failures else max(values.values())
+    better = own < best if measure is _failures else own > best
     digits = 0 if measure is _failures else 3
     others = ", ".join(f"{METHODS[key].name} ({number(value, digits)})" for key, value in values.items())
-    return f"- {_verdict(better)}: on {test_set}, IntraStyler ({number(own, digits)}) has better {name} than {others}."
+    return (
+        f"- {_verdict(better, own == best)}: on {test_set}, IntraStyler ({number(own, digits)}) has better {name} than "
+        f"{others}."
+    )
 
 
-def _verdict(true: bool) -> str:
-    return "Confirmed" if true else "Refuted"
+def _verdict(true: bool, tied: bool = False) -> str:
+    return "Tied" if tied else "Confirmed" if true else "Refuted"
 
 
 def _mean(rows: list[dict]) -> float:

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.uda.plan import Scale
-from intrastyler_nnunet.files import write_json
-from intrastyler_nnunet.simulation.dataset import dataset_json, remove_unfinished, write_all, write_case
+from intrastyler_nnunet.files import remove_half_written, write_json
+from intrastyler_nnunet.simulation.dataset import dataset_json, write_all, write_case
 from intrastyler_nnunet.simulation.plan import TRAINING_HEAD, Case, plan_paired, plan_split, sites_of
 
 COMMON_SITES, RARE_SITE = ("target_a", "target_b"), "target_c"
@@ -66,5 +66,5 @@ def simulate_oracle(scale: Scale, seed: int, raw: Path) -> None:
 
 
 def _write(cases: Sequence[Case], folder: Path, scale: Scale, seed: int) -> None:
-    remove_unfinished(folder)
+    remove_half_written(folder)
     write_all(partial(write_case, folder=folder, scale=scale.grid, seed=seed), list(cases), scale.processes)

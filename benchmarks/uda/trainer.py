@@ -6,7 +6,6 @@ import random
 import numpy as np
 import torch
 
-from intrastyler_nnunet.nnunet.settings import read_settings
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 
 
@@ -29,8 +28,11 @@ class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
     def initialize(self):
         if self.device.type == "cpu":
             torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        seed_all(read_settings().seed, 0)
         super().initialize()
+
+    def prepare_translation(self):
+        super().prepare_translation()
+        seed_all(self.settings.seed, 0)  # building generators drew numbers, in some methods more than in others
 
     def on_train_epoch_start(self):
         super().on_train_epoch_start()

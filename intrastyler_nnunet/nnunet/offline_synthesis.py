@@ -12,7 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import read_json, remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.exemplar_sampling import StyleDraw, draw_styles, exemplar_probabilities
@@ -70,6 +70,7 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     """
     plans = folders.read_plans(what.dataset, what.plans)
     _check_output(what, output)
+    remove_half_written(output)
     translation, _ = load_online_translation(generator, plans, what.configuration, device, regions=False)
     probabilities = exemplar_probabilities([translation.bank], what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))

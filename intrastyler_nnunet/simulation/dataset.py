@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import read_json, remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.simulation.anatomy import build_anatomy
 from intrastyler_nnunet.simulation.grid import Grid
@@ -123,16 +123,10 @@ def simulate_dataset(
     description["cases"] = [case.record() for case in cases]
     check_resumable(description, sites_path)
     write_json(description, sites_path)
-    remove_unfinished(folder)
+    remove_half_written(folder)
     write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
     write_json(dataset_json(SCALES[scale].source), folder / "dataset.json")
     return folder
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed run left half written: nnU-Net would take it for images."""
-    for path in folder.glob("*/.writing-*"):
-        path.unlink(missing_ok=True)
 
 
 def write_all(write: Callable[[Case], None], cases: list[Case], processes: int) -> None:

@@ -54,6 +54,9 @@ def test_claims_are_confirmed_or_refuted_by_the_figures():
     worse = [dict(row, method={"intrastyler": "noadapt", "noadapt": "intrastyler"}.get(row["method"], row["method"]))
              for row in ROWS]  # fmt: skip
     assert [line.split(":")[0] for line in claims(Segmentation(worse))] == ["- Refuted"] * 4
+    oracle = [row for row in ROWS if row["method"] == "oracle"]
+    equal = [dict(row, method=method) for row in oracle for method in ("noadapt", "intrastyler")]
+    assert [line.split(":")[0] for line in claims(Segmentation(equal))] == ["- Tied"] * 3
     assert claims(Segmentation([row for row in ROWS if row["method"] != "intrastyler"])) == []
 
 
