@@ -9,8 +9,8 @@ from benchmarks.uda.trainer import nnUNetTrainerRepeatable
 
 
 @pytest.fixture
-def weights(own_dataset, tmp_path, monkeypatch):
-    """Trains for two epochs, or one, or the second, and returns the network's weights as one vector."""
+def trainer_of(own_dataset, tmp_path, monkeypatch):
+    """Makes a trainer of two epochs whose results go to the folder named."""
     monkeypatch.setenv("nnUNet_n_proc_DA", "0")
     monkeypatch.setenv("nnUNet_compile", "f")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -20,25 +20,40 @@ def weights(own_dataset, tmp_path, monkeypatch):
     plans = json.loads((own_dataset.preprocessed / "nnUNetPlans.json").read_text())
     dataset_json = json.loads((own_dataset.preprocessed / "dataset.json").read_text())
 
-    def train(results: str, seed: int = 3, stop: bool = False, resume: bool = False) -> torch.Tensor:
+    def make(results: str, resume: bool = False, **settings) -> nnUNetTrainerRepeatable:
         monkeypatch.setenv("nnUNet_results", str(tmp_path / results))
-        settings = {
-            "seed": seed, "generator": str(tmp_path / "generator.safetensors"), "num_epochs": 2,
-            "num_iterations_per_epoch": 2, "num_val_iterations_per_epoch": 1, "save_every": 1,
+        settings |= {
+            "generator": str(tmp_path / "generator.safetensors"), "num_epochs": 2, "num_iterations_per_epoch": 2,
+            "num_val_iterations_per_epoch": 1, "save_every": 1,
         }  # fmt: skip
         (tmp_path / "settings.json").write_text(json.dumps(settings))
-        trainer = nnUNetTrainerRepeatable(
+        return nnUNetTrainerRepeatable(
             plans | {"continue_training": resume}, CONFIGURATION, "all", dataset_json, torch.device("cpu")
         )
+
+    return make
+
+
+@pytest.fixture
+def weights(trainer_of):
+    """Trains for two epochs, or one, or the second, and returns the network's weights."""
+
+    def train(results: str, seed: int = 3, stop: bool = False, resume: bool = False) -> torch.Tensor:
+        trainer = trainer_of(results, resume, seed=seed)
         if stop:
             trainer.on_epoch_end = stopping_after(trainer.on_epoch_end)
         if resume:
             trainer.load_checkpoint(f"{trainer.output_folder}/checkpoint_latest.pth")
         trainer.run_training()
         trainer.perform_actual_validation()
-        return torch.cat([weight.detach().flatten() for weight in trainer.network.parameters()])
+        return vector(trainer)
 
     return train
+
+
+def vector(trainer: nnUNetTrainerRepeatable) -> torch.Tensor:
+    """The network's weights as one vector."""
+    return torch.cat([weight.detach().flatten() for weight in trainer.network.parameters()])
 
 
 def stopping_after(on_epoch_end):
@@ -60,3 +75,10 @@ def test_the_same_weights_again_and_after_an_interruption(weights):
         weights("third", stop=True)
     assert torch.equal(weights("third", resume=True), first)
     assert not torch.equal(weights("fourth", seed=4), first)
+
+
+def test_the_same_weights_at_the_start_whether_translated_or_not(trainer_of):
+    translated, as_they_are = trainer_of("first", seed=3), trainer_of("second", seed=3, p_translate=0.0)
+    translated.initialize()
+    as_they_are.initialize()
+    assert torch.equal(vector(translated), vector(as_they_are))
