@@ -6,7 +6,7 @@ All are relative to the image's own intensity window, so that nothing of them is
 import numpy as np
 from scipy.ndimage import binary_erosion, convolve
 
-from benchmarks.simulated_pairs import tissue_masks
+from benchmarks.simulated_pairs import Pair, tissue_masks
 from intrastyler_nnunet.simulation.anatomy import Anatomy
 
 MEASURES = ("csf", "brain", "tumour", "bone", "noise", "blur")
@@ -58,13 +58,15 @@ def blur(image: np.ndarray, masks: dict[str, np.ndarray]) -> float:
     return 1 - products / squares
 
 
-def correlations(measured: list[dict[str, float]], wanted: list[dict[str, float]]) -> dict[str, float]:
-    """Pearson's r of each of `MEASURES` over N images and N exemplars, and their mean; 0 where nothing varies."""
+def style_control(images: list[np.ndarray], pairs: list[Pair]) -> dict[str, float]:
+    """Pearson's r of each of `MEASURES` over images and their exemplars, and their mean; 0 where nothing varies."""
+    measured = [contrast_measures(i, p.exemplar.window, p.source.anatomy) for i, p in zip(images, pairs, strict=True)]
+    wanted = [contrast_measures(p.exemplar.volume, p.exemplar.window, p.exemplar.anatomy) for p in pairs]
     result = {}
     for name in MEASURES:
-        pairs = np.array([(a[name], b[name]) for a, b in zip(measured, wanted, strict=True)])
-        pairs = pairs[np.isfinite(pairs).all(axis=1)]
-        result[name] = float(np.corrcoef(pairs.T)[0, 1]) if (np.ptp(pairs, axis=0) > 0).all() else 0.0
+        values = np.array([(a[name], b[name]) for a, b in zip(measured, wanted, strict=True)])
+        values = values[np.isfinite(values).all(axis=1)]
+        result[name] = float(np.corrcoef(values.T)[0, 1]) if (np.ptp(values, axis=0) > 0).all() else 0.0
     return result | {"mean": float(np.mean(list(result.values())))}
 
 

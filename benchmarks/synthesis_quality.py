@@ -23,7 +23,7 @@ import numpy as np
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks.contrast_measures import contrast_measures, correlations
+from benchmarks.contrast_measures import style_control
 from benchmarks.simulated_pairs import TISSUES, Pair, held_out_pairs, tissue_means, translated, wrong_orders
 from benchmarks.style_space import style_space
 from benchmarks.t2_segmenter import CLASSES, class_map, dice_of, segmented, true_t2_segmenter
@@ -78,10 +78,8 @@ def score_second_scan(pairs: list[Pair], segmenter: nn.Module) -> dict:
 
 def _judge(images: list[np.ndarray], truths: list[np.ndarray], pairs: list[Pair], segmenter: nn.Module) -> dict:
     rows = [_row(*triple, segmenter) for triple in zip(images, truths, pairs, strict=True)]
-    measured = [contrast_measures(i, p.exemplar.window, p.source.anatomy) for i, p in zip(images, pairs, strict=True)]
-    wanted = [contrast_measures(p.exemplar.volume, p.exemplar.window, p.exemplar.anatomy) for p in pairs]
     return {
-        "style_control": correlations(measured, wanted),
+        "style_control": style_control(images, pairs),
         "error": float(np.mean([row["error"] for row in rows])),
         "orders_right": float(np.mean([not row["wrong_orders"] for row in rows])),
         "wrong_orders": dict(Counter(order for row in rows for order in row["wrong_orders"])),

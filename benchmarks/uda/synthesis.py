@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from benchmarks.contrast_measures import contrast_measures, correlations
+from benchmarks.contrast_measures import style_control
 from benchmarks.simulated_pairs import Pair, held_out_pairs, tissue_means, translated, wrong_orders
 from benchmarks.synthesis_quality import SEED
 from benchmarks.uda.plan import Synthesizer
@@ -47,13 +47,11 @@ def judged(images: list[np.ndarray], pairs: list[Pair]) -> dict[str, float]:
         wrong_orders(tissue_means(pair.truth, pair.source.anatomy), tissue_means(image, pair.source.anatomy))
         for image, pair in zip(images, pairs, strict=True)
     ]
-    measured = [contrast_measures(i, p.exemplar.window, p.source.anatomy) for i, p in zip(images, pairs, strict=True)]
-    wanted = [contrast_measures(p.exemplar.volume, p.exemplar.window, p.exemplar.anatomy) for p in pairs]
     return {
         "error": float(np.mean([difference.mean() for difference in differences])),
         "structure_error": float(np.mean([d[mask].mean() for d, mask in zip(differences, structures, strict=True)])),
         "orders_right": float(np.mean([not wrong for wrong in orders])),
-        "style_control": correlations(measured, wanted)["mean"],
+        "style_control": style_control(images, pairs)["mean"],
     }
 
 
