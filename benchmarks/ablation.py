@@ -29,10 +29,8 @@ VARIANTS = {
     "anatomy_terms": ("--lambda-segmentation", "0.5", "--lambda-edge", "1"),
     "no_anatomy_terms": ("--lambda-segmentation", "0", "--lambda-edge", "0"),
     "no_restyling": ("--lambda-restyling", "0"),
-    "unified": ("--method", "unified"),
-    "nodiverse": ("--method", "nodiverse"),
 }
-WITHOUT_WARMUP = ("no_style_contrast", "neither", "unified", "nodiverse")  # no contrastive loss to train with
+WITHOUT_WARMUP = ("no_style_contrast", "neither")  # no contrastive loss to train with
 
 
 def main() -> None:

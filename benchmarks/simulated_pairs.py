@@ -14,7 +14,7 @@ import torch
 from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.simulation.anatomy import Anatomy, build_anatomy
-from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset, sites_of
+from intrastyler_nnunet.simulation.plan import SCALES, sites_of
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
@@ -113,16 +113,9 @@ def generator_input(
 
 @torch.no_grad()
 def style_of(translator: Translator, exemplar: Image) -> torch.Tensor:
-    """Style vector (K,) of the exemplar; where styles are codes, the code of its site in the training data."""
-    metadata = translator.generator.metadata
-    if not metadata.codes:
-        return exemplar_style(
-            translator.generator, tensor(exemplar.volume)[0], exemplar.window, metadata.style_patch_size
-        )[0]
-    training_cases = plan_dataset("pretraining", 0, paired=False, test_head="colin27")
-    codes = {case.site: metadata.codes[case.case] for case in training_cases if case.case in metadata.codes}
-    # MultiNets: a network of one site, asked for another's style, has only its own.
-    return torch.tensor(codes.get(exemplar.scan.site, next(iter(codes.values()))))
+    """Style vector (K,) of the exemplar."""
+    generator, volume = translator.generator, tensor(exemplar.volume)[0]
+    return exemplar_style(generator, volume, exemplar.window, generator.metadata.style_patch_size)[0]
 
 
 def tissue_masks(anatomy: Anatomy) -> dict[str, np.ndarray]:
