@@ -123,7 +123,7 @@ SCALES = {
     # 40 minutes on two cores: the networks have only begun to learn
     "quick": Scale(
         "small", source=24, target=40, test=6, pretraining=Pretraining(120, 120, SHORT_BFLOAT16),
-        segmenter=Segmenter(5, 36, patch_size=(16, 32, 48)), styles_per_case=3, held_out=4, processes=2,
+        segmenter=Segmenter(8, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=4, processes=2,
     ),
     # three hours on two cores for each seed
     "small": Scale(
