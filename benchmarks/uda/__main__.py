@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -26,7 +27,8 @@ from intrastyler_nnunet.files import read_json, write_json
 
 
 def main() -> None:
-    """Bad input ends it with one line and exit code 2."""
+    """Bad input ends it with one line and exit code 2; `kill` ends it like Ctrl-C, with the command that it runs."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = parsed(sys.argv[1:])
     try:
         (start_in_background if arguments.background else benchmark)(arguments)
@@ -107,7 +109,7 @@ def start_in_background(arguments: argparse.Namespace) -> None:
             [sys.executable, "-m", "benchmarks.uda", *options], stdout=output, stderr=output,
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-    print(f"writing to {log}; to stop it: kill -INT -- -{process.pid}")
+    print(f"writing to {log}; to stop it: kill {process.pid}")
 
 
 def run_seed(run: Run, methods: list[Method], results: Results) -> None:

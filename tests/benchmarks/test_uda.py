@@ -1,6 +1,7 @@
 """The whole comparison at its smallest, through the real commands."""
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,19 @@ def test_two_methods_then_nothing_left_to_do(tmp_path):
     again = benchmark(*options)
     assert "$ " not in again and "train-intrastyler: done before" in again
     assert [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()] == rows
+
+
+def test_a_kill_stops_the_running_command_too_and_counts_its_time(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.uda", "--scale", "tiny", "-o", tmp_path], cwd=REPOSITORY, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    next(line for line in process.stdout if line.startswith("$ nnUNetv2_plan_and_preprocess"))
+    process.terminate()
+    # The pipe ends when no process holds it any more, neither the benchmark nor its command.
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert json.loads((tmp_path / "wall_time.json").read_text())["seconds"] > 0
 
 
 def refused(monkeypatch, capsys, *options) -> str:
