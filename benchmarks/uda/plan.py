@@ -50,6 +50,7 @@ class Segmenter:
 
     epochs: int
     iterations_per_epoch: int
+    trainer: str = "nnUNetTrainerShort"
     validation_iterations: int = 2
     patch_size: tuple[int, int, int] | None = None  # None: network and patch as nnU-Net planned them
     batch_size: int = 4
@@ -117,7 +118,7 @@ SCALES = {
     # to see that everything works; the figures mean nothing
     "tiny": Scale(
         "tiny", source=4, target=20, test=1, pretraining=Pretraining(3, 2, SHORT),
-        segmenter=Segmenter(2, 2, 1, patch_size=(8, 32, 32), batch_size=2, narrowing=8),
+        segmenter=Segmenter(2, 2, validation_iterations=1, patch_size=(8, 32, 32), batch_size=2, narrowing=8),
         styles_per_case=1, held_out=1, processes=1,
     ),
     # 40 minutes on two cores: the networks have only begun to learn
@@ -133,7 +134,7 @@ SCALES = {
     # nnU-Net's and the paper's own lengths; for a GPU
     "full": Scale(
         "full", source=60, target=80, test=16, pretraining=Pretraining(99_000, 1000, "--preset reference --held-out 0"),
-        segmenter=Segmenter(1000, 250, 50), styles_per_case=5, held_out=4, processes=4,
+        segmenter=Segmenter(1000, 250, "nnUNetTrainerRepeatable", 50), styles_per_case=5, held_out=4, processes=4,
     ),
 }  # fmt: skip
 

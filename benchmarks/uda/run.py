@@ -48,6 +48,11 @@ class Run:
         """nnU-Net's configuration that segmenters are trained with."""
         return BASE_CONFIGURATION if self.scale.segmenter.patch_size is None else "3d_benchmark"
 
+    @property
+    def trainer(self) -> str:
+        """Class of nnU-Net trainer that segmenters are trained by."""
+        return self.scale.segmenter.trainer
+
     def dataset_of(self, method: Method) -> str:
         """DatasetXXX_Name that a method's segmenter is trained on."""
         name = self.dataset.split("_", 1)[1]

@@ -12,11 +12,8 @@ from benchmarks.uda.results import Results
 from benchmarks.uda.run import BASE_CONFIGURATION, ORACLE, PLANS, Run
 from benchmarks.uda.scores import score_predictions
 from benchmarks.uda.self_training import choose_pseudo_labels
-from benchmarks.uda.trainer import nnUNetTrainerRepeatable
 from intrastyler_nnunet.demonstration.stages import Stage, add_demo_configuration, run_command
 from intrastyler_nnunet.files import read_json, write_json
-
-TRAINER = nnUNetTrainerRepeatable.__name__
 
 
 def data_stages(run: Run) -> list[Stage]:
@@ -134,13 +131,13 @@ def train(run: Run, method: Method) -> None:
     """Train on all labelled cases, or go on where an interrupted training stopped."""
     write_json(trainer_settings(run, method), run.settings(method))
     dataset = run.dataset_of(method)
-    model = run.models(method) / dataset / f"{TRAINER}__{PLANS}__{run.configuration}" / "fold_all"
+    model = run.models(method) / dataset / f"{run.trainer}__{PLANS}__{run.configuration}" / "fold_all"
     resume = " --c" if any(model.glob("checkpoint_*.pth")) else ""
     # On a CPU the training process augments, see `trainer`; a GPU waits for no one.
     workers = {"nnUNet_n_proc_DA": "0"} if run.device == "cpu" else {}
     with run.environment(method, **workers):
         run_command(
-            f"nnUNetv2_train {_number(dataset)} {run.configuration} all -tr {TRAINER} -device {run.device}{resume}"
+            f"nnUNetv2_train {_number(dataset)} {run.configuration} all -tr {run.trainer} -device {run.device}{resume}"
         )
 
 
@@ -149,8 +146,8 @@ def predict(run: Run, method: Method, images: Path, name: str) -> None:
     with run.environment(method):
         run_command(
             f"nnUNetv2_predict -i {shlex.quote(str(images))} -o {shlex.quote(str(run.predictions(method, name)))} "
-            f"-d {_number(run.dataset_of(method))} -c {run.configuration} -f all -tr {TRAINER} -device {run.device} "
-            "--disable_tta -npp 1 -nps 1"
+            f"-d {_number(run.dataset_of(method))} -c {run.configuration} -f all -tr {run.trainer} "
+            f"-device {run.device} --disable_tta -npp 1 -nps 1"
         )
 
 

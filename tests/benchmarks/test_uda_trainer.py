@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_dataset import CONFIGURATION, tiny_generator
 
-from benchmarks.uda.trainer import nnUNetTrainerRepeatable
+from benchmarks.uda.trainer import nnUNetTrainerRepeatable, nnUNetTrainerShort
 
 
 @pytest.fixture
@@ -20,14 +20,14 @@ def trainer_of(own_dataset, tmp_path, monkeypatch):
     plans = json.loads((own_dataset.preprocessed / "nnUNetPlans.json").read_text())
     dataset_json = json.loads((own_dataset.preprocessed / "dataset.json").read_text())
 
-    def make(results: str, resume: bool = False, **settings) -> nnUNetTrainerRepeatable:
+    def make(results: str, resume=False, trainer=nnUNetTrainerRepeatable, **settings) -> nnUNetTrainerRepeatable:
         monkeypatch.setenv("nnUNet_results", str(tmp_path / results))
         settings |= {
             "generator": str(tmp_path / "generator.safetensors"), "num_epochs": 2, "num_iterations_per_epoch": 2,
             "num_val_iterations_per_epoch": 1, "save_every": 1,
         }  # fmt: skip
         (tmp_path / "settings.json").write_text(json.dumps(settings))
-        return nnUNetTrainerRepeatable(
+        return trainer(
             plans | {"continue_training": resume}, CONFIGURATION, "all", dataset_json, torch.device("cpu")
         )
 
@@ -82,3 +82,10 @@ def test_the_same_weights_at_the_start_whether_translated_or_not(trainer_of):
     translated.initialize()
     as_they_are.initialize()
     assert torch.equal(vector(translated), vector(as_they_are))
+
+
+def test_every_patch_of_a_short_training_has_foreground(trainer_of):
+    trainer = trainer_of("short", trainer=nnUNetTrainerShort)
+    trainer.initialize()
+    loader = trainer.get_dataloaders()[0].data_loader
+    assert all(loader.get_do_oversample(number) for number in range(loader.batch_size))
