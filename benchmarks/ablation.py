@@ -30,7 +30,6 @@ VARIANTS = {
     "no_anatomy_terms": ("--lambda-segmentation", "0", "--lambda-edge", "0"),
     "no_restyling": ("--lambda-restyling", "0"),
 }
-WITHOUT_WARMUP = ("no_style_contrast", "neither")  # no contrastive loss to train with
 
 
 def main() -> None:
@@ -51,9 +50,9 @@ def main() -> None:
     arguments, options = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
     data = ("-d", arguments.dataset, "-c", arguments.configuration)
     for name in arguments.only:
-        # The last of two equal options counts.
-        warmup = 0 if name in WITHOUT_WARMUP else arguments.style_warmup
+        warmup = 0 if "--lambda-style" in VARIANTS[name] else arguments.style_warmup  # nothing to train it with
         length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
+        # The last of two equal options counts.
         train = ("pretrain", *data, "-o", str(arguments.folder / name), *length, *options, *VARIANTS[name])
         print("$ intrastyler", *train, flush=True)
         intrastyler(list(train))

@@ -41,7 +41,7 @@ SECOND_SCAN = "second_scan"
 def main() -> None:
     """Measure, print, write the result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generator", metavar="NAME=FILE", action="append", help="default: the shipped one")
+    parser.add_argument("--generator", metavar="NAME=FILE", action="append", help="repeat it; default: the shipped one")
     folder = Path(__file__).parent
     parser.add_argument("--sources", type=int, default=SOURCES, help="source subjects; fewer for a quick look")
     parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")

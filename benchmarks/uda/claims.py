@@ -34,9 +34,12 @@ def claims(results: Segmentation) -> list[str]:
 def _better_than_all(results: Segmentation, test_set: str, name: str, measure, competitors: list[str]) -> str:
     values = {key: measure(results.of(key, test_set)) for key in (REFERENCE, *competitors)}
     own = values.pop(REFERENCE)
-    best = min(values.values()) if measure is _failures else max(values.values())
-    better = own < best if measure is _failures else own > best
-    digits = 0 if measure is _failures else 3
+    if measure is _failures:
+        best, digits = min(values.values()), 0
+        better = own < best
+    else:
+        best, digits = max(values.values()), 3
+        better = own > best
     others = ", ".join(f"{METHODS[key].name} ({number(value, digits)})" for key, value in values.items())
     return (
         f"- {_verdict(better, own == best)}: on {test_set}, IntraStyler ({number(own, digits)}) has better {name} than "

@@ -8,7 +8,7 @@ from pathlib import Path
 import intrastyler_nnunet
 from intrastyler_nnunet.crossmoda.hidden_test import REGION_FILE
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import HALF_WRITTEN, read_json, write_json
 
 PACKAGES = ("torch", "nnunetv2", "SimpleITK", "nibabel", "safetensors", "scikit-learn", "matplotlib", "tqdm")
 # /input and /output are the organisers'; that nothing is downloaded and that the user is not root are our own caution.
@@ -45,7 +45,7 @@ def write_context(model: Path, geometry: Path, output: Path) -> None:
         raise InputError(f"{geometry}: no record, expected the folder that prepare wrote")
     if output.exists():
         raise InputError(f"{output}: exists, expected a new folder")
-    unfinished = output.with_name(f".writing-{output.name}")
+    unfinished = output.with_name(f"{HALF_WRITTEN}{output.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     for fold in folds:
         (unfinished / "model" / fold.name).mkdir(parents=True)

@@ -13,6 +13,7 @@ import numpy as np
 from intrastyler_nnunet.cli.trainer_path import trainers_folder
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.images import image_files
 from intrastyler_nnunet.nnunet.settings import GENERATOR_VARIABLE, SETTINGS_VARIABLE
 
 DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
@@ -123,7 +124,7 @@ def configure(folder: Path) -> None:
     """Write the demo's configuration, its only fold's cases and the trainer's settings."""
     preprocessed = folder / "nnUNet_preprocessed" / NAME
     add_demo_configuration(preprocessed / f"{PLANS}.json")
-    cases = sorted(path.name.split(".")[0] for path in (preprocessed / "gt_segmentations").iterdir())
+    cases = list(image_files(preprocessed / "gt_segmentations"))
     split = {"train": cases[:-VALIDATION_CASES], "val": cases[-VALIDATION_CASES:]}
     write_json([split], preprocessed / "splits_final.json")
     write_json(TRAINING, folder / "training.json")
