@@ -127,7 +127,8 @@ def random_batch(config: PretrainingConfig, device: torch.device) -> TrainingPat
         for size in (config.patch_size, config.style_patch_size)
     )
     labels, code = torch.zeros_like(patch, dtype=torch.int16), torch.zeros(1, 0, device=device)
-    return TrainingPatches(patch, labels, patch, style_patch, style_patch, code)
+    window = torch.tensor([[-2.0, 4.0]], device=device)
+    return TrainingPatches(patch, window, labels, patch, style_patch, style_patch, code)
 
 
 def _leaf(images: torch.Tensor) -> torch.Tensor:

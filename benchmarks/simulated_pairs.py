@@ -106,8 +106,9 @@ def generator_input(
     translator: Translator, volume: np.ndarray, window: tuple[float, float], anatomy: Anatomy
 ) -> torch.Tensor:
     """A source volume (x, y, z) of `anatomy` as the generator gets it, with its label hint: (1, 1, X, Y, Z)."""
-    image = to_generator_space(tensor(volume), torch.tensor([window]))
-    image = apply_label_hint(image, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
+    windows = torch.tensor([window])
+    image = to_generator_space(tensor(volume), windows)
+    image = apply_label_hint(image, windows, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
     return image.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
 
 

@@ -106,6 +106,12 @@ def _add_objective(group) -> None:
         "with a SHIFT that leaves the tumour distinct from all other tissue",
     )  # fmt: skip
     group.add_argument(
+        "--label-levels", metavar=("TUMOUR", "COCHLEA"), type=float, nargs=2,
+        help="CrossMoDA labels steer the input by levels instead: the means of tumour and cochlea become these "
+        "z-scores, so that both lie among the source's tissues where they lie in the target. Choose them in your "
+        "preprocessed source: TUMOUR between brain and cerebrospinal fluid, COCHLEA as that fluid",
+    )  # fmt: skip
+    group.add_argument(
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"
     )
     group.add_argument(

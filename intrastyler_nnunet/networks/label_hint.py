@@ -9,24 +9,35 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from intrastyler_nnunet.styles.windows import to_generator_space
+
 
 @dataclass(frozen=True)
 class LabelHint:
-    """Label values whose intensities are inverted, and those that are shifted by `shift` (generator space)."""
+    """Label values of cochlea (`inverted`) and tumour (`shifted`), and what is done to their intensities.
+
+    Without `levels` as in the released code: inverted, and shifted by `shift`, both in generator space. There, equal
+    tissues of two cases differ, as a case's window reaches to its brightest voxels. With `levels` the mean of either
+    structure moves to a fixed z-score instead.
+    """
 
     inverted: tuple[int, ...] = (3,)
     shifted: tuple[int, ...] = (1, 2)
     shift: float = -1.0
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
+    levels: tuple[float, float] | None = None  # of tumour and cochlea, in nnU-Net space
 
 
-def apply_label_hint(images: torch.Tensor, labels: torch.Tensor | None, hint: LabelHint | None) -> torch.Tensor:
+def apply_label_hint(
+    images: torch.Tensor, windows: torch.Tensor, labels: torch.Tensor | None, hint: LabelHint | None
+) -> torch.Tensor:
     """Change the generator's input by its labels; without a hint it stays as it is.
 
     Args:
         images: (B, 1, *spatial) in [-1, 1].
+        windows: (B, 2), each image's intensity window (lo, hi) in nnU-Net space.
         labels: (B, 1, *spatial), any dtype; needed with a hint.
-        hint: which labels, and how far.
+        hint: which labels, and what is done to them.
 
     Returns:
         (B, 1, *spatial) in [-1, 1].
@@ -34,16 +45,29 @@ def apply_label_hint(images: torch.Tensor, labels: torch.Tensor | None, hint: La
     if hint is None:
         return images
     labels = labels.to(images.device)
-    inverted, shifted = (_share(labels, values, hint.soft).to(images) for values in (hint.inverted, hint.shifted))
-    return (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
+    inside = [_is_one_of(labels, values) for values in (hint.shifted, hint.inverted)]
+    shares = [(_soft(mask.float()) if hint.soft else mask.float()).to(images) for mask in inside]
+    if hint.levels is None:
+        tumour, cochlea = shares
+        return (images * (1 - 2 * cochlea) + hint.shift * tumour).clamp(-1, 1)
+    distances = [_distance(images, windows, *pair) for pair in zip(inside, hint.levels, strict=True)]
+    return (images + sum(share * distance for share, distance in zip(shares, distances, strict=True))).clamp(-1, 1)
 
 
-def _share(labels: torch.Tensor, values: tuple[int, ...], soft: bool) -> torch.Tensor:
-    """How much of every voxel has one of the label `values`, float32; with `soft` the labels' borders are smooth."""
+def _is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
     found = torch.zeros_like(labels, dtype=torch.bool)
     for value in values:
         found |= labels == value
-    share = found.float()
-    if soft:  # two means of neighbours along each axis: the binomial kernel (1, 2, 1) / 4
-        share = F.avg_pool3d(F.avg_pool3d(F.pad(share, (1,) * 6, mode="replicate"), 2, 1), 2, 1)
-    return share
+    return found
+
+
+def _soft(mask: torch.Tensor) -> torch.Tensor:
+    """Two means of neighbours along each axis: the binomial kernel (1, 2, 1) / 4."""
+    return F.avg_pool3d(F.avg_pool3d(F.pad(mask, (1,) * 6, mode="replicate"), 2, 1), 2, 1)
+
+
+def _distance(images: torch.Tensor, windows: torch.Tensor, inside: torch.Tensor, level: float) -> torch.Tensor:
+    """How far each image's mean `inside` is below `level`, a z-score: (B, 1, 1, 1, 1) in generator space."""
+    axes = tuple(range(1, images.ndim))
+    mean = (images * inside).sum(dim=axes, keepdim=True) / inside.sum(dim=axes, keepdim=True).clamp(min=1)
+    return to_generator_space(torch.full_like(mean, level), windows) - mean

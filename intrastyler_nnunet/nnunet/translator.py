@@ -64,7 +64,7 @@ class Translator:
             (B, 1, *spatial), float32, in nnU-Net space and axis order.
         """
         source = to_generator_space(images.float(), source_windows)
-        source = apply_label_hint(source, labels, self.label_hint)
+        source = apply_label_hint(source, source_windows, labels, self.label_hint)
         size = self.samples_at_once or len(images)
         parts = zip(self._to_generator_axes(source).split(size), styles.split(size), strict=True)
         target = torch.cat([self._generated(*part) for part in parts])
@@ -96,7 +96,7 @@ class Translator:
             S translations (1, 1, *spatial), float32, where `image` is.
         """
         source = to_generator_space(image.float(), source_window)
-        source = apply_label_hint(source, labels, self.label_hint)
+        source = apply_label_hint(source, source_window, labels, self.label_hint)
         results = translate_streamed(self.generator, self._to_generator_axes(source), styles, slab)
         for result, window in zip(results, target_windows, strict=True):
             yield from_generator_space(self._to_nnunet_axes(result), window[None])

@@ -48,13 +48,21 @@ def run_of(arguments: argparse.Namespace) -> Run:
         settings["style_warmup"] = arguments.style_warmup
     elif arguments.method != "intrastyler":
         settings["style_warmup"] = 0
-    if arguments.label_hint is not None:
-        settings["label_hint"] = LabelHint(shift=arguments.label_hint, soft=True)
+    settings["label_hint"] = _label_hint(arguments)
     settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
         arguments.channel, **settings,
     )  # fmt: skip
+
+
+def _label_hint(arguments: argparse.Namespace) -> LabelHint | None:
+    shift, levels = arguments.label_hint, arguments.label_levels
+    if shift is not None and levels is not None:
+        raise InputError("--label-hint and --label-levels both say what labels do to the input; expected one of them")
+    if levels is not None:
+        return LabelHint(soft=True, levels=tuple(levels))
+    return None if shift is None else LabelHint(shift=shift, soft=True)
 
 
 def train_on_gpus(arguments: argparse.Namespace) -> None:

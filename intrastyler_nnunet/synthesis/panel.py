@@ -24,7 +24,7 @@ def draw_panel(
     for name in _evenly(source.names, SOURCES):
         image, labels = source.central_patch(name, config.patch_size)
         sources.append(image)
-        inputs.append(apply_label_hint(image, labels, config.label_hint))
+        inputs.append(apply_label_hint(image, source.window(name), labels, config.label_hint))
     names = _evenly(target.names, EXEMPLARS)
     exemplars = [target.central_patch(name, config.patch_size)[0] for name in names]
     if target.codes:

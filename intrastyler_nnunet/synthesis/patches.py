@@ -16,6 +16,7 @@ class TrainingPatches:
     """One sample in generator space and generator axis order, each (1, 1, X, Y, Z)."""
 
     source: torch.Tensor
+    source_window: torch.Tensor  # (1, 2) of its case
     source_labels: torch.Tensor
     target: torch.Tensor
     style_query: torch.Tensor  # two random places of the target patch's own volume
@@ -67,12 +68,15 @@ class PreprocessedCases:
         """Image patch in [-1, 1] and its labels (zero outside the labelled region), in generator axis order."""
         data, labels = self.dataset.load_case(name)[:2]
         box = tuple(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True))
-        window = torch.tensor([self.windows[name]])
         image = torch.from_numpy(np.array(data[(slice(self.channel, self.channel + 1), *box)]))[None]
-        image = to_generator_space(image, window)
+        image = to_generator_space(image, self.window(name))
         labels = torch.from_numpy(np.array(labels[(slice(0, 1), *box)])).clamp(min=0)[None]
         order = (0, 1, *(2 + axis for axis in self.axes))
         return image.permute(order), labels.permute(order)
+
+    def window(self, name: str) -> torch.Tensor:
+        """The intensity window (1, 2) of the case."""
+        return torch.tensor([self.windows[name]])
 
     def central_patch(self, name: str, size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """The patch of `size` in the middle of the case, and its labels."""
@@ -111,7 +115,7 @@ def sample_patches(
     if rng.random() < 0.5:
         exemplar = exemplar.flip(2)
     code = torch.tensor([target.codes.get(target_name, ())])
-    return TrainingPatches(image, labels, exemplar, query, positive, code)
+    return TrainingPatches(image, source.window(source_name), labels, exemplar, query, positive, code)
 
 
 def exemplar_patch(rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...]) -> torch.Tensor:

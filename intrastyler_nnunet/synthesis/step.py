@@ -17,7 +17,7 @@ from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
-from intrastyler_nnunet.synthesis.intensity_curves import apply_curves, sample_curves
+from intrastyler_nnunet.synthesis.intensity_curves import apply_curves, most_alike, sample_curves
 from intrastyler_nnunet.synthesis.patches import TrainingPatches
 from intrastyler_nnunet.synthesis.perturbations import Perturbation, perturb, sample_perturbation
 
@@ -50,7 +50,7 @@ class StepPlan:
     """What differs from step to step and is decided on the CPU, so that a test can fix it."""
 
     perturbation: Perturbation  # for batch_size * negatives images
-    curves: np.ndarray  # (batch_size, KNOTS), that exemplars go through before they are restyled
+    curves: np.ndarray  # (batch_size, CANDIDATES, KNOTS); exemplars go through one before they are restyled
     output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
     instance_noise: float  # deviation of the noise of this step
     weights: dict[str, float]  # of the generator's loss terms in this step
@@ -74,12 +74,12 @@ def generator_step(
             style = other_style = generator.encode_style(batch.style_query)
     else:
         style = other_style = batch.style_code
-    source = apply_label_hint(batch.source, batch.source_labels, config.label_hint)
+    source = apply_label_hint(batch.source, batch.source_window, batch.source_labels, config.label_hint)
 
     restyling = plan.weights["restyling"] > 0  # not yet, or no longer: CUT's identity term needs the exemplar itself
     exemplar, wanted, wanted_style = batch.target, batch.target, style
     if restyling:
-        exemplar, wanted, wanted_style = _restyling(batch, plan, config, style, other_style)
+        exemplar, wanted, wanted_style = _restyling(batch, source, plan, config, style, other_style)
     # Source and exemplar go through the generator together: translation, and CUT's identity term.
     count = len(source)
     images, features = generator.translate(
@@ -132,16 +132,19 @@ def _segmentation(
 
 
 def _restyling(
-    batch: TrainingPatches, plan: StepPlan, config: PretrainingConfig, style: torch.Tensor, other_style: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    batch: TrainingPatches, source: torch.Tensor, plan: StepPlan, config: PretrainingConfig,
+    style: torch.Tensor, other_style: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """What the generator gets, what it shall make of it, (B, 1, X, Y, Z), and in which style (B, K).
 
-    It gets the exemplar in a random contrast. Where styles are learnt, it shall make the exemplar with the contrast and
-    blur of its first negative. Noise cannot be foretold and a style vector has no places for a bias field: where a
-    negative has those, the generator shall make the exemplar itself, from an input with that noise.
+    It gets the exemplar in a random contrast, of several the one most alike to what the generator has as `source`.
+    Where styles are learnt, it shall make the exemplar with the contrast and blur of its first negative. Noise cannot
+    be foretold and a style vector has no places for a bias field: where a negative has those, the generator shall make
+    the exemplar itself, from an input with that noise.
     """
     change = plan.perturbation.every(config.negatives)
-    given = perturb(apply_curves(batch.target, plan.curves), change.only("noise"))
+    curves = most_alike(torch.as_tensor(plan.curves).to(source), batch.target, source)
+    given = perturb(apply_curves(batch.target, curves), change.only("noise"))
     if other_style is style:
         return given, batch.target, style
     restyled = torch.as_tensor((change.noise == 0) & (change.bias == 0).all(axis=1)).to(style.device)[:, None]

@@ -81,7 +81,7 @@ def truth_error(
     errors = []
     for name in source.names:
         image, labels = (x.to(device) for x in source.central_patch(name, config.patch_size))
-        given = apply_label_hint(image, labels, config.label_hint)
+        given = apply_label_hint(image, source.window(name).to(device), labels, config.label_hint)
         for truth_name in truths.of(name):
             truth = truths.central_patch(truth_name, config.patch_size)[0].to(device)
             style = generator.encode_style(truths.central_patch(truth_name, config.style_patch_size)[0].to(device))
@@ -95,7 +95,7 @@ def _measure(
 ) -> dict[str, float]:  # fmt: skip
     image, labels = (x.to(device) for x in source.central_patch(source_name, config.patch_size))
     exemplar = target.central_patch(target_name, config.patch_size)[0].to(device)
-    given = apply_label_hint(image, labels, config.label_hint)
+    given = apply_label_hint(image, source.window(source_name).to(device), labels, config.label_hint)
     if target.codes:
         translated = generator(given, torch.tensor([target.codes[target_name]], device=device))
         style = {}

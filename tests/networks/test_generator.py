@@ -7,6 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from fake_cuda import fake_cuda
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.ndimage import convolve1d
 
 from intrastyler_nnunet import Generator
@@ -16,8 +18,10 @@ from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.label_hint import LabelHint, apply_label_hint
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
+from intrastyler_nnunet.styles.windows import from_generator_space, to_generator_space
 
 TINY = GeneratorConfig(width=4, residual_blocks=5, style_dim=16, style_width=4)
+WINDOWS = torch.tensor([[-3.0, 4.0], [-2.5, 3.0]], dtype=torch.float64)
 
 
 def test_din_is_instance_norm_with_the_affine_part_of_the_style():
@@ -70,7 +74,9 @@ def test_a_skip_hands_the_source_to_the_last_stage():
 
 
 def test_a_file_holds_weights_architecture_and_metadata(tmp_path):
-    metadata = GeneratorMetadata(spacing=(1.5, 1.0, 1.0), label_hint=LabelHint(shift=-0.4), training={"steps": 3})
+    metadata = GeneratorMetadata(
+        spacing=(1.5, 1.0, 1.0), label_hint=LabelHint(shift=-0.4, levels=(0.1, -0.6)), training={"steps": 3}
+    )
     generator = Generator(TINY, metadata)
     generator.save(tmp_path / "generator.safetensors")
     loaded = Generator.load(tmp_path / "generator.safetensors")
@@ -97,7 +103,7 @@ def test_a_file_that_is_no_generator_is_refused(tmp_path):
 def test_label_hint_inverts_and_shifts_where_the_labels_say():
     images = torch.tensor([-0.8, 0.5, 0.5, 0.9]).reshape(1, 1, 4, 1, 1)
     labels = torch.tensor([3, 0, 1, 2]).reshape(1, 1, 4, 1, 1)
-    hinted = apply_label_hint(images, labels, LabelHint(inverted=(3,), shifted=(1, 2), shift=-0.6))
+    hinted = apply_label_hint(images, WINDOWS[:1], labels, LabelHint(inverted=(3,), shifted=(1, 2), shift=-0.6))
     torch.testing.assert_close(hinted.flatten(), torch.tensor([0.8, 0.5, -0.1, 0.3]))
 
 
@@ -109,8 +115,27 @@ def test_a_soft_hint_has_the_borders_of_partial_volume():
     for axis in (2, 3, 4):
         inverted, shifted = (convolve1d(share, kernel, axis, mode="nearest") for share in (inverted, shifted))
     expected = np.clip(images * (1 - 2 * inverted) - 0.6 * shifted, -1, 1)
-    hinted = apply_label_hint(torch.from_numpy(images), torch.from_numpy(labels), LabelHint(shift=-0.6, soft=True))
+    hint = LabelHint(shift=-0.6, soft=True)
+    hinted = apply_label_hint(torch.from_numpy(images), WINDOWS, torch.from_numpy(labels), hint)
     np.testing.assert_allclose(hinted, expected, atol=1e-6)
+
+
+@given(seed=st.integers(0, 2**32 - 1), levels=st.tuples(*[st.floats(-0.5, 0.5)] * 2), soft=st.booleans())
+def test_levels_move_the_means_of_structures_to_z_scores(seed, levels, soft):
+    rng = np.random.default_rng(seed)
+    scores, labels = rng.uniform(-1.0, 1.0, (2, 1, 9, 8, 7)), np.zeros((2, 1, 9, 8, 7), int)
+    labels[0, 0, 1:4, 2:5, 1:4], labels[0, 0, 1, 2, 1], labels[:, 0, 6:8, 3:6, 2:6] = 1, 2, 3  # no tumour in the second
+    change = np.zeros(scores.shape)
+    for values, level in zip(((1, 2), (3,)), levels, strict=True):
+        for image, label, changed in zip(scores, labels, change, strict=True):
+            inside = np.isin(label, values)
+            share = inside.astype(float)
+            for axis in (1, 2, 3) if soft else ():
+                share = convolve1d(share, [0.25, 0.5, 0.25], axis, mode="nearest")
+            changed += share * (level - image[inside].mean() if inside.any() else 0)
+    images = to_generator_space(torch.from_numpy(scores), WINDOWS)
+    hinted = apply_label_hint(images, WINDOWS, torch.from_numpy(labels), LabelHint(soft=soft, levels=levels))
+    np.testing.assert_allclose(from_generator_space(hinted, WINDOWS), scores + change, atol=1e-6)
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -120,7 +145,8 @@ def test_runs_on_a_cuda_device(dtype, skip):
         generator, discriminator = Generator(replace(TINY, skip=skip)), Discriminator(DiscriminatorConfig(width=4))
         image, labels = torch.rand(2, 1, 18, 16, 8), torch.zeros(2, 1, 18, 16, 8, dtype=torch.int16)
         style = generator.encode_style(image)
-        output = generator(apply_label_hint(image, labels, LabelHint(soft=skip)), style)
+        hint = LabelHint(soft=skip, levels=(0.1, -0.6) if skip else None)
+        output = generator(apply_label_hint(image, torch.tensor([[-2.0, 4.0]] * 2), labels, hint), style)
         assert style.dtype == torch.float32  # the losses on it need full precision
         assert output.device.type == "cuda" and output.shape == image.shape
         assert output.dtype == discriminator(output).dtype == (dtype or torch.float32)

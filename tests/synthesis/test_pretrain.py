@@ -13,12 +13,13 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks import config as architectures
 from intrastyler_nnunet.networks.config import DiscriminatorConfig, GeneratorConfig
 from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.networks.label_hint import LabelHint, apply_label_hint
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.styles.bank import style_bank
 from intrastyler_nnunet.synthesis import step
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
+from intrastyler_nnunet.synthesis.intensity_curves import most_alike
 from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor, set_learning_rate
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
 from intrastyler_nnunet.synthesis.perturbations import KINDS, Perturbation, perturb, sample_perturbation
@@ -176,9 +177,10 @@ def restyling(cases):
     return networks, batch, config, plan_with
 
 
-def recoloured(batch, plan) -> torch.Tensor:
-    knots = np.linspace(-1, 1, plan.curves.shape[1])
-    return torch.from_numpy(np.interp(batch.target, knots, plan.curves[0])).float()
+def recoloured(batch, source, plan) -> torch.Tensor:
+    knots = np.linspace(-1, 1, plan.curves.shape[-1])
+    curve = most_alike(torch.from_numpy(plan.curves), batch.target, source)[0]
+    return torch.from_numpy(np.interp(batch.target, knots, curve)).float()
 
 
 def test_restyling_asks_for_the_exemplar_as_its_first_negative_is(restyling):
@@ -191,7 +193,8 @@ def test_restyling_asks_for_the_exemplar_as_its_first_negative_is(restyling):
         losses.append(loss.item())
     gamma = np.exp(plan.perturbation.log_gamma[0])
     wanted, negative = (((x + 1) / 2) ** gamma * 2 - 1 for x in (batch.target, batch.style_positive))
-    restyled = networks.generator(recoloured(batch, plan), networks.generator.encode_style(negative))
+    source = apply_label_hint(batch.source, batch.source_window, batch.source_labels, config.label_hint)
+    restyled = networks.generator(recoloured(batch, source, plan), networks.generator.encode_style(negative))
     assert float(terms["restyling"]) == pytest.approx((restyled - wanted).abs().mean().item(), rel=1e-4)
     assert losses[1] - losses[0] == pytest.approx(5 * float(terms["restyling"]), rel=1e-4)
 
@@ -208,9 +211,9 @@ def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
     change["noise"][first[2]], change["bias"][first[3]] = 0.03, 0.4
     change["log_gamma"][first + 1] = -0.7  # of other negatives
     curves = np.array([[-1, -0.3 - 0.1 * n, -0.2 * n, 0.1 * n, 0.5] for n in range(4)])
-    plan = replace(plan, perturbation=Perturbation(**change), curves=curves)
+    plan = replace(plan, perturbation=Perturbation(**change), curves=curves[:, None])
     styles, other_styles = torch.rand(2, 4, 256)
-    given, wanted, in_style = step._restyling(batch, plan, config, styles, other_styles)
+    given, wanted, in_style = step._restyling(batch, images, plan, config, styles, other_styles)
     torch.testing.assert_close(in_style, torch.cat([other_styles[:2], styles[2:]]))
     torch.testing.assert_close(wanted[0], ((images[0] + 1) / 2) ** np.exp(0.5) * 2 - 1, atol=1e-4, rtol=0)
     smooth = gaussian_filter(images[1, 0].numpy(), 0.9, mode="nearest")
@@ -226,8 +229,8 @@ def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
 def test_a_style_that_is_not_learnt_is_the_only_one_restyling_asks_for(restyling):
     _, batch, config, plan_with = restyling
     plan, code = plan_with("contrast"), torch.ones(1, 3)
-    given, wanted, in_style = step._restyling(batch, plan, config, code, code)
-    torch.testing.assert_close(given, recoloured(batch, plan))
+    given, wanted, in_style = step._restyling(batch, batch.source, plan, config, code, code)
+    torch.testing.assert_close(given, recoloured(batch, batch.source, plan))
     assert wanted is batch.target and in_style is code
 
 
@@ -252,11 +255,10 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
 
 ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
 RESTYLING = {"lambda_restyling": 10.0}
+LEVELS = {"label_hint": LabelHint(soft=True, levels=(0.1, -0.6))}
 
 
-@pytest.mark.parametrize(
-    "changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS, RESTYLING]
-)
+@pytest.mark.parametrize("changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS, RESTYLING, LEVELS])
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
 def test_the_step_runs_on_a_cuda_device(precision, changed):
     config = replace(CONFIG, **changed)
@@ -264,9 +266,8 @@ def test_the_step_runs_on_a_cuda_device(precision, changed):
     with fake_cuda(autocast=precision):
         state = initial_state(config, METADATA, torch.device("cuda"))
         patch, style_patch = torch.rand(1, 1, 18, 16, 8), torch.rand(1, 1, 12, 12, 8)
-        batch = TrainingPatches(
-            patch, torch.zeros_like(patch, dtype=torch.int16), patch, style_patch, style_patch, torch.zeros(1, 0)
-        )
+        window, labels = torch.tensor([[-2.0, 4.0]]), torch.zeros_like(patch, dtype=torch.int16)
+        batch = TrainingPatches(patch, window, labels, patch, style_patch, style_patch, torch.zeros(1, 0))
         loss, terms, translated = generator_step(state.networks, batch, plan, config)
         discriminator_loss = discriminator_step(state.networks.discriminator, batch, translated, plan)
         assert {t.device.type for t in (loss, discriminator_loss, *terms.values())} == {"cuda"}
@@ -280,8 +281,8 @@ def test_perturbations_and_restyling_stay_in_float32_on_a_cuda_device(kind):
     change = sample_perturbation(np.random.default_rng(0), config.negatives, METADATA.spacing, kind)
     with fake_cuda(autocast=torch.bfloat16):
         patch, styles = torch.rand(1, 1, 18, 16, 8), torch.rand(2, 1, 256)
-        batch = TrainingPatches(patch, patch, patch, patch, patch, torch.zeros(1, 0))
-        results = step._restyling(batch, replace(plan, perturbation=change), config, *styles)
+        batch = TrainingPatches(patch, torch.tensor([[-2.0, 4.0]]), patch, patch, patch, patch, torch.zeros(1, 0))
+        results = step._restyling(batch, patch, replace(plan, perturbation=change), config, *styles)
         results += (perturb(patch.expand(config.negatives, -1, -1, -1, -1), change),)
         assert {(r.device.type, r.dtype) for r in results} == {("cuda", torch.float32)}
 
