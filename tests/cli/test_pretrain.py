@@ -15,15 +15,22 @@ COMMAND = (
 )  # fmt: skip
 
 
-def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset):
-    main([*COMMAND, "--iterations", "2", "--label-hint"])
+@pytest.mark.parametrize(
+    "hint, expected",
+    [
+        (("--label-hint",), LabelHint(inverted=(3,), shifted=(1, 2), shift=-1.0, soft=True)),
+        (("--label-levels", "0.1", "-0.6"), LabelHint(soft=True, levels=(0.1, -0.6))),
+    ],
+)
+def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset, hint, expected):
+    main([*COMMAND, "--iterations", "2", *hint])
     folder = own_dataset.root / "nnUNet_results" / "Dataset998_Tiny" / "IntraStyler__nnUNetPlans__tiny"
     generator = Generator.load(folder / "generator.safetensors")
     plans = json.loads((own_dataset.preprocessed / "nnUNetPlans.json").read_text())
     fullres = plans["configurations"]["3d_fullres"]
     assert list(generator.metadata.spacing) == fullres["spacing"]
     assert list(generator.metadata.normalization) == fullres["normalization_schemes"]
-    assert generator.metadata.label_hint == LabelHint(inverted=(3,), shifted=(1, 2), shift=-1.0, soft=True)
+    assert generator.metadata.label_hint == expected
     bank = StyleBank.load(folder / "style_bank.safetensors")
     assert len(bank.names) == len(list((own_dataset.raw / "imagesTarget").iterdir()))
     torch.testing.assert_close(bank.vectors.norm(dim=1), torch.ones(len(bank.names)))
