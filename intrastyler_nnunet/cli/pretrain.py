@@ -106,10 +106,10 @@ def _add_objective(group) -> None:
         "with a SHIFT that leaves the tumour distinct from all other tissue",
     )  # fmt: skip
     group.add_argument(
-        "--label-levels", metavar=("TUMOUR", "COCHLEA"), type=float, nargs=2,
-        help="CrossMoDA labels steer the input by levels instead: the means of tumour and cochlea become these "
-        "z-scores, so that both lie among the source's tissues where they lie in the target. Choose them in your "
-        "preprocessed source: TUMOUR between brain and cerebrospinal fluid, COCHLEA as that fluid",
+        "--tumour-level", metavar="Z", type=float,
+        help="CrossMoDA labels steer the input: the tumour's mean becomes the z-score Z, the cochlea stays as it is; "
+        "use it when an enhancing tumour comes out too bright or dark. In your preprocessed source choose Z between "
+        "brain and cerebrospinal fluid, as near to either as tumours are in the target",
     )  # fmt: skip
     group.add_argument(
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"

@@ -16,16 +16,16 @@ from intrastyler_nnunet.styles.windows import to_generator_space
 class LabelHint:
     """Label values of cochlea (`inverted`) and tumour (`shifted`), and what is done to their intensities.
 
-    Without `levels` as in the released code: inverted, and shifted by `shift`, both in generator space. There, equal
-    tissues of two cases differ, as a case's window reaches to its brightest voxels. With `levels` the mean of either
-    structure moves to a fixed z-score instead.
+    As in the released code: inverted, and shifted by `shift`, both in generator space. There, equal tissues of two
+    cases differ, as a case's window reaches to its brightest voxels. With a `level` the tumour's mean moves to this
+    z-score instead.
     """
 
     inverted: tuple[int, ...] = (3,)
     shifted: tuple[int, ...] = (1, 2)
     shift: float = -1.0
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
-    levels: tuple[float, float] | None = None  # of tumour and cochlea, in nnU-Net space
+    level: float | None = None  # of nnU-Net space
 
 
 def apply_label_hint(
@@ -45,13 +45,10 @@ def apply_label_hint(
     if hint is None:
         return images
     labels = labels.to(images.device)
-    inside = [_is_one_of(labels, values) for values in (hint.shifted, hint.inverted)]
-    shares = [(_soft(mask.float()) if hint.soft else mask.float()).to(images) for mask in inside]
-    if hint.levels is None:
-        tumour, cochlea = shares
-        return (images * (1 - 2 * cochlea) + hint.shift * tumour).clamp(-1, 1)
-    distances = [_distance(images, windows, *pair) for pair in zip(inside, hint.levels, strict=True)]
-    return (images + sum(share * distance for share, distance in zip(shares, distances, strict=True))).clamp(-1, 1)
+    cochlea, tumour = (_is_one_of(labels, values) for values in (hint.inverted, hint.shifted))
+    shift = hint.shift if hint.level is None else _distance(images, windows, tumour, hint.level)
+    inverted, shifted = ((_soft(mask.float()) if hint.soft else mask.float()).to(images) for mask in (cochlea, tumour))
+    return (images * (1 - 2 * inverted) + shift * shifted).clamp(-1, 1)
 
 
 def _is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:

@@ -57,11 +57,11 @@ def run_of(arguments: argparse.Namespace) -> Run:
 
 
 def _label_hint(arguments: argparse.Namespace) -> LabelHint | None:
-    shift, levels = arguments.label_hint, arguments.label_levels
-    if shift is not None and levels is not None:
-        raise InputError("--label-hint and --label-levels both say what labels do to the input; expected one of them")
-    if levels is not None:
-        return LabelHint(soft=True, levels=tuple(levels))
+    shift, level = arguments.label_hint, arguments.tumour_level
+    if shift is not None and level is not None:
+        raise InputError("--label-hint and --tumour-level both say what labels do to the input; expected one of them")
+    if level is not None:
+        return LabelHint(inverted=(), soft=True, level=level)
     return None if shift is None else LabelHint(shift=shift, soft=True)
 
 

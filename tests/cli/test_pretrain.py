@@ -19,7 +19,7 @@ COMMAND = (
     "hint, expected",
     [
         (("--label-hint",), LabelHint(inverted=(3,), shifted=(1, 2), shift=-1.0, soft=True)),
-        (("--label-levels", "0.1", "-0.6"), LabelHint(soft=True, levels=(0.1, -0.6))),
+        (("--tumour-level", "0.1"), LabelHint(inverted=(), soft=True, level=0.1)),
     ],
 )
 def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset, hint, expected):
@@ -47,7 +47,7 @@ def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset,
         (("--iterations", "2", "--precision", "int8"), "expected one of float32, bfloat16, float16"),
         (("--iterations", "2", "--schedule", "nce=1"), "expected TERM=PROGRESS:WEIGHT"),
         (("--iterations", "2", "--lambda-style", "0"), "without style contrast, expected 0 steps"),
-        (("--iterations", "2", "--label-hint", "--label-levels", "0", "0"), "expected one of them"),
+        (("--iterations", "2", "--label-hint", "--tumour-level", "0"), "expected one of them"),
         (("--iterations", "2", "-np", "-1"), "-np is -1, expected 0 or more"),
         (("--iterations", "2", "--subdomain", "ldn"), "method intrastyler has no sub-domains"),
         (("--iterations", "2", "--method", "unified"), "no style encoder to warm up"),

@@ -255,10 +255,10 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
 
 ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
 RESTYLING = {"lambda_restyling": 10.0}
-LEVELS = {"label_hint": LabelHint(soft=True, levels=(0.1, -0.6))}
+LEVEL = {"label_hint": LabelHint(inverted=(), soft=True, level=0.1)}
 
 
-@pytest.mark.parametrize("changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS, RESTYLING, LEVELS])
+@pytest.mark.parametrize("changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS, RESTYLING, LEVEL])
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
 def test_the_step_runs_on_a_cuda_device(precision, changed):
     config = replace(CONFIG, **changed)
