@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import torch
+from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam
 
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 
@@ -43,13 +44,16 @@ class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
 
 
 class nnUNetTrainerShort(nnUNetTrainerRepeatable):
-    """For short trainings: every patch, not one of three, lies around a voxel of a random structure.
+    """For short trainings: nnU-Net's AdamW instead of SGD, and every patch lies around a voxel of a random structure.
 
-    With nnU-Net's own share a training of some thousand iterations is over when it just begins to find the cochlea, and
-    how soon that happens is chance.
+    With nnU-Net's own optimizer and share of such patches, a third, a training of some thousand iterations is over when
+    it just begins to find the cochlea, and how soon that happens is chance.
     """
 
+    configure_optimizers = nnUNetTrainerAdam.configure_optimizers
+
     def initialize(self):
+        self.initial_lr = 1e-3
         super().initialize()
         self.oversample_foreground_percent = 1.0
 
