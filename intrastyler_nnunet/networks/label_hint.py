@@ -17,8 +17,8 @@ class LabelHint:
     """Label values of cochlea (`inverted`) and tumour (`shifted`), and what is done to their intensities.
 
     As in the released code: inverted, and shifted by `shift`, both in generator space. There, equal tissues of two
-    cases differ, as a case's window reaches to its brightest voxels. With a `level` the tumour's mean moves to this
-    z-score instead.
+    cases differ, as a case's window reaches to its brightest voxels. With a `level`, the tumour's voxels have this
+    z-score instead, and what their neighbours have of the tumour by partial volume is taken from them.
     """
 
     inverted: tuple[int, ...] = (3,)
@@ -46,9 +46,13 @@ def apply_label_hint(
         return images
     labels = labels.to(images.device)
     cochlea, tumour = (_is_one_of(labels, values) for values in (hint.inverted, hint.shifted))
-    shift = hint.shift if hint.level is None else _distance(images, windows, tumour, hint.level)
     inverted, shifted = ((_soft(mask.float()) if hint.soft else mask.float()).to(images) for mask in (cochlea, tumour))
-    return (images * (1 - 2 * inverted) + shift * shifted).clamp(-1, 1)
+    if hint.level is None:
+        return (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
+    mean = _mean(images, tumour)
+    level = to_generator_space(torch.full_like(mean, hint.level), windows)
+    hinted = images * (1 - 2 * inverted) + (level - mean) * shifted
+    return torch.where(tumour, level, hinted).clamp(-1, 1)
 
 
 def _is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
@@ -63,8 +67,7 @@ def _soft(mask: torch.Tensor) -> torch.Tensor:
     return F.avg_pool3d(F.avg_pool3d(F.pad(mask, (1,) * 6, mode="replicate"), 2, 1), 2, 1)
 
 
-def _distance(images: torch.Tensor, windows: torch.Tensor, inside: torch.Tensor, level: float) -> torch.Tensor:
-    """How far each image's mean `inside` is below `level`, a z-score: (B, 1, 1, 1, 1) in generator space."""
+def _mean(images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Each image's mean `inside`, (B, 1, 1, 1, 1)."""
     axes = tuple(range(1, images.ndim))
-    mean = (images * inside).sum(dim=axes, keepdim=True) / inside.sum(dim=axes, keepdim=True).clamp(min=1)
-    return to_generator_space(torch.full_like(mean, level), windows) - mean
+    return (images * inside).sum(dim=axes, keepdim=True) / inside.sum(dim=axes, keepdim=True).clamp(min=1)
