@@ -107,9 +107,9 @@ def _add_objective(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--tumour-level", metavar="Z", type=float,
-        help="CrossMoDA labels steer the input: the tumour's mean becomes the z-score Z, the cochlea stays as it is; "
-        "use it when an enhancing tumour comes out too bright or dark. In your preprocessed source choose Z between "
-        "brain and cerebrospinal fluid, as near to either as tumours are in the target",
+        help="CrossMoDA labels steer the input: the tumour gets the z-score Z, the cochlea stays as it is; use it when "
+        "an enhancing tumour comes out too bright or dark. Choose Z between bone and cerebrospinal fluid in your "
+        "preprocessed source, as near to either as tumours are in the target",
     )  # fmt: skip
     group.add_argument(
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"

@@ -5,44 +5,82 @@ Sampling is apart from application, as in `perturbations`.
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-CANDIDATES = 128  # of random curves, of which the one is taken that makes an exemplar most like a source
-COMPARED = 2048  # voxels by which that is judged
-KNOTS = 5  # at equal distances over [-1, 1]
-
-
-def sample_curves(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Values in [-1, 1] of curves at their knots, (N, CANDIDATES, KNOTS); what gives no signal (-1) never does."""
-    curves = rng.uniform(-1, 1, (count, CANDIDATES, KNOTS))
-    curves[..., 0] = -1
-    return curves
+CANDIDATES = 512  # random curves, of which the one is taken that makes an exemplar most like a source
+COMPARED = 1024  # voxels by which that is judged
+KNOTS = 6
 
 
-def most_alike(curves: torch.Tensor, images: torch.Tensor, models: torch.Tensor) -> torch.Tensor:
-    """The curve after which each image is most like its model: least Wasserstein-1 distance of their intensities.
+def sample_ranks(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Knots of random curves: ranks in [0, 1] of the exemplar's and of the source's intensities, (N, C, 2, KNOTS).
+
+    The exemplar's ascend from 0 to 1. Its darkest voxels, which give no signal, stay the darkest.
+    """
+    ranks = rng.uniform(0, 1, (count, CANDIDATES, 2, KNOTS))
+    ranks[..., 0], ranks[:, :, 0, -1] = 0, 1
+    ranks[:, :, 0].sort(axis=-1)
+    return ranks
+
+
+def most_alike(ranks: torch.Tensor, images: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """The curve after which each image is most like its source.
+
+    That is, with the least sum of two Wasserstein-1 distances: of intensities, and of the ranges between the darkest
+    and the brightest neighbour. Intensities alone leave open which tissue lies beside which.
 
     Args:
-        curves: (N, C, KNOTS), candidates for every image.
-        images, models: (N, 1, X, Y, Z) in [-1, 1].
+        ranks: (N, C, 2, KNOTS), candidates for every image.
+        images, sources: (N, 1, X, Y, Z) in [-1, 1].
 
     Returns:
-        (N, KNOTS).
+        (N, 2, KNOTS): intensities at which the curve has its knots, ascending, and its values there.
     """
-    some = _evenly_spaced(images).repeat_interleave(curves.shape[1], dim=0)
-    mapped = apply_curves(some, curves.flatten(0, 1)).unflatten(0, curves.shape[:2]).sort(dim=-1).values
-    wanted = _evenly_spaced(models).sort(dim=-1).values
-    best = (mapped - wanted[:, None]).abs().mean(dim=-1).argmin(dim=1)
+    count = ranks.shape[1]
+    ordered = torch.stack([_evenly_spaced(x).sort(dim=-1).values for x in (images, sources)], dim=1)
+    places = (ranks * (COMPARED - 1)).round().long()
+    curves = ordered[:, None].expand(-1, count, -1, -1).gather(3, places)
+    parts = (_evenly_spaced(part).repeat_interleave(count, dim=0) for part in _mixture(images))
+    mapped = torch.stack(_mixed(*parts, curves.flatten(0, 1)), dim=1).unflatten(0, (-1, count))
+    darkest, brightest, _ = _mixture(sources)
+    wanted = torch.stack([_evenly_spaced(sources), _evenly_spaced(brightest - darkest)], dim=1)
+    differences = mapped.sort(dim=-1).values - wanted.sort(dim=-1).values[:, None]
+    best = differences.abs().mean(dim=-1).sum(dim=-1).argmin(dim=1)
     return curves[torch.arange(len(curves), device=curves.device), best]
 
 
 def apply_curves(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
-    """Every image through its curve (N, KNOTS), linear between knots: (N, ...) in [-1, 1] -> the same."""
-    values = curves.to(images)
-    place = (images.clamp(-1, 1) + 1) * ((KNOTS - 1) / 2)
-    left = place.floor().clamp(max=KNOTS - 2)
-    index = left.long().flatten(1)
-    below, above = (values.gather(1, index + step).view_as(images) for step in (0, 1))
-    return torch.lerp(below, above, place - left)
+    """Every image through its curve (N, 2, KNOTS): (N, 1, X, Y, Z) in [-1, 1] -> the same.
+
+    A voxel between two tissues is a mixture of both in every contrast. Through a curve it would get the contrast of
+    whatever tissue lies between them, such as a rim as bright as brain around fluid in bone. So a voxel counts as a
+    mixture of its darkest and its brightest neighbour, and these two go through the curve.
+    """
+    return _mixed(*_mixture(images), curves)[0]
+
+
+def _mixture(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The darkest and the brightest of the 27 voxels around each, and the latter's share in the middle one."""
+    darkest, brightest = (sign * F.max_pool3d(sign * images, 3, 1, 1) for sign in (-1, 1))
+    return darkest, brightest, (images - darkest) / (brightest - darkest).clamp(min=1e-6)
+
+
+def _mixed(
+    darkest: torch.Tensor, brightest: torch.Tensor, share: torch.Tensor, curves: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mixtures of two intensities (N, ...) that go through curves (N, 2, KNOTS), and how far apart these then are."""
+    first, second = (_interpolated(part, curves) for part in (darkest, brightest))
+    return torch.lerp(first, second, share), (second - first).abs()
+
+
+def _interpolated(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
+    """The values of curves (N, 2, KNOTS) at intensities (N, ...): linear between knots, constant beyond."""
+    places, values = curves.to(images).contiguous().unbind(1)
+    flat = images.flatten(1).contiguous()
+    right = torch.searchsorted(places.contiguous(), flat).clamp(1, KNOTS - 1)
+    (x0, x1), (y0, y1) = ((knots.gather(1, right - 1), knots.gather(1, right)) for knots in (places, values))
+    share = ((flat - x0) / (x1 - x0).clamp(min=1e-6)).clamp(0, 1)
+    return torch.lerp(y0, y1, share).view_as(images)
 
 
 def _evenly_spaced(images: torch.Tensor) -> torch.Tensor:
