@@ -108,7 +108,7 @@ def _add_objective(group) -> None:
     group.add_argument(
         "--tumour-level", metavar="Z", type=float,
         help="CrossMoDA labels steer the input: the tumour gets the z-score Z, the cochlea stays as it is; use it when "
-        "an enhancing tumour comes out too bright or dark. Choose Z between bone and cerebrospinal fluid in your "
+        "an enhancing tumour comes out too bright or dark. Choose Z between cerebrospinal fluid and brain in your "
         "preprocessed source, as near to either as tumours are in the target",
     )  # fmt: skip
     group.add_argument(
