@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import torch
-from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam
+from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
 
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 
@@ -43,17 +43,14 @@ class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
         """None."""
 
 
-class nnUNetTrainerShort(nnUNetTrainerRepeatable):
+class nnUNetTrainerShort(nnUNetTrainerRepeatable, nnUNetTrainerAdam1en3):
     """For short trainings: nnU-Net's AdamW instead of SGD, and every patch lies around a voxel of a random structure.
 
     With nnU-Net's own optimizer and share of such patches, a third, a training of some thousand iterations is over when
     it just begins to find the cochlea, and how soon that happens is chance.
     """
 
-    configure_optimizers = nnUNetTrainerAdam.configure_optimizers
-
     def initialize(self):
-        self.initial_lr = 1e-3
         super().initialize()
         self.oversample_foreground_percent = 1.0
 

@@ -47,12 +47,12 @@ def apply_label_hint(
     labels = labels.to(images.device)
     cochlea, tumour = (_is_one_of(labels, values) for values in (hint.inverted, hint.shifted))
     inverted, shifted = ((_soft(mask.float()) if hint.soft else mask.float()).to(images) for mask in (cochlea, tumour))
+    hinted = images * (1 - 2 * inverted)
     if hint.level is None:
-        return (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
+        return (hinted + hint.shift * shifted).clamp(-1, 1)
     mean = _mean(images, tumour)
     level = to_generator_space(torch.full_like(mean, hint.level), windows)
-    hinted = images * (1 - 2 * inverted) + (level - mean) * shifted
-    return torch.where(tumour, level, hinted).clamp(-1, 1)
+    return torch.where(tumour, level, hinted + (level - mean) * shifted).clamp(-1, 1)
 
 
 def _is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:

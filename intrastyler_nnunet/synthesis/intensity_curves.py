@@ -40,12 +40,12 @@ def most_alike(ranks: torch.Tensor, images: torch.Tensor, sources: torch.Tensor)
     ordered = torch.stack([_evenly_spaced(x).sort(dim=-1).values for x in (images, sources)], dim=1)
     places = (ranks * (COMPARED - 1)).round().long()
     curves = ordered[:, None].expand(-1, count, -1, -1).gather(3, places)
-    parts = (_evenly_spaced(part).repeat_interleave(count, dim=0) for part in _mixture(images))
-    mapped = torch.stack(_mixed(*parts, curves.flatten(0, 1)), dim=1).unflatten(0, (-1, count))
-    darkest, brightest, _ = _mixture(sources)
-    wanted = torch.stack([_evenly_spaced(sources), _evenly_spaced(brightest - darkest)], dim=1)
-    differences = mapped.sort(dim=-1).values - wanted.sort(dim=-1).values[:, None]
-    best = differences.abs().mean(dim=-1).sum(dim=-1).argmin(dim=1)
+    parts = (_evenly_spaced(part).repeat_interleave(count, dim=0) for part in (images, *_neighbours(images)))
+    mapped, low, high = _mixed(*parts, curves.flatten(0, 1))
+    darkest, brightest = _neighbours(sources)
+    wanted = torch.stack([ordered[:, 1], _evenly_spaced(brightest - darkest).sort(dim=-1).values], dim=1)
+    found = torch.stack([mapped, (high - low).abs()], dim=1).unflatten(0, (-1, count)).sort(dim=-1).values
+    best = (found - wanted[:, None]).abs().mean(dim=-1).sum(dim=-1).argmin(dim=1)
     return curves[torch.arange(len(curves), device=curves.device), best]
 
 
@@ -56,26 +56,26 @@ def apply_curves(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
     whatever tissue lies between them, such as a rim as bright as brain around fluid in bone. So a voxel counts as a
     mixture of its darkest and its brightest neighbour, and these two go through the curve.
     """
-    return _mixed(*_mixture(images), curves)[0]
+    return _mixed(images, *_neighbours(images), curves)[0]
 
 
-def _mixture(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The darkest and the brightest of the 27 voxels around each, and the latter's share in the middle one."""
-    darkest, brightest = (sign * F.max_pool3d(sign * images, 3, 1, 1) for sign in (-1, 1))
-    return darkest, brightest, (images - darkest) / (brightest - darkest).clamp(min=1e-6)
+def _neighbours(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The darkest and the brightest of the 27 voxels around each."""
+    return -F.max_pool3d(-images, 3, 1, 1), F.max_pool3d(images, 3, 1, 1)
 
 
 def _mixed(
-    darkest: torch.Tensor, brightest: torch.Tensor, share: torch.Tensor, curves: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mixtures of two intensities (N, ...) that go through curves (N, 2, KNOTS), and how far apart these then are."""
+    images: torch.Tensor, darkest: torch.Tensor, brightest: torch.Tensor, curves: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Intensities (N, ...) as mixtures of two others that go through curves (N, 2, KNOTS), and these two."""
+    share = (images - darkest) / (brightest - darkest).clamp(min=1e-6)
     first, second = (_interpolated(part, curves) for part in (darkest, brightest))
-    return torch.lerp(first, second, share), (second - first).abs()
+    return torch.lerp(first, second, share), first, second
 
 
 def _interpolated(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
     """The values of curves (N, 2, KNOTS) at intensities (N, ...): linear between knots, constant beyond."""
-    places, values = curves.to(images).contiguous().unbind(1)
+    places, values = curves.to(images).unbind(1)
     flat = images.flatten(1).contiguous()
     right = torch.searchsorted(places.contiguous(), flat).clamp(1, KNOTS - 1)
     (x0, x1), (y0, y1) = ((knots.gather(1, right - 1), knots.gather(1, right)) for knots in (places, values))
