@@ -129,7 +129,7 @@ SCALES = {
     # three hours on two cores for each seed
     "small": Scale(
         "small", source=40, target=60, test=16, pretraining=Pretraining(900, 700, SHORT_BFLOAT16),
-        segmenter=Segmenter(36, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=12, processes=2,
+        segmenter=Segmenter(24, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=12, processes=2,
     ),
     # nnU-Net's and the paper's own lengths; for a GPU
     "full": Scale(
