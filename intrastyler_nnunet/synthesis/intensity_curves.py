@@ -7,9 +7,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-CANDIDATES = 512  # random curves, of which the one is taken that makes an exemplar most like a source
-COMPARED = 1024  # voxels by which that is judged
-KNOTS = 6
+CANDIDATES = 2048  # random curves, of which the one is taken that makes an exemplar most like a source
+COMPARED = 512  # voxels by which that is judged
+KNOTS = 4
 
 
 def sample_ranks(rng: np.random.Generator, count: int) -> np.ndarray:
