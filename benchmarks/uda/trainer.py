@@ -44,7 +44,7 @@ class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
 
 
 class nnUNetTrainerShort(nnUNetTrainerRepeatable, nnUNetTrainerAdam1en3):
-    """For short trainings: nnU-Net's AdamW instead of SGD, which in some thousand iterations finds a cochlea by chance."""
+    """For short trainings: nnU-Net's AdamW instead of SGD, which finds a cochlea in time only by chance."""
 
 
 def seed_all(*numbers: int) -> int:
