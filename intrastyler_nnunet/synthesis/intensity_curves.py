@@ -3,50 +3,65 @@
 Sampling is apart from application, as in `perturbations`.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-CANDIDATES = 2048  # random curves, of which the one is taken that makes an exemplar most like a source
-COMPARED = 512  # voxels by which that is judged
+CANDIDATES = 512  # random curves to begin with
+ROUNDS, KEPT, CHANGED = 4, 16, 128  # how often the best so far are kept and changed, and into how many others
+COMPARED = 512  # voxels by which curves are judged
 KNOTS = 4
 
 
-def sample_ranks(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Knots of random curves: ranks in [0, 1] of the exemplar's and of the source's intensities, (N, C, 2, KNOTS).
+@dataclass(frozen=True)
+class RandomCurves:
+    """Curves among which `most_alike` searches, in ranks of 0..1: where knots lie, and values there.
 
-    The exemplar's ascend from 0 to 1. Its darkest voxels, which give no signal, stay the darkest.
+    The former are ranks of the exemplar's intensities, from 0 to 1, the latter of the source's. The exemplar's darkest
+    voxels, which give no signal, stay the darkest.
     """
+
+    ranks: np.ndarray  # (N, CANDIDATES, 2, KNOTS)
+    changes: np.ndarray  # (N, ROUNDS, CHANGED, 2, KNOTS), what is added to the ranks of the best
+
+
+def sample_curves(rng: np.random.Generator, count: int) -> RandomCurves:
+    """Random curves for `count` images; changes become smaller from round to round."""
     ranks = rng.uniform(0, 1, (count, CANDIDATES, 2, KNOTS))
     ranks[..., 0], ranks[:, :, 0, -1] = 0, 1
-    ranks[:, :, 0].sort(axis=-1)
-    return ranks
+    sizes = 0.2 * (1 - np.arange(ROUNDS) / ROUNDS)
+    changes = rng.normal(0, sizes[:, None, None, None], (count, ROUNDS, CHANGED, 2, KNOTS))
+    changes[..., 0], changes[..., 0, -1] = 0, 0
+    return RandomCurves(ranks, changes)
 
 
-def most_alike(ranks: torch.Tensor, images: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """The curve after which each image is most like its source.
+def most_alike(random: RandomCurves, images: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """The curve, of all that were tried, after which each image is most like its source.
 
-    That is, with the least sum of two Wasserstein-1 distances: of intensities, and of the ranges between the darkest
-    and the brightest neighbour. Intensities alone leave open which tissue lies beside which.
+    That is, with the least sum of two Wasserstein-1 distances: of the voxels' darkest and of their brightest
+    neighbours. Intensities alone would leave open which tissue lies beside which.
 
     Args:
-        ranks: (N, C, 2, KNOTS), candidates for every image.
+        random: for as many images.
         images, sources: (N, 1, X, Y, Z) in [-1, 1].
 
     Returns:
         (N, 2, KNOTS): intensities at which the curve has its knots, ascending, and its values there.
     """
-    count = ranks.shape[1]
+    neighbours = torch.stack([_evenly_spaced(part) for part in _neighbours(images)], dim=1)
+    wanted = torch.stack([_evenly_spaced(part).sort(dim=-1).values for part in _neighbours(sources)], dim=1)
     ordered = torch.stack([_evenly_spaced(x).sort(dim=-1).values for x in (images, sources)], dim=1)
-    places = (ranks * (COMPARED - 1)).round().long()
-    curves = ordered[:, None].expand(-1, count, -1, -1).gather(3, places)
-    parts = (_evenly_spaced(part).repeat_interleave(count, dim=0) for part in (images, *_neighbours(images)))
-    mapped, low, high = _mixed(*parts, curves.flatten(0, 1))
-    darkest, brightest = _neighbours(sources)
-    wanted = torch.stack([ordered[:, 1], _evenly_spaced(brightest - darkest).sort(dim=-1).values], dim=1)
-    found = torch.stack([mapped, (high - low).abs()], dim=1).unflatten(0, (-1, count)).sort(dim=-1).values
-    best = (found - wanted[:, None]).abs().mean(dim=-1).sum(dim=-1).argmin(dim=1)
-    return curves[torch.arange(len(curves), device=curves.device), best]
+    ranks, changes = (torch.as_tensor(x, dtype=torch.float32).to(images.device) for x in (random.ranks, random.changes))
+    distances = _distances(_curves(ranks, ordered), neighbours, wanted)
+    for change in changes.unbind(1):
+        best = distances.argsort(dim=1)[:, :KEPT]
+        kept, kept_distances = _chosen(ranks, best), distances.gather(1, best)
+        tried = (kept.repeat(1, CHANGED // KEPT, 1, 1) + change).clamp(0, 1)
+        ranks = torch.cat([kept, tried], dim=1)
+        distances = torch.cat([kept_distances, _distances(_curves(tried, ordered), neighbours, wanted)], dim=1)
+    return _curves(_chosen(ranks, distances.argmin(dim=1, keepdim=True)), ordered)[:, 0]
 
 
 def apply_curves(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
@@ -56,7 +71,9 @@ def apply_curves(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
     whatever tissue lies between them, such as a rim as bright as brain around fluid in bone. So a voxel counts as a
     mixture of its darkest and its brightest neighbour, and these two go through the curve.
     """
-    return _mixed(images, *_neighbours(images), curves)[0]
+    darkest, brightest = _neighbours(images)
+    share = (images - darkest) / (brightest - darkest).clamp(min=1e-6)
+    return torch.lerp(_interpolated(darkest, curves), _interpolated(brightest, curves), share)
 
 
 def _neighbours(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,13 +81,24 @@ def _neighbours(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return -F.max_pool3d(-images, 3, 1, 1), F.max_pool3d(images, 3, 1, 1)
 
 
-def _mixed(
-    images: torch.Tensor, darkest: torch.Tensor, brightest: torch.Tensor, curves: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Intensities (N, ...) as mixtures of two others that go through curves (N, 2, KNOTS), and these two."""
-    share = (images - darkest) / (brightest - darkest).clamp(min=1e-6)
-    first, second = (_interpolated(part, curves) for part in (darkest, brightest))
-    return torch.lerp(first, second, share), first, second
+def _chosen(ranks: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Of the ranks (N, C, 2, KNOTS) of each image's curves, those at places (N, M)."""
+    return ranks.gather(1, places[..., None, None].expand(-1, -1, *ranks.shape[2:]))
+
+
+def _curves(ranks: torch.Tensor, ordered: torch.Tensor) -> torch.Tensor:
+    """Intensities of knots, (N, C, 2, KNOTS); `ordered`: sorted intensities of images and sources, (N, 2, COMPARED)."""
+    ranks = torch.stack([ranks[:, :, 0].sort(dim=-1).values, ranks[:, :, 1]], dim=2)
+    places = (ranks * (COMPARED - 1)).round().long()
+    return ordered[:, None].expand(-1, ranks.shape[1], -1, -1).gather(3, places)
+
+
+def _distances(curves: torch.Tensor, neighbours: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Of the darkest and brightest neighbours (N, 2, COMPARED) after each curve from those wanted, sorted: (N, C)."""
+    count = curves.shape[1]
+    mapped = _interpolated(neighbours.repeat_interleave(count, dim=0), curves.flatten(0, 1)).unflatten(0, (-1, count))
+    found = mapped.sort(dim=2).values.sort(dim=-1).values  # first which one is the darker, then along the voxels
+    return (found - wanted[:, None]).abs().mean(dim=-1).sum(dim=-1)
 
 
 def _interpolated(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
-from intrastyler_nnunet.synthesis.intensity_curves import apply_curves, most_alike, sample_ranks
+from intrastyler_nnunet.synthesis.intensity_curves import RandomCurves, apply_curves, most_alike, sample_curves
 from intrastyler_nnunet.synthesis.patches import TrainingPatches
 from intrastyler_nnunet.synthesis.perturbations import Perturbation, perturb, sample_perturbation
 
@@ -50,7 +50,7 @@ class StepPlan:
     """What differs from step to step and is decided on the CPU, so that a test can fix it."""
 
     perturbation: Perturbation  # for batch_size * negatives images
-    ranks: np.ndarray  # (batch_size, C, 2, KNOTS), of curves; exemplars go through one before they are restyled
+    curves: RandomCurves  # exemplars go through one of them before they are restyled
     output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
     instance_noise: float  # deviation of the noise of this step
     weights: dict[str, float]  # of the generator's loss terms in this step
@@ -143,7 +143,7 @@ def _restyling(
     the exemplar itself, from an input with that noise.
     """
     change = plan.perturbation.every(config.negatives)
-    curves = most_alike(torch.as_tensor(plan.ranks).to(source), batch.target, source)
+    curves = most_alike(plan.curves, batch.target, source)
     given = perturb(apply_curves(batch.target, curves), change.only("noise"))
     if other_style is style:
         return given, batch.target, style
@@ -207,5 +207,5 @@ def sample_plan(
     start = tuple(int(rng.integers(0, r + 1)) for r in room)
     # Gone at the end, so that the exemplar's own noise can be learned too.
     noise = config.instance_noise * (1 - config.progress(iteration))
-    ranks = sample_ranks(rng, config.batch_size)
-    return StepPlan(perturbation, ranks, start, noise, config.weights(iteration))
+    curves = sample_curves(rng, config.batch_size)
+    return StepPlan(perturbation, curves, start, noise, config.weights(iteration))

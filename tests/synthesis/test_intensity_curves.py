@@ -1,15 +1,22 @@
 """Random contrasts against SciPy's neighbourhoods, NumPy's interpolation and SciPy's Wasserstein distance."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
-from contrast_curves import through_curve
+from contrast_curves import neighbours, through_curve
 from fake_cuda import fake_cuda
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.stats import wasserstein_distance
 
-from intrastyler_nnunet.synthesis.intensity_curves import KNOTS, apply_curves, most_alike, sample_ranks
+from intrastyler_nnunet.synthesis.intensity_curves import (
+    KNOTS,
+    RandomCurves,
+    apply_curves,
+    most_alike,
+    sample_curves,
+)
 
 
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 3))
@@ -32,38 +39,58 @@ def test_a_voxel_between_two_tissues_stays_a_mixture_of_both():
 
 
 def test_curves_differ_and_keep_what_gives_no_signal():
-    ranks = sample_ranks(np.random.default_rng(0), 10)
-    assert np.all(ranks[..., 0] == 0) and np.all(ranks[:, :, 0, -1] == 1)
-    assert np.all(np.diff(ranks[:, :, 0]) >= 0)
-    values = ranks[:, :, 1, 1:].reshape(-1, KNOTS - 1)
+    random = sample_curves(np.random.default_rng(0), 10)
+    changed = random.ranks[:, None, : random.changes.shape[2]] + random.changes
+    for ranks in (random.ranks, changed):
+        assert np.all(ranks[..., 0] == 0) and np.all(ranks[..., 0, -1] == 1)
+    values = random.ranks[:, :, 1, 1:].reshape(-1, KNOTS - 1)
     assert np.allclose(values.mean(axis=0), 0.5, atol=0.02)
     assert np.allclose(values.std(axis=0), np.sqrt(1 / 12), atol=0.02)
+    sizes = random.changes[..., 1, 1:].std(axis=(0, 2, 3))
+    assert np.allclose(sizes, [0.2, 0.15, 0.1, 0.05], rtol=0.05)
+
+
+def distance(image: np.ndarray, source: np.ndarray, curve: np.ndarray) -> float:
+    pairs = zip(through_curve(image, curve)[1], neighbours(source), strict=True)
+    return sum(wasserstein_distance(found.ravel(), wanted.ravel()) for found, wanted in pairs)
+
+
+def images_and_sources(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two of each, with as many voxels as are compared."""
+    images, sources = np.random.default_rng(seed).uniform(-1, 1, (2, 2, 1, 8, 8, 8))
+    return images, sources**3
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_chosen_curve_makes_the_image_most_like_its_source(seed):
-    rng = np.random.default_rng(seed)
-    images, sources = rng.uniform(-1, 1, (2, 2, 1, 8, 8, 8))  # as many voxels as are compared
-    sources = sources**3
-    ranks = sample_ranks(rng, 2)[:, :8]
-    chosen = most_alike(*map(torch.from_numpy, (ranks, images, sources))).numpy()
-    for image, source, candidates, curve in zip(images[:, 0], sources[:, 0], ranks, chosen, strict=True):
-        places = np.round(candidates * (image.size - 1)).astype(int)
-        curves = [np.stack([np.sort(image.ravel())[x], np.sort(source.ravel())[y]]) for x, y in places]
-        spread = maximum_filter(source, 3) - minimum_filter(source, 3)
-        distances = []
-        for candidate in [*curves, curve]:
-            mapped, mapped_spread = through_curve(image, candidate)
-            distances.append(
-                wasserstein_distance(mapped.ravel(), source.ravel())
-                + wasserstein_distance(mapped_spread.ravel(), spread.ravel())
-            )
+    images, sources = images_and_sources(seed)
+    random = sample_curves(np.random.default_rng(seed), 2)
+    few = RandomCurves(random.ranks[:, :8], random.changes[:, :0])
+    chosen = most_alike(few, *map(torch.from_numpy, (images, sources))).numpy()
+    for image, source, candidates, curve in zip(images[:, 0], sources[:, 0], few.ranks, chosen, strict=True):
+        curves = []
+        for places, values in np.round(candidates * (image.size - 1)).astype(int):
+            curves.append(np.stack([np.sort(image.ravel())[np.sort(places)], np.sort(source.ravel())[values]]))
         assert any(np.array_equal(curve, np.float32(candidate)) for candidate in curves)
-        assert distances[-1] <= min(distances) + 1e-3  # voxels on two knots at once may take either's value
+        distances = [distance(image, source, candidate) for candidate in curves]
+        # Voxels on two knots at once may take either's value.
+        assert distance(image, source, curve) <= min(distances) + 1e-3
+
+
+def test_changing_the_best_curves_finds_better_ones():
+    before, after = [], []
+    for seed in range(10):
+        images, sources = images_and_sources(seed)
+        random = sample_curves(np.random.default_rng(seed), 2)
+        for distances, changes in ((before, random.changes[:, :0]), (after, random.changes)):
+            curves = most_alike(replace(random, changes=changes), *map(torch.from_numpy, (images, sources))).numpy()
+            distances += [distance(*each) for each in zip(images[:, 0], sources[:, 0], curves, strict=True)]
+    assert all(np.array(after) <= np.array(before) + 1e-3) and np.mean(after) < 0.9 * np.mean(before)
 
 
 def test_curves_are_chosen_and_applied_on_the_device():
+    random = sample_curves(np.random.default_rng(0), 2)
     with fake_cuda():
         images = torch.rand(2, 1, 4, 4, 4)
-        curves = most_alike(torch.rand(2, 3, 2, KNOTS), images, images)
+        curves = most_alike(random, images, images)
         assert apply_curves(images, curves).device.type == "cuda" and curves.shape == (2, 2, KNOTS)

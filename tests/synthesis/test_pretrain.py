@@ -20,7 +20,7 @@ from intrastyler_nnunet.styles.bank import style_bank
 from intrastyler_nnunet.synthesis import step
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
-from intrastyler_nnunet.synthesis.intensity_curves import most_alike, sample_ranks
+from intrastyler_nnunet.synthesis.intensity_curves import RandomCurves, most_alike, sample_curves
 from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor, set_learning_rate
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
 from intrastyler_nnunet.synthesis.perturbations import KINDS, Perturbation, perturb, sample_perturbation
@@ -179,7 +179,7 @@ def restyling(cases):
 
 
 def recoloured(batch, source, plan) -> torch.Tensor:
-    curve = most_alike(torch.from_numpy(plan.ranks), batch.target, source)[0].numpy()
+    curve = most_alike(plan.curves, batch.target, source)[0].numpy()
     return torch.from_numpy(through_curve(batch.target[0, 0].numpy(), curve)[0]).float()[None, None]
 
 
@@ -210,8 +210,9 @@ def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
     change["log_gamma"][first[0]], change["sigma"][first[1]] = 0.5, 0.9
     change["noise"][first[2]], change["bias"][first[3]] = 0.03, 0.4
     change["log_gamma"][first + 1] = -0.7  # of other negatives
-    ranks = sample_ranks(np.random.default_rng(2), 4)[:, :1]
-    plan = replace(plan, perturbation=Perturbation(**change), ranks=ranks)
+    curves = sample_curves(np.random.default_rng(2), 4)
+    curves = RandomCurves(curves.ranks[:, :1], curves.changes[:, :0])  # whose knots lie apart
+    plan = replace(plan, perturbation=Perturbation(**change), curves=curves)
     styles, other_styles = torch.rand(2, 4, 256)
     given, wanted, in_style = step._restyling(batch, images, plan, config, styles, other_styles)
     torch.testing.assert_close(in_style, torch.cat([other_styles[:2], styles[2:]]))
@@ -219,8 +220,8 @@ def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
     smooth = gaussian_filter(images[1, 0].numpy(), 0.9, mode="nearest")
     torch.testing.assert_close(wanted[1, 0], torch.from_numpy(smooth), atol=1e-3, rtol=0)
     torch.testing.assert_close(wanted[2:], images[2:])
-    curves = most_alike(torch.from_numpy(ranks), images, images).numpy()
-    without = [through_curve(image[0].numpy(), curve)[0][None] for image, curve in zip(images, curves, strict=True)]
+    chosen = most_alike(curves, images, images).numpy()
+    without = [through_curve(image[0].numpy(), curve)[0][None] for image, curve in zip(images, chosen, strict=True)]
     without = np.stack(without)
     noise = given.numpy() - without
     np.testing.assert_allclose(noise[[0, 1, 3]], 0, atol=1e-5)
