@@ -109,8 +109,8 @@ METHODS = {
 
 # What makes short trainings of small networks work (`docs/differences.md`); every case is trained on.
 SHORT = (
-    "--preset compact --learning-rate 3e-4 --tumour-level 0.1 --lambda-segmentation 0.1 --lambda-nce 2 "
-    "--lambda-consistency 2 --lambda-restyling 10 --instance-noise 0.1 --held-out 0"
+    "--preset compact --learning-rate 3e-4 --tumour-level 0.1 --lambda-segmentation 0.3 --lambda-nce 2 "
+    "--lambda-consistency 2 --lambda-restyling 30 --instance-noise 0.1 --held-out 0"
 )
 SHORT_BFLOAT16 = f"{SHORT} --precision bfloat16"
 
