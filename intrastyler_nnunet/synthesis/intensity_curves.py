@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 CANDIDATES = 512  # random curves to begin with
-ROUNDS, KEPT, CHANGED = 4, 16, 128  # how often the best so far are kept and changed, and into how many others
+ROUNDS, BEST, CHANGED = 4, 16, 128  # how often the best so far are changed, how many, and into how many others
 COMPARED = 512  # voxels by which curves are judged
 KNOTS = 4
 
@@ -56,11 +56,10 @@ def most_alike(random: RandomCurves, images: torch.Tensor, sources: torch.Tensor
     ranks, changes = (torch.as_tensor(x, dtype=torch.float32).to(images.device) for x in (random.ranks, random.changes))
     distances = _distances(_curves(ranks, ordered), neighbours, wanted)
     for change in changes.unbind(1):
-        best = distances.argsort(dim=1)[:, :KEPT]
-        kept, kept_distances = _chosen(ranks, best), distances.gather(1, best)
-        tried = (kept.repeat(1, CHANGED // KEPT, 1, 1) + change).clamp(0, 1)
-        ranks = torch.cat([kept, tried], dim=1)
-        distances = torch.cat([kept_distances, _distances(_curves(tried, ordered), neighbours, wanted)], dim=1)
+        best = _chosen(ranks, distances.argsort(dim=1)[:, :BEST])
+        tried = (best.repeat(1, CHANGED // BEST, 1, 1) + change).clamp(0, 1)
+        ranks = torch.cat([ranks, tried], dim=1)
+        distances = torch.cat([distances, _distances(_curves(tried, ordered), neighbours, wanted)], dim=1)
     return _curves(_chosen(ranks, distances.argmin(dim=1, keepdim=True)), ordered)[:, 0]
 
 

@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
-from intrastyler_nnunet.synthesis.intensity_curves import (
-    KNOTS,
-    RandomCurves,
-    apply_curves,
-    most_alike,
-    sample_curves,
-)
+from intrastyler_nnunet.synthesis.intensity_curves import KNOTS, RandomCurves, apply_curves, most_alike, sample_curves
 
 
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 3))
@@ -84,6 +78,7 @@ def test_changing_the_best_curves_finds_better_ones():
         random = sample_curves(np.random.default_rng(seed), 2)
         for distances, changes in ((before, random.changes[:, :0]), (after, random.changes)):
             curves = most_alike(replace(random, changes=changes), *map(torch.from_numpy, (images, sources))).numpy()
+            assert np.all(np.diff(curves[:, 0]) >= 0)
             distances += [distance(*each) for each in zip(images[:, 0], sources[:, 0], curves, strict=True)]
     assert all(np.array(after) <= np.array(before) + 1e-3) and np.mean(after) < 0.9 * np.mean(before)
 
