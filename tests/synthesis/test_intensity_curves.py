@@ -60,6 +60,8 @@ def test_the_chosen_curve_makes_the_image_most_like_its_source(seed):
     images, sources = images_and_sources(seed)
     random = sample_curves(np.random.default_rng(seed), 2)
     few = RandomCurves(random.ranks[:, :8], random.changes[:, :0])
+    # Knots that differ: of two at one place, a voxel there may take either's value.
+    few.ranks[:, :, 0, 1:] = (np.arange(1, KNOTS) + 0.9 * few.ranks[:, :, 0, 1:]) / KNOTS
     chosen = most_alike(few, *map(torch.from_numpy, (images, sources))).numpy()
     for image, source, candidates, curve in zip(images[:, 0], sources[:, 0], few.ranks, chosen, strict=True):
         curves = []
@@ -67,8 +69,7 @@ def test_the_chosen_curve_makes_the_image_most_like_its_source(seed):
             curves.append(np.stack([np.sort(image.ravel())[np.sort(places)], np.sort(source.ravel())[values]]))
         assert any(np.array_equal(curve, np.float32(candidate)) for candidate in curves)
         distances = [distance(image, source, candidate) for candidate in curves]
-        # Voxels on two knots at once may take either's value.
-        assert distance(image, source, curve) <= min(distances) + 1e-3
+        assert distance(image, source, curve) <= min(distances) + 1e-5
 
 
 def test_changing_the_best_curves_finds_better_ones():
