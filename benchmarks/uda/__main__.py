@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import platform
 import shlex
 import shutil
 import signal
@@ -12,14 +10,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from benchmarks.uda.clock import FILE_NAME, seconds, timed
+from benchmarks.uda.machine import machine
 from benchmarks.uda.own_data import OwnData, find_own_data
 from benchmarks.uda.page import write_page
 from benchmarks.uda.plan import METHODS, SCALES, Method, Scale, chosen_methods
 from benchmarks.uda.results import NoResult, Results
-from benchmarks.uda.run import REPOSITORY, THREADS, Run
+from benchmarks.uda.run import REPOSITORY, Run
 from benchmarks.uda.stages import data_stages, method_stages
 from intrastyler_nnunet.demonstration.stages import run_stages
 from intrastyler_nnunet.errors import InputError
@@ -42,7 +39,8 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.uda", description=__doc__)
     parser.add_argument(
         "-o", dest="output", type=Path, required=True,
-        help="folder for data, models and results; call again with the same options to continue",
+        help="folder for data, models and results; call again with the same options to continue; what is in its "
+        "results.jsonl is not run again, so one can continue on another machine with this file alone",
     )  # fmt: skip
     parser.add_argument(
         "--scale", choices=SCALES, default="small",
@@ -83,19 +81,25 @@ def benchmark(arguments: argparse.Namespace) -> None:
     check_resumable(scale, own_data, folder / "benchmark.json")
     results = Results(folder / "results.jsonl")
     for seed in range(arguments.seeds):
-        with timed(folder / FILE_NAME):
-            run_seed(Run(folder / f"seed_{seed}", seed, scale, arguments.device, own_data), methods, results)
-        write_pages(arguments, results, describe(arguments, seconds(folder / FILE_NAME)))
+        left = [method for method in methods if not results.hold(method, seed)]
+        if left:
+            run = Run(folder / f"seed_{seed}", seed, scale, arguments.device, own_data)
+            with timed(run.folder / FILE_NAME):
+                run_seed(run, left, results)
+            row = {"seconds": seconds(run.folder / FILE_NAME), **machine(arguments.device)}
+            results.put([row], table="run", seed=seed)
+        write_pages(arguments, results)
 
 
-def write_pages(arguments: argparse.Namespace, results: Results, circumstances: dict[str, str]) -> None:
+def write_pages(arguments: argparse.Namespace, results: Results) -> None:
     """The page in the folder and, to be published, the one in docs/ with its result file."""
     pages = [arguments.output.absolute() / "benchmark.md"]
     if arguments.publish:
         pages.append(REPOSITORY / "docs" / "benchmark.md")
         shutil.copyfile(results.path, REPOSITORY / "benchmarks" / "results" / "uda.jsonl")
+    command = f"python -m benchmarks.uda {shlex.join(sys.argv[1:])}"
     for page in pages:
-        write_page(results, circumstances, page)
+        write_page(results, command, page)
         print(page)
 
 
@@ -113,8 +117,7 @@ def start_in_background(arguments: argparse.Namespace) -> None:
 
 
 def run_seed(run: Run, methods: list[Method], results: Results) -> None:
-    """All stages of one seed that are not finished yet."""
-    run.folder.mkdir(parents=True, exist_ok=True)
+    """All stages of these methods that are not finished yet."""
     run_stages(data_stages(run), run.folder)
     for method in methods:
         print(f"\n{method.name}, seed {run.seed}", flush=True)
@@ -136,25 +139,6 @@ def check_resumable(scale: Scale, own_data: OwnData | None, path: Path) -> None:
         if found != asked.get(name):
             raise InputError(f"{path}: benchmark was begun with {name} {found}, expected {asked.get(name)}")
     write_json(description, path)
-
-
-def describe(arguments: argparse.Namespace, wall_time: float) -> dict[str, str]:
-    """What the page says about the run."""
-    threads = os.environ.get("OMP_NUM_THREADS", THREADS)
-    return {
-        "command": f"`python -m benchmarks.uda {shlex.join(sys.argv[1:])}`",
-        "wall time": f"{wall_time / 3600:.1f} h",
-        "machine": f"{processor()}, {os.cpu_count()} cores, {threads} threads, {arguments.device}",
-        "software": f"Python {platform.python_version()}, PyTorch {torch.__version__}",
-    }
-
-
-def processor() -> str:
-    """Its name, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

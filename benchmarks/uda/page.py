@@ -22,12 +22,12 @@ of translations in which every two tissues that differ in the truth are in its o
 contrast, noise and blur of translation and exemplar."""
 
 
-def write_page(results: Results, circumstances: dict[str, str], path: Path) -> None:
+def write_page(results: Results, command: str, path: Path) -> None:
     """Write the page and its pictures beside it.
 
     Args:
         results: at least one row of table "segmentation".
-        circumstances: what to say about the run: command, machine and so on.
+        command: that ran the benchmark.
         path: of the page; text outside the marks of a page that is there already is kept.
     """
     segmentation = Segmentation(results.rows("segmentation"))
@@ -35,15 +35,13 @@ def write_page(results: Results, circumstances: dict[str, str], path: Path) -> N
     for metric, picture in pictures.items():
         draw_boxes(segmentation, metric, picture)
     before, after = _kept(path)
-    content = "\n\n".join(_sections(results, segmentation, circumstances, pictures))
+    content = "\n\n".join(_sections(results, segmentation, command, pictures))
     with written_atomically(path) as temporary:
         temporary.write_text(f"{before}{BEGIN}\n\n{content}\n\n{END}{after}")
 
 
-def _sections(
-    results: Results, segmentation: Segmentation, circumstances: dict[str, str], pictures: dict[str, Path]
-) -> list[str]:
-    sections = ["## Results", "\n".join(f"- {name}: {text}" for name, text in circumstances.items())]
+def _sections(results: Results, segmentation: Segmentation, command: str, pictures: dict[str, Path]) -> list[str]:
+    sections = ["## Results", f"`{command}`", tables.runs(results.rows("run"))]
     expected = claims(segmentation)
     if expected:
         sections += ["### What the paper leads one to expect", "\n".join(expected)]

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from benchmarks.uda.plan import Method
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 
@@ -12,7 +13,7 @@ class NoResult(InputError):
 
 
 class Results:
-    """Rows of several tables: segmentation, skipped, synthesis, cost."""
+    """Rows of several tables: segmentation, skipped, synthesis, cost, run."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -20,6 +21,11 @@ class Results:
     def rows(self, table: str) -> list[dict]:
         """The rows of a table in the order they came."""
         return [row for row in self._read() if row["table"] == table]
+
+    def hold(self, method: Method, seed: int) -> bool:
+        """Whether the method's scores of this seed are there, or why there are none."""
+        rows = self.rows("segmentation") + self.rows("skipped")
+        return any((row["method"], row["seed"]) == (method.key, seed) for row in rows)
 
     def put(self, rows: list[dict], **keys) -> None:
         """Add `rows` with these `keys` in place of those there that have the same keys."""

@@ -130,6 +130,12 @@ def cost(rows: list[dict]) -> str:
     return table(["", "networks", "steps of all", "style warm-up", "minutes"], lines)
 
 
+def runs(rows: list[dict]) -> str:
+    """Wall time and machine of every seed."""
+    lines = [[str(row["seed"]), number(row["seconds"] / 3600, 1), row["machine"], row["software"]] for row in rows]
+    return table(["seed", "wall time (h)", "machine", "software"], lines)
+
+
 def table(header: list[str], lines: list[list[str]]) -> str:
     """A Markdown table."""
     rule = ["---", *["---:"] * (len(header) - 1)]

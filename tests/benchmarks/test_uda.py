@@ -1,6 +1,7 @@
 """The whole comparison at its smallest, through the real commands."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,22 +25,30 @@ def benchmark(*options: str) -> str:
 
 
 @pytest.mark.slow
-def test_two_methods_then_nothing_left_to_do(tmp_path):
-    options = ("--scale", "tiny", "--seeds", "1", "--methods", "noadapt", "intrastyler", "-o", tmp_path)
-    benchmark(*options)
-    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+def test_one_method_then_another_then_nothing_left_to_do(tmp_path):
+    folder, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    options = ("--scale", "tiny", "--seeds", "1", "--methods", "noadapt")
+    benchmark(*options, "-o", folder)
+    then = benchmark(*options, "intrastyler", "-o", folder)
+    assert "preprocess: done before" in then and "plan_and_preprocess" not in then
+    rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     scored = [(row["method"], row["test_set"]) for row in rows if row["table"] == "segmentation"]
     sets = ("seen sites", "rare site", "unseen site", "unseen head")
     assert sorted(scored) == sorted((method, name) for method in ("noadapt", "intrastyler") for name in sets)
     assert {row["synthesizer"] for row in rows if row["table"] == "synthesis"} == {"none", "intrastyler"}
     (cost,) = (row for row in rows if row["table"] == "cost")
     assert (cost["networks"], cost["steps"], cost["style_warmup"]) == (1, 3, 2) and cost["seconds"] > 0
-    page = (tmp_path / "benchmark.md").read_text()
+    (run,) = (row for row in rows if row["table"] == "run")
+    assert run["seconds"] > cost["seconds"] and "1 threads, cpu" in run["machine"]
+    page = (folder / "benchmark.md").read_text()
     assert all(f"#### {name.capitalize()}" in page for name in sets)
 
-    again = benchmark(*options)
-    assert "$ " not in again and "train-intrastyler: done before" in again
-    assert [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()] == rows
+    elsewhere.mkdir()
+    shutil.copy(folder / "results.jsonl", elsewhere)
+    benchmark(*options, "intrastyler", "-o", elsewhere)
+    assert (elsewhere / "results.jsonl").read_bytes() == (folder / "results.jsonl").read_bytes()
+    assert (elsewhere / "benchmark.md").read_text() == page.replace(str(folder), str(elsewhere))
+    assert not (elsewhere / "seed_0").exists()
 
 
 def test_a_kill_stops_the_running_command_too_and_counts_its_time(tmp_path):
@@ -52,7 +61,7 @@ def test_a_kill_stops_the_running_command_too_and_counts_its_time(tmp_path):
     # The pipe ends when no process holds it any more, neither the benchmark nor its command.
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert json.loads((tmp_path / "wall_time.json").read_text())["seconds"] > 0
+    assert json.loads((tmp_path / "seed_0" / "wall_time.json").read_text())["seconds"] > 0
 
 
 def refused(monkeypatch, capsys, *options) -> str:

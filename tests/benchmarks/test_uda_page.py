@@ -5,6 +5,7 @@ from uda_rows import row
 from benchmarks.uda import tables
 from benchmarks.uda.claims import claims
 from benchmarks.uda.page import BEGIN, END, write_page
+from benchmarks.uda.plan import METHODS
 from benchmarks.uda.results import Results
 from benchmarks.uda.tables import Segmentation
 
@@ -70,17 +71,19 @@ def test_page_keeps_the_text_around_the_results(tmp_path):
     results.put([measures], table="synthesis", synthesizer="unified", seed=0)
     cost = {"networks": 3, "steps": 30, "style_warmup": 0, "seconds": 90.0}
     results.put([cost], table="cost", synthesizer="multinets", seed=0)
+    results.put([{"seconds": 5400.0, "machine": "a laptop", "software": "Python"}], table="run", seed=0)
     page = tmp_path / "benchmark.md"
     page.write_text(f"# Title\n\nWhat we found.\n\n{BEGIN}\nold figures\n{END}\n\nWhat to do next.\n")
-    write_page(results, {"command": "`python -m benchmarks.uda`"}, page)
+    write_page(results, "python -m benchmarks.uda", page)
     first = page.read_text()
     assert first.startswith("# Title\n\nWhat we found.\n") and first.endswith("\n\nWhat to do next.\n")
-    assert "old figures" not in first and "command: `python -m benchmarks.uda`" in first
+    assert "old figures" not in first and "`python -m benchmarks.uda`" in first
     assert "IntraStyler + self-training, seed 1: no prediction was good enough" in first
     assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first and "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
+    assert "| 0 | 1.5 | a laptop | Python |" in first
     for metric in ("dice", "assd"):
         assert (tmp_path / f"benchmark_{metric}.png").stat().st_size > 10_000
-    write_page(results, {"command": "`python -m benchmarks.uda`"}, page)
+    write_page(results, "python -m benchmarks.uda", page)
     assert page.read_text() == first
 
 
@@ -93,6 +96,9 @@ def test_rows_replace_those_of_the_same_keys(tmp_path):
     results.put([], table="segmentation", method="noadapt", seed=0)
     assert [row["seed"] for row in results.rows("segmentation")] == [1]
     assert results.rows("cost") == []
+    results.put([{"reason": "none"}], table="skipped", method="slerp", seed=1)
+    held = [(key, seed) for key in METHODS for seed in (0, 1) if results.hold(METHODS[key], seed)]
+    assert held == [("noadapt", 1), ("slerp", 1)]
 
 
 @pytest.mark.parametrize("value, digits, text", [(0.1234, 3, "0.123"), (float("nan"), 2, "–"), (12.0, 0, "12")])
