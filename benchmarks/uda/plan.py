@@ -112,7 +112,6 @@ SHORT = (
     "--preset compact --learning-rate 3e-4 --tumour-level 0.1 --lambda-segmentation 0.3 --lambda-nce 2 "
     "--lambda-consistency 2 --lambda-restyling 30 --instance-noise 0.1 --held-out 0"
 )
-SHORT_BFLOAT16 = f"{SHORT} --precision bfloat16"
 
 SCALES = {
     # to see that everything works; the figures mean nothing
@@ -123,13 +122,13 @@ SCALES = {
     ),
     # 40 minutes on two cores: the networks have only begun to learn
     "quick": Scale(
-        "small", source=24, target=40, test=6, pretraining=Pretraining(120, 120, SHORT_BFLOAT16),
-        segmenter=Segmenter(8, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=4, processes=2,
+        "small", source=24, target=40, test=6, pretraining=Pretraining(80, 120, SHORT),
+        segmenter=Segmenter(8, 50, patch_size=(16, 32, 48), narrowing=4), styles_per_case=3, held_out=4, processes=2,
     ),
-    # three hours on two cores for each seed
+    # two hours on two cores for each seed
     "small": Scale(
-        "small", source=40, target=60, test=16, pretraining=Pretraining(900, 700, SHORT_BFLOAT16),
-        segmenter=Segmenter(24, 50, patch_size=(16, 32, 48)), styles_per_case=3, held_out=12, processes=2,
+        "small", source=40, target=60, test=16, pretraining=Pretraining(400, 350, SHORT),
+        segmenter=Segmenter(24, 50, patch_size=(16, 32, 48), narrowing=4), styles_per_case=3, held_out=12, processes=2,
     ),
     # nnU-Net's and the paper's own lengths; for a GPU
     "full": Scale(

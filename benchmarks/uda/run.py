@@ -15,6 +15,8 @@ SIMULATED = "Dataset990_SimCrossMoDA"
 ORACLE = "Dataset991_SimCrossMoDAOracle"
 PLANS, BASE_CONFIGURATION = "nnUNetPlans", "3d_fullres"
 THREADS = "2"  # unless OMP_NUM_THREADS says otherwise
+# Otherwise glibc returns every large tensor's memory at once, and training on a CPU waits for page faults.
+MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -111,6 +113,7 @@ class Run:
             "nnUNet_compile": "f",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH")))),
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", THREADS),
+            **MEMORY,
             **more,
         }
         if method:
