@@ -87,7 +87,8 @@ def benchmark(arguments: argparse.Namespace) -> None:
             with timed(run.folder / FILE_NAME):
                 run_seed(run, left, results)
             row = {"seconds": seconds(run.folder / FILE_NAME), **machine(arguments.device)}
-            results.put([row], table="run", seed=seed)
+            results.put([row], table="run", seed=seed, methods=[method.key for method in left])
+            (run.folder / FILE_NAME).unlink()  # other methods, perhaps on another machine, have a row of their own
         write_pages(arguments, results)
 
 

@@ -131,9 +131,12 @@ def cost(rows: list[dict]) -> str:
 
 
 def runs(rows: list[dict]) -> str:
-    """Wall time and machine of every seed."""
-    lines = [[str(row["seed"]), number(row["seconds"] / 3600, 1), row["machine"], row["software"]] for row in rows]
-    return table(["seed", "wall time (h)", "machine", "software"], lines)
+    """Wall time and machine of every run of some methods of a seed."""
+    lines = []
+    for row in rows:
+        names = ", ".join(METHODS[key].name for key in row["methods"])
+        lines.append([str(row["seed"]), names, number(row["seconds"] / 3600, 1), row["machine"], row["software"]])
+    return table(["seed", "methods", "wall time (h)", "machine", "software"], lines)
 
 
 def table(header: list[str], lines: list[list[str]]) -> str:

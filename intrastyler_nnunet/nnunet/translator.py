@@ -13,6 +13,7 @@ from intrastyler_nnunet.networks.streaming import translate_streamed
 from intrastyler_nnunet.styles.windows import from_generator_space, to_generator_space
 
 SPACING_TOLERANCE = 0.05
+SMALL_PATCH = 0.7  # of the size that the generator was trained on, along any axis
 
 
 class Translator:
@@ -130,7 +131,8 @@ def check_generator_fits(
     """Compare what the generator was trained on with the plans it is to be used on.
 
     Returns:
-        One warning per property the generator's metadata do not state.
+        One warning per property the generator's metadata do not state, and one if it was trained on larger patches:
+        a small patch has tissues in other proportions than the norms are used to, and comes out worse.
 
     Raises:
         InputError: spacing (more than 5 % apart on an axis), axis order or normalisation differ, or the
@@ -150,6 +152,11 @@ def check_generator_fits(
             warnings.append(f"the generator does not state its {name}; assuming the plans' {list(planned)}")
         elif not agree(list(trained), list(planned)):
             raise InputError(f"trained with {name} {list(trained)}, but the plans have {list(planned)}")
+    if metadata.patch_size and np.any(np.divide(configuration.patch_size, metadata.patch_size) < SMALL_PATCH):
+        warnings.append(
+            f"trained on patches of {list(metadata.patch_size)}, but the plans' are {list(configuration.patch_size)}; "
+            "small patches have tissues in other proportions and are translated worse"
+        )
     return warnings
 
 

@@ -71,7 +71,8 @@ def test_page_keeps_the_text_around_the_results(tmp_path):
     results.put([measures], table="synthesis", synthesizer="unified", seed=0)
     cost = {"networks": 3, "steps": 30, "style_warmup": 0, "seconds": 90.0}
     results.put([cost], table="cost", synthesizer="multinets", seed=0)
-    results.put([{"seconds": 5400.0, "machine": "a laptop", "software": "Python"}], table="run", seed=0)
+    run = {"seconds": 5400.0, "machine": "a laptop", "software": "Python"}
+    results.put([run], table="run", seed=0, methods=["noadapt", "oracle"])
     page = tmp_path / "benchmark.md"
     page.write_text(f"# Title\n\nWhat we found.\n\n{BEGIN}\nold figures\n{END}\n\nWhat to do next.\n")
     write_page(results, "python -m benchmarks.uda", page)
@@ -80,7 +81,7 @@ def test_page_keeps_the_text_around_the_results(tmp_path):
     assert "old figures" not in first and "`python -m benchmarks.uda`" in first
     assert "IntraStyler + self-training, seed 1: no prediction was good enough" in first
     assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first and "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
-    assert "| 0 | 1.5 | a laptop | Python |" in first
+    assert "| 0 | NoAdapt, Oracle | 1.5 | a laptop | Python |" in first
     for metric in ("dice", "assd"):
         assert (tmp_path / f"benchmark_{metric}.png").stat().st_size > 10_000
     write_page(results, "python -m benchmarks.uda", page)

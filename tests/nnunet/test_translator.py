@@ -1,5 +1,5 @@
 """The translator against a second path written out with NumPy."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -193,3 +193,9 @@ def test_what_a_generator_does_not_state_is_a_warning():
     assert [warning.split("its ")[1].split(";")[0] for warning in warnings_] == [
         "spacing", "transpose_forward", "normalization",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("patch_size", "warned"), [((16, 32, 48), True), ((16, 32, 40), False), ((8, 16, 16), False)])
+def test_much_smaller_patches_than_the_generators_are_a_warning(patch_size, warned):
+    warnings_ = check_generator_fits(replace(FITTING, patch_size=patch_size), *plans())
+    assert [f"patches of {list(patch_size)}" in warning for warning in warnings_] == [True] * warned
