@@ -17,29 +17,33 @@ from benchmarks.synthesis_quality import SEED
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
+from intrastyler_nnunet.pretrained_generators import shipped_generator
 
-GENERATOR = Path(__file__).parents[1] / "pretrained" / "simcrossmoda_small.safetensors"
 PIECES = ((1, 1), (2, 1), (1, 2), (2, 2))  # into which images are cut, from left to right and from back to front
 
 
 def main() -> None:
     """Measure, print, write the result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-g", dest="generator", type=Path, default=GENERATOR)
+    parser.add_argument("-g", dest="generator", type=Path, default=None, help="default: the shipped generator")
     parser.add_argument("--sources", type=int, default=6, help="source subjects; fewer for a quick look")
     output = Path(__file__).parent / "results" / "patch_size.json"
     parser.add_argument("-o", dest="output", type=Path, default=output)
     arguments = parser.parse_args()
-    translator = Translator(Generator.load(arguments.generator))
+    path = arguments.generator or shipped_generator("simcrossmoda_small")
+    translator = Translator(Generator.load(path))
     pairs = held_out_pairs(SEED, arguments.sources)
-    errors = {f"{x} x {y}": float(np.mean([error(translator, pair, x, y) for pair in pairs])) for x, y in PIECES}
+    styles = [style_of(translator, pair.exemplar)[None] for pair in pairs]
+    errors = {
+        f"{x} x {y}": float(np.mean([error(translator, *each, x, y) for each in zip(pairs, styles, strict=True)]))
+        for x, y in PIECES
+    }
     print(errors)
-    write_json({"generator": arguments.generator.name, "pairs": len(pairs), "errors": errors}, arguments.output)
+    write_json({"generator": path.name, "pairs": len(pairs), "errors": errors}, arguments.output)
 
 
-def error(translator: Translator, pair: Pair, pieces_x: int, pieces_y: int) -> float:
+def error(translator: Translator, pair: Pair, style: torch.Tensor, pieces_x: int, pieces_y: int) -> float:
     """Mean absolute error, in the exemplar's standard deviations, of a source image translated piece by piece."""
-    style = style_of(translator, pair.exemplar)[None]
     windows = torch.tensor([pair.source.window]), torch.tensor([pair.exemplar.window])
     volumes = (pair.source.volume, pair.source.anatomy.labels.astype(np.int16), pair.truth)
     errors = []

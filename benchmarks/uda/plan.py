@@ -53,7 +53,7 @@ class Segmenter:
     trainer: str = "nnUNetTrainerShort"
     validation_iterations: int = 2
     patch_size: tuple[int, int, int] | None = None  # None: network and patch as nnU-Net planned them
-    batch_size: int = 4
+    batch_size: int = 2
     narrowing: int = 2  # nnU-Net's channels are divided by it
 
     def settings(self) -> dict[str, int]:
@@ -117,18 +117,18 @@ SCALES = {
     # to see that everything works; the figures mean nothing
     "tiny": Scale(
         "tiny", source=4, target=20, test=1, pretraining=Pretraining(3, 2, SHORT),
-        segmenter=Segmenter(2, 2, validation_iterations=1, patch_size=(8, 32, 32), batch_size=2, narrowing=8),
+        segmenter=Segmenter(2, 2, validation_iterations=1, patch_size=(8, 32, 32), narrowing=8),
         styles_per_case=1, held_out=1, processes=1,
     ),
     # 40 minutes on two cores: the networks have only begun to learn
     "quick": Scale(
         "small", source=24, target=40, test=6, pretraining=Pretraining(80, 120, SHORT),
-        segmenter=Segmenter(8, 50, patch_size=(16, 64, 48), batch_size=2), styles_per_case=3, held_out=4, processes=2,
+        segmenter=Segmenter(8, 50, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
     ),
     # two hours on two cores for each seed
     "small": Scale(
         "small", source=40, target=60, test=16, pretraining=Pretraining(400, 350, SHORT),
-        segmenter=Segmenter(20, 50, patch_size=(16, 64, 48), batch_size=2), styles_per_case=3, held_out=12, processes=2,
+        segmenter=Segmenter(20, 50, patch_size=(16, 64, 48)), styles_per_case=3, held_out=12, processes=2,
     ),
     # nnU-Net's and the paper's own lengths; for a GPU
     "full": Scale(

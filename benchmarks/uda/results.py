@@ -24,8 +24,10 @@ class Results:
 
     def hold(self, method: Method, seed: int) -> bool:
         """Whether the method's scores of this seed are there, or why there are none."""
-        rows = self.rows("segmentation") + self.rows("skipped")
-        return any((row["method"], row["seed"]) == (method.key, seed) for row in rows)
+        return any(
+            row["table"] in ("segmentation", "skipped") and (row["method"], row["seed"]) == (method.key, seed)
+            for row in self._read()
+        )
 
     def put(self, rows: list[dict], **keys) -> None:
         """Add `rows` with these `keys` in place of those there that have the same keys."""

@@ -46,7 +46,7 @@ def test_one_method_then_another_then_nothing_left_to_do(tmp_path):
 
     elsewhere.mkdir()
     shutil.copy(folder / "results.jsonl", elsewhere)
-    benchmark(*options, "intrastyler", "-o", elsewhere)
+    assert "$ " not in benchmark(*options, "intrastyler", "-o", elsewhere)
     assert (elsewhere / "results.jsonl").read_bytes() == (folder / "results.jsonl").read_bytes()
     assert (elsewhere / "benchmark.md").read_text() == page.replace(str(folder), str(elsewhere))
     assert not (elsewhere / "seed_0").exists()
