@@ -44,7 +44,7 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--scale", choices=SCALES, default="small",
-        help="tiny only shows that all works; small takes two cores two hours a seed; full is for a GPU",
+        help="tiny only shows that all works; small takes two cores two and a half hours a seed; full is for a GPU",
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=3, help="repetitions, each with data and networks of its own")
     parser.add_argument("--quick", action="store_true", help="the scale quick with one seed: 40 minutes on two cores")

@@ -125,7 +125,7 @@ SCALES = {
         "small", source=24, target=40, test=6, pretraining=Pretraining(80, 120, SHORT),
         segmenter=Segmenter(8, 50, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
     ),
-    # two hours on two cores for each seed
+    # two and a half hours on two cores for each seed
     "small": Scale(
         "small", source=40, target=60, test=16, pretraining=Pretraining(400, 350, SHORT),
         segmenter=Segmenter(20, 50, patch_size=(16, 64, 48)), styles_per_case=3, held_out=12, processes=2,

@@ -68,7 +68,7 @@ def overview(results: Segmentation, test_set: str) -> str:
     for method in results.methods:
         rows = results.of(method, test_set)
         dice = distribution([mean_dice(row) for row in rows], larger_is_better=True)
-        p = "" if method == REFERENCE else number(paired_p(rows, reference), 4)
+        p = "" if method == REFERENCE else _probability(paired_p(rows, reference))
         of_seeds = [[mean_dice(row) for row in rows if row["seed"] == seed] for seed in results.seeds]
         lines.append([
             results.names[method], *map(number, (dice.mean, dice.median, dice.worst_decile)),
@@ -76,6 +76,10 @@ def overview(results: Segmentation, test_set: str) -> str:
             *(number(sum(values) / len(values)) if values else "" for values in of_seeds),
         ])  # fmt: skip
     return table(["", "mean Dice", "median", "worst decile", "failures", "p", *seeds], lines)
+
+
+def _probability(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else number(value, 4)
 
 
 def by_structure(results: Segmentation, test_set: str, metric: str) -> str:
