@@ -31,6 +31,11 @@ def mean_dice(row: dict) -> float:
     return float(np.mean([scores["dice"] for scores in row["structures"].values()]))
 
 
+def dice_distribution(rows: list[dict]) -> Distribution:
+    """Of the cases' mean Dice; at least one row."""
+    return distribution([mean_dice(row) for row in rows], larger_is_better=True)
+
+
 def failures(rows: list[dict]) -> int:
     """Number of structures, over all cases, with Dice below 0.1, missed, or found where there is none."""
     return sum(

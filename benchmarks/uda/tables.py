@@ -7,7 +7,7 @@ from functools import cached_property
 from benchmarks.uda.own_data import TEST_SET
 from benchmarks.uda.plan import METHODS, REFERENCE, SYNTHESIZERS
 from benchmarks.uda.simulated import TEST_SETS
-from benchmarks.uda.statistics import Distribution, distribution, failures, mean_dice, paired_p
+from benchmarks.uda.statistics import Distribution, dice_distribution, distribution, failures, mean_dice, paired_p
 from benchmarks.uda.synthesis import UNTRANSLATED
 
 BOUNDARY = "boundary"
@@ -67,7 +67,7 @@ def overview(results: Segmentation, test_set: str) -> str:
     reference = results.of(REFERENCE, test_set)
     for method in results.methods:
         rows = results.of(method, test_set)
-        dice = distribution([mean_dice(row) for row in rows], larger_is_better=True)
+        dice = dice_distribution(rows)
         p = "" if method == REFERENCE else _probability(paired_p(rows, reference))
         of_seeds = [[mean_dice(row) for row in rows if row["seed"] == seed] for seed in results.seeds]
         lines.append([

@@ -38,6 +38,16 @@ def test_overview():
     assert list(lines)[2:] == ["NoAdapt", "IntraStyler", "Oracle"]
 
 
+def test_a_small_p_is_given_as_a_bound():
+    values = {"noadapt": 0.2, "intrastyler": 0.6}
+    rows = [
+        row(method, "seen sites", f"case_{number}", (value * (1 + number / 100),) * 3, 0)
+        for method, value in values.items()
+        for number in range(15)
+    ]  # no two differences are equal, so the test is exact: 2 / 2^15 = 0.00006
+    assert cells(tables.overview(Segmentation(rows), "seen sites"))["NoAdapt"][4] == "< 0.0001"
+
+
 def test_tables_by_structure():
     results = Segmentation(ROWS)
     dice = cells(tables.by_structure(results, "seen sites", "dice"))
