@@ -66,7 +66,7 @@ def make_tiny_dataset(root: Path, source_cases: int = 5, target_cases: int = 3) 
         write_image(dataset.raw / "imagesTarget" / f"target_{index}_0000.nii.gz", image)
     description = {
         "channel_names": {"0": "MRI"},
-        "labels": {"background": 0, "first": 1, "second": 2},
+        "labels": {"background": 0, "tumour": 1, "cochlea": 2},
         "numTraining": source_cases,
         "file_ending": ".nii.gz",
     }

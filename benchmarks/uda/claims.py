@@ -39,10 +39,17 @@ EXPECTED = (
 
 
 def claims(results: Segmentation) -> list[str]:
-    """A line for each expectation whose figures are there: whether it came true, with the figures."""
+    """A line for each expectation whose figures are there: whether it came true, with the figures.
+
+    Methods are compared on the seeds that all of them have.
+    """
     if REFERENCE not in results.methods:
         return []
     competitors = [key for key in COMPETITORS if key in results.methods]
+    compared = [REFERENCE, *competitors, *({CEILING} & set(results.methods))]
+    results = results.of_common_seeds(compared)
+    if results is None:
+        return []
     lines = [
         _better_than_all(results, test_set, measure, competitors)
         for test_set, measure in EXPECTED

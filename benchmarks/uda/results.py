@@ -13,7 +13,7 @@ class NoResult(InputError):
 
 
 class Results:
-    """Rows of several tables: segmentation, skipped, synthesis, cost, run."""
+    """Rows of several tables: comparison, segmentation, skipped, synthesis, cost, run."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -23,11 +23,8 @@ class Results:
         return [row for row in self._read() if row["table"] == table]
 
     def hold(self, method: Method, seed: int) -> bool:
-        """Whether the method's scores of this seed are there, or why there are none."""
-        return any(
-            row["table"] in ("segmentation", "skipped") and (row["method"], row["seed"]) == (method.key, seed)
-            for row in self._read()
-        )
+        """Whether the method's run of this seed has ended."""
+        return any(row["seed"] == seed and method.key in row["methods"] for row in self.rows("run"))
 
     def put(self, rows: list[dict], **keys) -> None:
         """Add `rows` with these `keys` in place of those there that have the same keys."""
@@ -36,4 +33,7 @@ class Results:
             temporary.write_text("".join(f"{json.dumps(row)}\n" for row in [*kept, *(keys | row for row in rows)]))
 
     def _read(self) -> list[dict]:
-        return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.is_file() else []
+        try:
+            return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.is_file() else []
+        except ValueError:
+            raise InputError(f"{self.path}: not a complete result file, expected a JSON object in every line") from None

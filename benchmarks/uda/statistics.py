@@ -1,6 +1,7 @@
 """Statistics of per-case scores."""
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,14 +44,25 @@ def failures(rows: list[dict]) -> int:
     )
 
 
-def paired_p(rows: list[dict], reference: list[dict]) -> float:
-    """P of the two-sided Wilcoxon signed-rank test of the cases' mean Dice, paired by seed and case.
+def paired_p(rows: list[dict], reference: list[dict], pairing: tuple[str, ...] = ("seed", "case")) -> float:
+    """P of the two-sided Wilcoxon signed-rank test of the cases' mean Dice.
 
-    1 if no pair differs, nan if there is no pair.
+    Args:
+        rows, reference: of two methods.
+        pairing: entries of a row that say which case it is of; several rows of one case count as their mean.
+
+    Returns:
+        1 if no pair differs, nan if there is no pair.
     """
-    others = {(row["seed"], row["case"]): mean_dice(row) for row in reference}
-    pairs = [(mean_dice(row), others[row["seed"], row["case"]]) for row in rows if (row["seed"], row["case"]) in others]
-    if not pairs:
+    own, others = (_mean_dice_by(pairing, of_method) for of_method in (rows, reference))
+    differences = np.array([own[case] - others[case] for case in own.keys() & others.keys()])
+    if not differences.size:
         return math.nan
-    differences = np.subtract(*np.transpose(pairs))
     return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+
+
+def _mean_dice_by(pairing: tuple[str, ...], rows: list[dict]) -> dict[tuple, float]:
+    values = defaultdict(list)
+    for row in rows:
+        values[tuple(row[name] for name in pairing)].append(mean_dice(row))
+    return {case: float(np.mean(own)) for case, own in values.items()}

@@ -1,6 +1,7 @@
 """Tables in Markdown, made from result rows."""
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,6 +51,12 @@ class Segmentation:
     def seeds(self) -> list[int]:
         return sorted({row["seed"] for row in self.rows})
 
+    def of_common_seeds(self, methods: list[str]) -> "Segmentation | None":
+        """The rows of the seeds that each of these methods has; None: there is no such seed."""
+        seeds = [{row["seed"] for row in self.rows if row["method"] == method} for method in methods]
+        rows = [row for row in self.rows if row["seed"] in set.intersection(*seeds)]
+        return Segmentation(rows) if rows else None
+
     def of(self, method: str, test_set: str) -> list[dict]:
         """The rows of one method on one test set."""
         return [row for row in self.rows if row["method"] == method and row["test_set"] == test_set]
@@ -65,10 +72,12 @@ def overview(results: Segmentation, test_set: str) -> str:
     seeds = [f"seed {seed}" for seed in results.seeds]
     lines = []
     reference = results.of(REFERENCE, test_set)
+    # One's own test images are the same in every seed; simulated subjects are new.
+    pairing = ("case",) if test_set == TEST_SET else ("seed", "case")
     for method in results.methods:
         rows = results.of(method, test_set)
         dice = dice_distribution(rows)
-        p = "" if method == REFERENCE else _probability(paired_p(rows, reference))
+        p = "" if method == REFERENCE else _probability(paired_p(rows, reference, pairing))
         of_seeds = [[mean_dice(row) for row in rows if row["seed"] == seed] for seed in results.seeds]
         lines.append([
             results.names[method], *map(number, (dice.mean, dice.median, dice.worst_decile)),
@@ -135,11 +144,17 @@ def cost(rows: list[dict]) -> str:
 
 
 def runs(rows: list[dict]) -> str:
-    """Wall time and machine of every run of some methods of a seed."""
-    lines = []
+    """Wall time of the methods of every seed on every machine."""
+    hours, methods = defaultdict(float), defaultdict(list)
     for row in rows:
-        names = ", ".join(METHODS[key].name for key in row["methods"])
-        lines.append([str(row["seed"]), names, number(row["seconds"] / 3600, 1), row["machine"], row["software"]])
+        place = row["seed"], row["machine"], row["software"]
+        hours[place] += row["seconds"] / 3600
+        methods[place] += row["methods"]
+    lines = [
+        [str(place[0]), ", ".join(METHODS[key].name for key in METHODS if key in methods[place]),
+         number(hours[place], 1), *place[1:]]
+        for place in sorted(hours)
+    ]  # fmt: skip
     return table(["seed", "methods", "wall time (h)", "machine", "software"], lines)
 
 

@@ -13,6 +13,8 @@ from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
     """`nnUNetTrainerIntraStyler` that gives the same weights for the same settings, also when it is interrupted.
 
+    On the same machine, that is: another one rounds in its own way.
+
     What nnU-Net leaves to chance, and what is done about it:
     - the weights at the start: drawn by torch's global generator, which is seeded before the network is built;
     - patches and spatial augmentation: drawn by the global generators of NumPy and torch in worker processes that

@@ -101,15 +101,15 @@ def _add_objective(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--label-hint", metavar="SHIFT", type=float, nargs="?", const=-1.0, default=None,
-        help="CrossMoDA labels steer the input: cochlea inverted, tumour shifted by SHIFT (default -1.0) of an "
-        "intensity range of 2, both with soft borders; use it when tumour or cochlea keep their source appearance, "
-        "with a SHIFT that leaves the tumour distinct from all other tissue",
+        help="labels steer the input: the one called cochlea inverted, all others (tumour) shifted by SHIFT (default "
+        "-1.0) of an intensity range of 2, both with soft borders; use it when tumour or cochlea keep their source "
+        "appearance, with a SHIFT that leaves the tumour distinct from all other tissue",
     )  # fmt: skip
     group.add_argument(
         "--tumour-level", metavar="Z", type=float,
-        help="CrossMoDA labels steer the input: the tumour gets the z-score Z, the cochlea stays as it is; use it when "
-        "an enhancing tumour comes out too bright or dark. Choose Z between cerebrospinal fluid and brain in your "
-        "preprocessed source, as near to either as tumours are in the target",
+        help="labels steer the input: all but the one called cochlea (tumour) get the z-score Z, the cochlea stays as "
+        "it is; use it when an enhancing tumour comes out too bright or dark. Choose Z between cerebrospinal fluid and "
+        "brain in your preprocessed source, as near to either as tumours are in the target",
     )  # fmt: skip
     group.add_argument(
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"

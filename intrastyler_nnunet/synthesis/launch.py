@@ -7,9 +7,11 @@ import sys
 import torch
 from torch import distributed
 
+from intrastyler_nnunet.crossmoda.labels import Structures
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.styles import bank
 from intrastyler_nnunet.synthesis.pretrain import pretrain
 from intrastyler_nnunet.synthesis.ranks import join_ranks
@@ -60,9 +62,20 @@ def _label_hint(arguments: argparse.Namespace) -> LabelHint | None:
     shift, level = arguments.label_hint, arguments.tumour_level
     if shift is not None and level is not None:
         raise InputError("--label-hint and --tumour-level both say what labels do to the input; expected one of them")
+    if shift is None and level is None:
+        return None
+    structures = _structures(arguments.dataset)
+    tumour = tuple(structures.tumour.values())
     if level is not None:
-        return LabelHint(inverted=(), soft=True, level=level)
-    return None if shift is None else LabelHint(shift=shift, soft=True)
+        return LabelHint(inverted=(), shifted=tumour, soft=True, level=level)
+    return LabelHint(inverted=(structures.cochlea,), shifted=tumour, shift=shift, soft=True)
+
+
+def _structures(dataset: str) -> Structures:
+    labels = folders.read_dataset_json(dataset)["labels"]
+    if not all(isinstance(value, int) for value in labels.values()):
+        raise InputError(f"dataset {dataset} has regions {labels}, expected labels of one value to steer the input by")
+    return Structures.of({name: value for name, value in labels.items() if name != "ignore"})
 
 
 def train_on_gpus(arguments: argparse.Namespace) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.uda.__main__ import check_resumable, main
-from benchmarks.uda.plan import SCALES
+from benchmarks.uda.__main__ import main
+from benchmarks.uda.checks import checked
+from benchmarks.uda.options import parsed
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -62,7 +63,7 @@ def test_a_kill_stops_the_running_command_too_and_counts_its_time(tmp_path):
     # The pipe ends when no process holds it any more, neither the benchmark nor its command.
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert json.loads((tmp_path / "seed_0" / "wall_time.json").read_text())["seconds"] > 0
+    assert json.loads((tmp_path / "seed_0" / "noadapt_wall_time.json").read_text())["seconds"] > 0
 
 
 def refused(monkeypatch, capsys, *options) -> str:
@@ -79,7 +80,12 @@ def refused(monkeypatch, capsys, *options) -> str:
     [
         (("--methods", "noadapt", "oracel"), "'oracel' is not known"),
         (("--dataset", "990"), "--dataset and --target-test belong together"),
-        (("--dataset", "990", "--target-test", "nowhere"), "has no folder imagesTs"),
+        (("--publish", "--dataset", "990", "--target-test", "tests"), "expected no --dataset"),
+        (("--subdomain-pattern", "(ldn|etz)"), "expected --dataset, too"),
+        (("--quick", "--seeds", "2"), "expected neither --scale nor --seeds"),
+        (("--seeds", "0"), "--seeds is 0, expected 1 or more"),
+        (("--back",), "unrecognized arguments: --back"),
+        (("--background", "--methods", "oracel"), "'oracel' is not known"),
     ],
 )
 def test_bad_input_is_named(tmp_path, monkeypatch, capsys, options, message):
@@ -87,7 +93,20 @@ def test_bad_input_is_named(tmp_path, monkeypatch, capsys, options, message):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_folder_of_another_scale_is_refused(tmp_path, monkeypatch, capsys):
-    check_resumable(SCALES["tiny"], None, tmp_path / "benchmark.json")
-    check_resumable(SCALES["tiny"], None, tmp_path / "benchmark.json")
-    assert "benchmark.json: benchmark was begun with scale" in refused(monkeypatch, capsys, "--quick", "-o", tmp_path)
+def test_results_of_another_scale_or_damaged_ones_are_refused(tmp_path, monkeypatch, capsys):
+    options = ("-o", str(tmp_path))
+    comparison = checked(parsed([*options, "--scale", "tiny"]))
+    comparison.results.put([comparison.description], table="comparison")
+    assert checked(parsed([*options, "--scale", "tiny", "--seeds", "5"])).seeds == 5
+    message = refused(monkeypatch, capsys, *options, "--quick")
+    assert f"{tmp_path / 'results.jsonl'}: found results with scale {{'grid': 'tiny'" in message
+    with comparison.results.path.open("a") as file:
+        file.write('{"table": "segmen')
+    assert "not a complete result file" in refused(monkeypatch, capsys, *options, "--scale", "tiny")
+
+
+def test_scale_and_seeds_that_are_not_given():
+    assert (lambda a: (a.scale, a.seeds))(parsed(["-o", "x"])) == ("small", 3)
+    assert (lambda a: (a.scale, a.seeds))(parsed(["-o", "x", "--quick"])) == ("quick", 1)
+    own = parsed(["-o", "x", "--dataset", "990", "--target-test", "tests", "--seeds", "1"])
+    assert (own.scale, own.seeds) == ("full", 1)

@@ -1,9 +1,10 @@
 """What the comparison is made on and of, before anything is rendered or trained."""
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from benchmarks.uda.own_data import OwnData, link
+from benchmarks.uda.own_data import OwnData, find_own_data, link
 from benchmarks.uda.plan import METHODS, SCALES, SYNTHESIZERS, chosen_methods
 from benchmarks.uda.run import Run
 from benchmarks.uda.simulated import RARE_SITE, cases_by_test_set, oracle_cases, training_cases
@@ -79,6 +80,43 @@ def test_choice_of_methods():
         chosen_methods(["oracel"], own_data=False)
     with pytest.raises(InputError, match="needs labelled target images"):
         chosen_methods(["oracle"], own_data=True)
+
+
+def write_tests(folder: Path, images: list[str], labels: list[str]) -> Path:
+    for name, cases in (("imagesTs", [f"{case}_0000" for case in images]), ("labelsTs", labels)):
+        (folder / name).mkdir(parents=True)
+        for case in cases:
+            (folder / name / f"{case}.nii.gz").touch()
+    return folder
+
+
+def test_own_data_are_found_where_nnunet_keeps_them(own_dataset, tmp_path):
+    tests = write_tests(tmp_path / "tests", ["test_1", "test_2"], ["test_1", "test_2"])
+    own = find_own_data("998", tests, r"(\d)$", with_subdomains=True)
+    assert own == OwnData("Dataset998_Tiny", own_dataset.raw, own_dataset.preprocessed, tests, r"(\d)$")
+
+
+@pytest.mark.parametrize(
+    "images, labels, pattern, message",
+    [
+        (["test_1", "test_2"], ["test_1"], None, "found test_2, expected an image in imagesTs and labels in labelsTs"),
+        (["test_1"], ["test_1", "test_2"], None, "found test_2, expected an image"),
+        ([], [], None, "found no image, expected an image"),
+        (["test_1", "target_0"], ["test_1", "target_0"], None, "target_0 is a target case, too"),
+        (["test_1"], ["test_1"], "no(thing)", "finds nothing in its name"),
+    ],
+)
+def test_own_data_that_cannot_be_compared_on_are_refused(own_dataset, tmp_path, images, labels, pattern, message):
+    tests = write_tests(tmp_path / "tests", images, labels)
+    with pytest.raises(InputError, match=message):
+        find_own_data("998", tests, pattern, with_subdomains=pattern is not None)
+
+
+def test_own_data_without_sites_need_a_pattern_for_sub_domains_alone(own_dataset, tmp_path):
+    tests = write_tests(tmp_path / "tests", ["test_1"], ["test_1"])
+    find_own_data("998", tests, None, with_subdomains=False)
+    with pytest.raises(InputError, match="or give --subdomain-pattern"):
+        find_own_data("998", tests, None, with_subdomains=True)
 
 
 def test_own_data_are_linked_and_stay_as_they_are(tmp_path):

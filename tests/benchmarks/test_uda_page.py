@@ -71,6 +71,36 @@ def test_claims_are_confirmed_or_refuted_by_the_figures():
     assert claims(Segmentation([row for row in ROWS if row["method"] != "intrastyler"])) == []
 
 
+def test_claims_count_the_seeds_that_all_methods_have():
+    def rows(method: str, seeds: dict[int, tuple[float, float]]) -> list[dict]:
+        return [
+            row(method, test_set, f"case_{number}", (value,) * 3, seed)
+            for seed, values in seeds.items()
+            for number, value in enumerate(values)
+            for test_set in ("unseen site", "seen sites")
+        ]
+
+    # IntraStyler fails in seed 1, which its competitor does not have.
+    both = rows("intrastyler", {0: (0.6, 0.7), 1: (0.0, 0.0)}) + rows("noadapt", {0: (0.0, 0.2)})
+    lines = claims(Segmentation(both))
+    assert len(lines) == 3 and all(line.startswith("- Confirmed") for line in lines)
+    assert "IntraStyler (0.650)" in lines[0] and "IntraStyler (0) " in lines[2] and "NoAdapt (3)" in lines[2]
+    assert claims(Segmentation(rows("intrastyler", {0: (0.6, 0.7)}) + rows("noadapt", {1: (0.0, 0.2)}))) == []
+
+
+def test_ones_own_test_images_are_tested_once_though_every_seed_has_them():
+    def p(seeds: tuple[int, ...]) -> str:
+        rows = [
+            row(method, "target test images", f"case_{number}", (value * (1 + number / 10),) * 3, seed)
+            for method, value in (("noadapt", 0.2), ("intrastyler", 0.6))
+            for number in range(5)
+            for seed in seeds
+        ]
+        return cells(tables.overview(Segmentation(rows), "target test images"))["NoAdapt"][4]
+
+    assert p((0,)) == p((0, 1, 2)) == "0.0625"  # 2 / 2^5: five cases of one sign
+
+
 def test_page_keeps_the_text_around_the_results(tmp_path):
     results = Results(tmp_path / "results.jsonl")
     for (method, seed), _ in DICE.items():
@@ -81,8 +111,10 @@ def test_page_keeps_the_text_around_the_results(tmp_path):
     results.put([measures], table="synthesis", synthesizer="unified", seed=0)
     cost = {"networks": 3, "steps": 30, "style_warmup": 0, "seconds": 90.0}
     results.put([cost], table="cost", synthesizer="multinets", seed=0)
-    run = {"seconds": 5400.0, "machine": "a laptop", "software": "Python"}
-    results.put([run], table="run", seed=0, methods=["noadapt", "oracle"])
+    for method, seconds in (("oracle", 3600.0), ("noadapt", 1800.0)):
+        run = {"seconds": seconds, "machine": "a laptop", "software": "Python"}
+        results.put([run], table="run", seed=0, methods=[method])
+    results.put([run | {"machine": "a desktop"}], table="run", seed=0, methods=["unified"])
     page = tmp_path / "benchmark.md"
     page.write_text(f"# Title\n\nWhat we found.\n\n{BEGIN}\nold figures\n{END}\n\nWhat to do next.\n")
     write_page(results, "python -m benchmarks.uda", page)
@@ -92,6 +124,7 @@ def test_page_keeps_the_text_around_the_results(tmp_path):
     assert "IntraStyler + self-training, seed 1: no prediction was good enough" in first
     assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first and "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
     assert "| 0 | NoAdapt, Oracle | 1.5 | a laptop | Python |" in first
+    assert "| 0 | Unified | 0.5 | a desktop | Python |" in first
     for metric in ("dice", "assd"):
         assert (tmp_path / f"benchmark_{metric}.png").stat().st_size > 10_000
     write_page(results, "python -m benchmarks.uda", page)
@@ -107,9 +140,14 @@ def test_rows_replace_those_of_the_same_keys(tmp_path):
     results.put([], table="segmentation", method="noadapt", seed=0)
     assert [row["seed"] for row in results.rows("segmentation")] == [1]
     assert results.rows("cost") == []
-    results.put([{"reason": "none"}], table="skipped", method="slerp", seed=1)
+
+
+def test_what_has_been_run_is_held(tmp_path):
+    results = Results(tmp_path / "results.jsonl")
+    results.put([{"seconds": 1.0}], table="run", seed=1, methods=["noadapt"])
+    results.put([{"seconds": 2.0}], table="run", seed=1, methods=["slerp", "offline"])
     held = [(key, seed) for key in METHODS for seed in (0, 1) if results.hold(METHODS[key], seed)]
-    assert held == [("noadapt", 1), ("slerp", 1)]
+    assert held == [("noadapt", 1), ("slerp", 1), ("offline", 1)]
 
 
 @pytest.mark.parametrize("value, digits, text", [(0.1234, 3, "0.123"), (float("nan"), 2, "–"), (12.0, 0, "12")])

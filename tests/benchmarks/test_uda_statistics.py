@@ -70,6 +70,15 @@ def test_p_pairs_by_seed_and_case_whatever_the_order():
     assert paired_p(rows, [*reference, unpaired]) == pytest.approx(expected)
 
 
+def test_p_of_cases_that_several_rows_have_is_of_their_means():
+    first, second = np.random.default_rng(2).uniform(0.2, 0.9, (2, 2, 12))  # (seed, case)
+    rows, reference = (
+        [row(name, "seen sites", f"case_{i}", (v,) * 3, seed) for seed in (0, 1) for i, v in enumerate(values[seed])]
+        for name, values in (("noadapt", first), ("intrastyler", second))
+    )
+    assert paired_p(rows, reference, ("case",)) == pytest.approx(wilcoxon(first.mean(0), second.mean(0)).pvalue)
+
+
 def test_p_of_equal_and_of_unpaired_rows():
     rows, reference = pair(np.full(5, 0.5), np.full(5, 0.5))
     assert paired_p(rows, reference) == 1.0

@@ -18,8 +18,8 @@ COMMAND = (
 @pytest.mark.parametrize(
     "hint, expected",
     [
-        (("--label-hint",), LabelHint(inverted=(3,), shifted=(1, 2), shift=-1.0, soft=True)),
-        (("--tumour-level", "0.1"), LabelHint(inverted=(), soft=True, level=0.1)),
+        (("--label-hint",), LabelHint(inverted=(2,), shifted=(1,), shift=-1.0, soft=True)),
+        (("--tumour-level", "0.1"), LabelHint(inverted=(), shifted=(1,), soft=True, level=0.1)),
     ],
 )
 def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset, hint, expected):
@@ -71,6 +71,23 @@ def test_bad_input_is_one_line_and_nothing_is_written(own_dataset, capsys, argum
     message = capsys.readouterr().err
     assert expected in message and message.count("\n") == 1
     assert not list((own_dataset.root / "nnUNet_results").rglob("IntraStyler__*"))
+
+
+@pytest.mark.parametrize(
+    "labels, expected",
+    [
+        ({"background": 0, "organ": 1, "lesion": 2}, "found the labels background, organ, lesion, expected one called"),
+        ({"background": 0, "tumour": [1, 2], "cochlea": 2}, "expected labels of one value to steer the input by"),
+    ],
+)
+def test_labels_that_cannot_steer_the_input_are_refused(own_dataset, capsys, labels, expected):
+    path = own_dataset.preprocessed / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": labels}))
+    with pytest.raises(SystemExit) as stopped:
+        main([*COMMAND, "--iterations", "2", "--tumour-level", "0.1"])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert expected in message and message.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments, length", [
