@@ -18,15 +18,26 @@ def written_atomically(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{HALF_WRITTEN}{os.getpid()}-{path.name}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with named_errors(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Within the block, an OSError that names no file (a full disk's does not) gets the name of `path`."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def remove_half_written(folder: Path) -> None:
-    """Remove what a killed run left half written in the folders of `folder`: nnU-Net would take it for images."""
-    for path in folder.glob(f"*/{HALF_WRITTEN}*"):
+    """Remove what a killed run left half written in `folder` and its folders: nnU-Net would take it for images."""
+    for path in (*folder.glob(f"{HALF_WRITTEN}*"), *folder.glob(f"*/{HALF_WRITTEN}*")):
         path.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """A generator of this project as weights that the paper's released code loads (`latest_net_G.pth`)."""
 
+import io
 from pathlib import Path
 
 import torch
@@ -28,7 +29,9 @@ def export_upstream(generator: Generator, path: Path | str) -> None:
     _check(generator)
     state = _renamed(generator) | _blurs(generator.config) | _segmentation_head(generator.config)
     with written_atomically(path) as temporary:
-        torch.save(state, temporary)
+        content = io.BytesIO()
+        torch.save(state, content)  # to a file, it would report a full disk as some RuntimeError
+        temporary.write_bytes(content.getvalue())
 
 
 def _check(generator: Generator) -> None:

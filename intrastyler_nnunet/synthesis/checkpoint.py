@@ -17,6 +17,7 @@ from intrastyler_nnunet.synthesis.step import Networks
 FILE_NAME = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint_previous.pt"  # the one before, should the latest be damaged
 COUNTERS = ("iteration", "skipped", "skipped_in_a_row")
+FREE_SETTINGS = ("precision", "accumulate")  # may change in the course of a run; `inputs` has the patches of a step
 
 
 @dataclass
@@ -28,6 +29,7 @@ class TrainingState:
     generator_optimizer: torch.optim.Adam
     discriminator_optimizer: torch.optim.Adam
     scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler(enabled=False))
+    inputs: dict = field(default_factory=dict)  # what it is trained on, by name (JSON values); does not change
     iteration: int = 0
     skipped: int = 0  # updates whose gradient was not finite
     skipped_in_a_row: int = 0
@@ -43,6 +45,7 @@ def save_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
         **{name: getattr(state, name) for name in COUNTERS},
         "scaler": state.scaler.state_dict(),
         "config": json.dumps(config.to_dict()),
+        "inputs": json.dumps(state.inputs),
         "architecture": json.dumps(state.average.config.to_dict()),
         "average": state.average.state_dict(),
         "generator_optimizer": state.generator_optimizer.state_dict(),
@@ -66,7 +69,8 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
     """Restore the state in place from the latest readable checkpoint; False if `folder` has none.
 
     Raises:
-        InputError: the checkpoint was made with other settings, so going on would mix two runs; or none is readable.
+        InputError: the checkpoint was made with other settings or from other inputs, so going on would mix two runs;
+            or none is readable.
     """
     paths = [path for path in (folder / FILE_NAME, folder / PREVIOUS_NAME) if path.is_file()]
     if not paths:
@@ -77,15 +81,21 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
     if "architecture" in content:  # a preset may have become another one since
         before["architecture"] = json.loads(content["architecture"])
         now["architecture"] = json.loads(json.dumps(state.average.config.to_dict()))
-    changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
+    names = [name for name in now if name not in FREE_SETTINGS]
+    changed = [f"{name} {before.get(name)} -> {now[name]}" for name in names if before.get(name) != now[name]]
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")
+    before, now = json.loads(content.get("inputs", "{}")), json.loads(json.dumps(state.inputs))
+    changed = [name for name in before if before[name] != now.get(name)]
+    if changed:
+        raise InputError(f"{path}: made with other {', '.join(changed)}, expected the same or a new folder")
     for name, module in state.networks.modules().items():
         module.load_state_dict(content[name])
     state.average.load_state_dict(content["average"])
     state.generator_optimizer.load_state_dict(content["generator_optimizer"])
     state.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
-    state.scaler.load_state_dict(content["scaler"])
+    if state.scaler.is_enabled() and content["scaler"]:
+        state.scaler.load_state_dict(content["scaler"])
     for name in COUNTERS:
         setattr(state, name, content[name])
     return True
@@ -100,7 +110,11 @@ def _defaults() -> dict:
 def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
     for path in paths:
         try:
-            return path, torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
-            print(f"{path}: not readable ({str(error).splitlines()[0]})")
+            print(f"{path}: not readable ({(str(error) or type(error).__name__).splitlines()[0]})")
+            continue
+        for damaged in paths[: paths.index(path)]:  # the next checkpoint would move it to where the intact one is
+            damaged.unlink(missing_ok=True)
+        return path, content
     raise InputError(f"{paths[0]}: no readable checkpoint, expected one written by intrastyler; use a new folder")

@@ -9,6 +9,10 @@ from intrastyler_nnunet.synthesis.schedules import Schedule, check_schedules, we
 # The paper's and its competitors: an exemplar's vector | a one-hot code of its sub-domain | one constant style
 METHODS = ("intrastyler", "unified", "nodiverse")
 PRECISIONS = ("float32", "bfloat16", "float16")
+NOT_NEGATIVE = (
+    "seed", "style_warmup", "held_out", "instance_noise", "lambda_nce", "lambda_style", "lambda_consistency",
+    "lambda_segmentation", "lambda_edge", "lambda_restyling",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class PretrainingConfig:
             )
         if any(style > whole for style, whole in zip(self.style_patch_size, self.patch_size, strict=True)):
             raise InputError(f"style patch {self.style_patch_size} is larger than the patch {self.patch_size}")
+        for name in NOT_NEGATIVE:
+            if getattr(self, name) < 0:
+                raise InputError(f"{name.replace('_', ' ')} is {getattr(self, name)}, expected 0 or more")
+        if self.learning_rate <= 0:
+            raise InputError(f"learning rate is {self.learning_rate}, expected more than 0")
         if self.batch_size < 1:
             raise InputError(f"batch size {self.batch_size}, expected at least 1")
         if self.accumulate < 1:
@@ -73,14 +82,14 @@ class PretrainingConfig:
         if self.method != "intrastyler" and self.style_warmup:
             raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
         check_schedules(self.schedules, tuple(self._constant_weights()))
-        if self.style_warmup and not self.uses("style"):
-            raise InputError(f"style warm-up of {self.style_warmup} steps without style contrast, expected 0 steps")
+        if self.style_warmup and not self.weights(0)["style"]:
+            raise InputError(
+                f"style warm-up of {self.style_warmup} steps without style contrast in the beginning, expected 0 steps"
+            )
         if self.method != "intrastyler":
             given = [term for term in ("style", "consistency") if term in self.schedules]
             if given:
                 raise InputError(f"method {self.method} has no style encoder, expected no schedule of {given[0]}")
-        if self.held_out < 0:
-            raise InputError(f"{self.held_out} held-out cases, expected 0 or more")
 
     def progress(self, iteration: int) -> float:
         """From 0 at the end of the style warm-up to 1 at the end of the training."""

@@ -1,6 +1,7 @@
 """From the command line to a training, on one process or on several."""
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -45,6 +46,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     """The run that the command line asks for. Raises InputError, see `prepare_run`."""
     if arguments.processes < 0:
         raise InputError(f"-np is {arguments.processes}, expected 0 or more")
+    _require_devices(arguments.device, arguments.num_gpus)
     settings = {name: getattr(arguments, name) for name in SETTINGS}
     if arguments.style_warmup is not None:
         settings["style_warmup"] = arguments.style_warmup
@@ -56,6 +58,18 @@ def run_of(arguments: argparse.Namespace) -> Run:
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
         arguments.channel, **settings,
     )  # fmt: skip
+
+
+def _require_devices(device: str, count: int) -> None:
+    if count < 1:
+        raise InputError(f"-num_gpus is {count}, expected 1 or more")
+    if count > 1 and "WORLD_SIZE" in os.environ:
+        raise InputError(f"-num_gpus is {count}, expected none under torchrun, which has started the processes")
+    if device == "cuda":
+        expected = max(count, 1 + int(os.environ.get("LOCAL_RANK", 0)))
+        found = torch.cuda.device_count()
+        if found < expected:
+            raise InputError(f"-device cuda: found {found} GPUs, expected {expected}; on a CPU, give -device cpu")
 
 
 def _label_hint(arguments: argparse.Namespace) -> LabelHint | None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.files import remove_half_written, write_json
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
@@ -19,9 +19,7 @@ from intrastyler_nnunet.synthesis.patches import PreprocessedCases, exemplar_pat
 from intrastyler_nnunet.synthesis.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.synthesis.ranks import ALONE, Ranks
 from intrastyler_nnunet.synthesis.record import Record
-from intrastyler_nnunet.synthesis.validation import hold_out, truth_error, validate
-
-Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
+from intrastyler_nnunet.synthesis.validation import Domains, hold_out, truth_error, validate
 
 
 def pretrain(
@@ -43,13 +41,14 @@ def pretrain(
         InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
     """
     state = initial_state(config, metadata, device)
+    state.inputs = inputs_of(source, target, metadata, config.accumulate * ranks.count)
     load_checkpoint(state, config, folder)
     if compiled:
         state.networks.compile()
-    (source, held_source), (target, held_target) = (hold_out(cases, config) for cases in (source, target))
-    held_out = (held_source, held_target) if held_source.names and held_target.names else None
+    (source, target), held_out = hold_out((source, target), config)
     record = None
     if ranks.first:
+        remove_half_written(folder)
         write_json(config.to_dict(), folder / "config.json")
         record = Record(folder, state.iteration)
     started, resumed_at, waited = time.perf_counter(), state.iteration, 0.0
@@ -60,9 +59,14 @@ def pretrain(
             waited += seconds
             progress.update()
             if ranks.first:
-                _look_back(state, terms, config, folder, record, progress)
+                last = state.iteration == config.iterations
+                if state.iteration % 10 == 0 or last:
+                    progress.set_postfix(record.terms(state, terms))
                 if state.iteration % config.panel_every == 0:
                     _look_at(state, (source, target), held_out, truths, config, folder, record, device)
+                # At the end: a run that is cut before does all of this again.
+                if state.iteration % config.checkpoint_every == 0 or last:
+                    save_checkpoint(state, config, folder)
     path = folder / "generator.safetensors"
     if ranks.first:
         elapsed = time.perf_counter() - started
@@ -74,15 +78,12 @@ def pretrain(
     return path
 
 
-def _look_back(
-    state: TrainingState, terms: dict[str, torch.Tensor], config: PretrainingConfig, folder: Path, record: Record,
-    progress: tqdm,
-) -> None:  # fmt: skip
-    last = state.iteration == config.iterations
-    if state.iteration % 10 == 0 or last:
-        progress.set_postfix(record.terms(state, terms))
-    if state.iteration % config.checkpoint_every == 0 or last:
-        save_checkpoint(state, config, folder)
+def inputs_of(source: PreprocessedCases, target: PreprocessedCases, metadata: GeneratorMetadata, batches: int) -> dict:
+    """What a run is trained on, by name; a checkpoint of other inputs is not gone on with."""
+    return {
+        "source cases": source.names, "target cases": target.names, "channel": source.channel,
+        "spacing, axes or sub-domains": metadata.to_dict(), "number of batches in a step": batches,
+    }  # fmt: skip
 
 
 def _look_at(
@@ -96,8 +97,10 @@ def _look_at(
         if truths and state.average.style_encoder:
             error = truth_error(state.average, held_out[0], truths, config, device)
             means |= {} if error is None else {"truth_error": error}
-        if record.validation(state.iteration, means, counts=config.progress(state.iteration) >= 0.5):
+        counts = config.progress(state.iteration) >= 0.5
+        if counts and record.is_best(means["score"]):
             state.average.save(folder / "generator_best.safetensors")
+        record.validation(state.iteration, means, counts)
     record.plot()
 
 

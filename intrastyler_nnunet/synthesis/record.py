@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from intrastyler_nnunet.files import written_atomically
+from intrastyler_nnunet.files import named_errors, written_atomically
 from intrastyler_nnunet.synthesis.checkpoint import TrainingState
 from intrastyler_nnunet.synthesis.loss_plot import plot_losses, read_rows
 
@@ -28,17 +28,20 @@ class Record:
         self._add({"iteration": state.iteration, **values, "skipped": state.skipped})
         return values
 
-    def validation(self, iteration: int, means: dict[str, float], counts: bool) -> bool:
-        """Add what `validate` measured; whether it is the best of those that count for `generator_best`."""
+    def is_best(self, score: float) -> bool:
+        """Whether `score` is above all before that count for `generator_best`."""
         known = [row[f"{VALIDATION}score"] for row in read_rows(self.path) if row.get("counts")]
+        return round(score, 4) > max(known, default=float("-inf"))
+
+    def validation(self, iteration: int, means: dict[str, float], counts: bool) -> None:
+        """Add what `validate` measured; `counts` for `generator_best` or not."""
         values = {f"{VALIDATION}{name}": round(value, 4) for name, value in means.items()}
         self._add({"iteration": iteration, **values, "counts": counts})
-        return counts and values[f"{VALIDATION}score"] > max(known, default=float("-inf"))
 
     def plot(self) -> None:
         """Draw `losses.png` beside the statistics."""
         plot_losses(self.path, self.path.with_name("losses.png"))
 
     def _add(self, row: dict) -> None:
-        with self.path.open("a") as stats:
+        with named_errors(self.path), self.path.open("a") as stats:
             stats.write(json.dumps(row) + "\n")

@@ -78,8 +78,11 @@ def prepare_run(
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
         raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
     style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
-    classes = 1 + int(max(plans.get_label_manager(dataset_json).foreground_labels))
+    label_manager = plans.get_label_manager(dataset_json)
+    classes = 1 + int(max(label_manager.foreground_labels))
     config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings)
+    if config.uses("segmentation") and label_manager.has_ignore_label:
+        raise InputError(f"dataset {dataset} has an ignore label, expected --lambda-segmentation 0")
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
@@ -120,5 +123,7 @@ def _codes(
         return {}
     cases = sorted(read_windows(target_folder))
     if method == "nodiverse" and subdomain is None:
+        if subdomain_pattern:
+            raise InputError("method nodiverse has one style for all sub-domains, expected a pattern with --subdomain")
         return dict.fromkeys(cases, (1.0,))
     return codes_of(read_subdomains(dataset, cases, subdomain_pattern), method, subdomain)

@@ -24,9 +24,25 @@ from intrastyler_nnunet.synthesis.patches import PreprocessedCases
 STYLE_PATCHES = 4  # of each held-out exemplar
 
 
-def hold_out(cases: PreprocessedCases, config: PretrainingConfig) -> tuple[PreprocessedCases, PreprocessedCases]:
-    """Training and held-out cases: `config.held_out` random ones, but never more than a tenth."""
-    count = min(config.held_out, len(cases.names) // 10)
+Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
+
+
+def hold_out(domains: Domains, config: PretrainingConfig) -> tuple[Domains, Domains | None]:
+    """Training and held-out cases: of each domain `config.held_out` random ones, but never more than a tenth.
+
+    None where a domain has too few to hold one out: validation needs cases of both.
+    """
+    counts = [min(config.held_out, len(cases.names) // 10) for cases in domains]
+    if not all(counts):
+        return domains, None
+    split = [_split(cases, count, config) for cases, count in zip(domains, counts, strict=True)]
+    training, held_out = zip(*split, strict=True)
+    return training, held_out
+
+
+def _split(
+    cases: PreprocessedCases, count: int, config: PretrainingConfig
+) -> tuple[PreprocessedCases, PreprocessedCases]:
     held_out = set(np.random.default_rng(config.seed).permutation(cases.names)[:count].tolist())
     return (
         cases.only([name for name in cases.names if name not in held_out]),

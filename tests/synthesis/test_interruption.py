@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -42,12 +43,14 @@ def test_three_kills_change_no_bit(domain_folders, undisturbed, tmp_path):
             if checkpoint.exists() and checkpoint.stat().st_mtime > before:
                 break
             time.sleep(0.02)
-        time.sleep(random.Random(count).uniform(0, 0.3))
+        time.sleep(random.Random(count).uniform(0, 0.1))
         run.kill()
-        run.wait()
+        assert run.wait() == -signal.SIGKILL
+    (tmp_path / ".writing-1-checkpoint.pt").write_bytes(b"what a run that was killed while saving leaves")
     assert start(domain_folders, tmp_path).wait() == 0
     resumed = weights(tmp_path)
     assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    assert not list(tmp_path.glob(".writing-*"))
 
 
 def test_two_processes_equal_one_that_accumulates(domain_folders, tmp_path):

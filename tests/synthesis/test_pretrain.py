@@ -18,6 +18,7 @@ from intrastyler_nnunet.networks.label_hint import LabelHint, apply_label_hint
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.styles.bank import style_bank
 from intrastyler_nnunet.synthesis import step
+from intrastyler_nnunet.synthesis.checkpoint import load_checkpoint, save_checkpoint
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
 from intrastyler_nnunet.synthesis.intensity_curves import RandomCurves, most_alike, sample_curves
@@ -73,8 +74,6 @@ def test_style_patches_come_from_the_exemplar_of_the_target_patch(cases):
 def test_a_run_that_was_cut_ends_as_the_uninterrupted_one(cases, tmp_path):
     whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
     state = initial_state(CONFIG, METADATA, torch.device("cpu"))
-    from intrastyler_nnunet.synthesis.checkpoint import save_checkpoint
-
     (tmp_path / "cut").mkdir()
     for _ in training_steps(state, *cases, CONFIG, METADATA, torch.device("cpu")):
         if state.iteration == 4:
@@ -93,6 +92,54 @@ def test_other_settings_do_not_continue_a_run(cases, tmp_path):
     pretrain(*cases, short, METADATA, tmp_path, torch.device("cpu"))
     with pytest.raises(InputError, match="learning_rate 0.0002 -> 0.001"):
         pretrain(*cases, replace(short, learning_rate=1e-3), METADATA, tmp_path, torch.device("cpu"))
+
+
+def test_other_inputs_do_not_continue_a_run(cases, tmp_path):
+    short, cpu = replace(CONFIG, iterations=2), torch.device("cpu")
+    pretrain(*cases, short, METADATA, tmp_path, cpu)
+    source, target = cases
+    with pytest.raises(InputError, match="made with other target cases, expected the same or a new folder"):
+        pretrain(source, target.only(target.names[:1]), short, METADATA, tmp_path, cpu)
+    with pytest.raises(InputError, match="made with other spacing, axes or sub-domains, expected"):
+        pretrain(source, target, short, replace(METADATA, spacing=(1.0, 1.0, 1.0)), tmp_path, cpu)
+    with pytest.raises(InputError, match="made with other number of batches in a step, expected"):
+        pretrain(source, target, replace(short, accumulate=2), METADATA, tmp_path, cpu)
+
+
+@pytest.mark.parametrize("before, after", [("float16", "float32"), ("float32", "float16"), ("bfloat16", "float32")])
+def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
+    configs = [replace(CONFIG, precision=precision) for precision in (before, after)]
+    state, resumed = (initial_state(config, METADATA, torch.device("cpu")) for config in configs)
+    for _ in training_steps(state, *cases, configs[0], METADATA, torch.device("cpu")):
+        if state.iteration == 3:
+            break
+    save_checkpoint(state, configs[0], tmp_path)
+    assert load_checkpoint(resumed, configs[1], tmp_path) and resumed.iteration == 3
+    if after == "float16":  # its usual first factor overflows, which costs some steps
+        resumed.scaler = torch.amp.GradScaler("cpu", init_scale=128)
+    next(training_steps(resumed, *cases, configs[1], METADATA, torch.device("cpu")))
+    moved = (resumed.networks.generator.state_dict()[n] - w for n, w in state.networks.generator.state_dict().items())
+    assert 0 < max(float(change.abs().max()) for change in moved) < 0.01
+    assert resumed.skipped == state.skipped
+
+
+@pytest.mark.parametrize("precision, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])
+def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases, precision, tolerance):
+    results = []
+    for config in (CONFIG, replace(CONFIG, precision=precision)):
+        config = replace(config, style_warmup=0)
+        state = initial_state(config, METADATA, torch.device("cpu"))
+        state.scaler = torch.amp.GradScaler("cpu", init_scale=128, enabled=config.precision == "float16")
+        terms, _ = next(training_steps(state, *cases, config, METADATA, torch.device("cpu")))
+        assert state.skipped == 0 and all(value.dtype == torch.float32 for value in terms.values())
+        parameters = list(state.networks.generator.parameters())
+        assert {parameter.dtype for parameter in parameters} == {torch.float32}
+        gradients = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+        results.append((torch.stack(list(terms.values())), gradients))
+    (terms, gradients), (half_terms, half_gradients) = results
+    torch.testing.assert_close(half_terms, terms, rtol=tolerance, atol=tolerance)
+    assert float(torch.cosine_similarity(half_gradients, gradients, dim=0)) > 1 - tolerance
+    assert float(half_gradients.norm() / gradients.norm()) == pytest.approx(1, abs=tolerance)
 
 
 @pytest.mark.parametrize("method, codes", [
@@ -115,17 +162,20 @@ def test_competitors_train_without_a_style_encoder(domain_folders, tmp_path, met
     assert len(outputs) == 1 or not torch.equal(*outputs)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(cases, tmp_path, capsys):
+@pytest.mark.parametrize("size", [1000, 0])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(cases, tmp_path, capsys, size):
     whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
     pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
     latest = tmp_path / "cut" / "checkpoint.pt"
-    latest.write_bytes(latest.read_bytes()[:1000])
+    latest.write_bytes(latest.read_bytes()[:size])
     resumed = pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
     assert "not readable" in capsys.readouterr().out
     first, second = Generator.load(whole).state_dict(), Generator.load(resumed).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     lines = [json.loads(line)["iteration"] for line in (tmp_path / "cut" / "stats.jsonl").read_text().splitlines()]
     assert lines == [CONFIG.iterations]
+    for name in ("checkpoint.pt", "checkpoint_previous.pt"):
+        assert torch.load(tmp_path / "cut" / name, weights_only=True)["iteration"] in (4, 6)
 
 
 def test_non_finite_gradients_are_skipped_counted_and_finally_stop_the_run(cases):

@@ -39,8 +39,12 @@ def test_bad_schedules_are_refused(text, expected):
 
 @pytest.mark.parametrize("contradiction, expected", [
     ({"method": "unified", "style_warmup": 0, "schedules": {"consistency": ((0, 1),)}}, "no schedule of consistency"),
-    ({"lambda_style": 0.0}, "without style contrast, expected 0 steps"),
-    ({"held_out": -1}, "expected 0 or more"),
+    ({"lambda_style": 0.0}, "without style contrast in the beginning, expected 0 steps"),
+    ({"schedules": {"style": ((0, 0), (0.3, 5))}}, "without style contrast in the beginning"),
+    ({"held_out": -1}, "held out is -1, expected 0 or more"),
+    ({"seed": -1}, "seed is -1, expected 0 or more"),
+    ({"lambda_nce": -0.5}, "lambda nce is -0.5, expected 0 or more"),
+    ({"learning_rate": 0.0}, "learning rate is 0.0, expected more than 0"),
 ])  # fmt: skip
 def test_contradictions_are_refused(contradiction, expected):
     with pytest.raises(InputError, match=expected):

@@ -11,6 +11,7 @@ from fake_cuda import fake_cuda
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from scipy.stats import pearsonr, wasserstein_distance
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.losses.anatomy import sobel_strength
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
@@ -52,14 +53,22 @@ def cases(tmp_path_factory):
 
 
 def test_held_out_cases_are_a_tenth_and_never_trained_on(cases):
-    training, held_out = hold_out(cases[0], CONFIG)
-    assert len(held_out.names) == 2 and sorted(training.names + held_out.names) == cases[0].names
-    assert hold_out(cases[0], replace(CONFIG, held_out=1))[1].names[0] in held_out.names
-    assert hold_out(cases[0].only(cases[0].names[:9]), CONFIG)[1].names == []
+    training, held_out = hold_out(cases, CONFIG)
+    for domain, trained, held in zip(cases, training, held_out, strict=True):
+        assert len(held.names) == 2 and sorted(trained.names + held.names) == domain.names
+    one = hold_out(cases, replace(CONFIG, held_out=1))[1]
+    assert [len(held.names) for held in one] == [1, 1] and one[0].names[0] in held_out[0].names
+
+
+def test_nothing_is_held_out_where_one_domain_is_too_small(cases):
+    few = (cases[0], cases[1].only(cases[1].names[:9]))
+    training, held_out = hold_out(few, CONFIG)
+    assert held_out is None and [domain.names for domain in training] == [domain.names for domain in few]
+    assert hold_out(cases, replace(CONFIG, held_out=0))[1] is None
 
 
 def test_measures_are_their_definitions(cases):
-    source, target = (hold_out(domain, replace(CONFIG, held_out=1))[1] for domain in cases)
+    source, target = hold_out(cases, replace(CONFIG, held_out=1))[1]
     config = CONFIG
     generator = initial_state(config, METADATA, torch.device("cpu")).average
     means = validate(generator, source, target, config, torch.device("cpu"))
@@ -123,11 +132,25 @@ def test_a_run_validates_and_keeps_its_best(cases, tmp_path):
 
 def test_the_best_is_the_best_also_after_a_resume(tmp_path):
     record = Record(tmp_path, 0)
-    assert not record.validation(10, {"score": 0.9}, counts=False)
-    best = [record.validation(i, {"score": score}, True) for i, score in ((20, 0.5), (30, 0.4), (40, 0.6))]
+    record.validation(10, {"score": 0.9}, counts=False)
+    best = []
+    for iteration, score in ((20, 0.5), (30, 0.4), (40, 0.6)):
+        best.append(record.is_best(score))
+        record.validation(iteration, {"score": score}, counts=True)
     assert best == [True, False, True]
     resumed = Record(tmp_path, 30)
-    assert resumed.validation(40, {"score": 0.55}, True)
+    assert resumed.is_best(0.55) and not resumed.is_best(0.45)
+
+
+def test_what_belongs_to_a_checkpoint_is_written_before_it(cases, tmp_path):
+    config = replace(CONFIG, iterations=4, panel_every=3, checkpoint_every=3)
+    (tmp_path / "checkpoint.pt").mkdir()  # cannot be replaced by the one before it
+    (tmp_path / "checkpoint_previous.pt" / "in the way").mkdir(parents=True)
+    with pytest.raises(InputError, match="checkpoint.pt: cannot be written"):
+        pretrain(*cases, config, METADATA, tmp_path, torch.device("cpu"))
+    rows = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
+    assert [row["iteration"] for row in rows if row.get("counts")] == [3]
+    assert (tmp_path / "generator_best.safetensors").is_file()
 
 
 def test_workers_draw_what_the_process_itself_draws(cases):
