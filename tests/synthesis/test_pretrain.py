@@ -123,10 +123,10 @@ def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
     assert resumed.skipped == state.skipped
 
 
-@pytest.mark.parametrize("precision, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])
-def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases, precision, tolerance):
-    results = []
-    for config in (CONFIG, replace(CONFIG, precision=precision)):
+def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases):
+    # Not bfloat16: on CPUs with AMX, oneDNN's convolutions of very small images give other results every time.
+    results, tolerance = [], 0.01
+    for config in (CONFIG, replace(CONFIG, precision="float16")):
         config = replace(config, style_warmup=0)
         state = initial_state(config, METADATA, torch.device("cpu"))
         state.scaler = torch.amp.GradScaler("cpu", init_scale=128, enabled=config.precision == "float16")
