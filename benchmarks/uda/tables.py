@@ -151,11 +151,13 @@ def runs(rows: list[dict]) -> str:
         hours[place] += row["seconds"] / 3600
         methods[place] += row["methods"]
     lines = [
-        [str(place[0]), ", ".join(METHODS[key].name for key in METHODS if key in methods[place]),
-         number(hours[place], 1), *place[1:]]
-        for place in sorted(hours)
-    ]  # fmt: skip
+        [str(place[0]), _names(methods[place]), number(hours[place], 1), *place[1:]] for place in sorted(hours)
+    ]
     return table(["seed", "methods", "wall time (h)", "machine", "software"], lines)
+
+
+def _names(methods: list[str]) -> str:
+    return "all" if set(methods) == set(METHODS) else ", ".join(METHODS[key].name for key in METHODS if key in methods)
 
 
 def table(header: list[str], lines: list[list[str]]) -> str:

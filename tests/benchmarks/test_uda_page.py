@@ -125,6 +125,8 @@ def test_page_keeps_the_text_around_the_results(tmp_path):
     assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first and "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
     assert "| 0 | NoAdapt, Oracle | 1.5 | a laptop | Python |" in first
     assert "| 0 | Unified | 0.5 | a desktop | Python |" in first
+    row = {"seed": 1, "methods": list(METHODS), "seconds": 7200.0, "machine": "a server", "software": "Python"}
+    assert cells(tables.runs([row]))["1"][:2] == ["all", "2.0"]
     for metric in ("dice", "assd"):
         assert (tmp_path / f"benchmark_{metric}.png").stat().st_size > 10_000
     write_page(results, "python -m benchmarks.uda", page)
