@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.uda.checks import Comparison, checked
-from benchmarks.uda.clock import seconds, timed
+from benchmarks.uda.clock import FILE_NAME, seconds, timed
 from benchmarks.uda.machine import machine
 from benchmarks.uda.options import parsed
 from benchmarks.uda.page import write_page
@@ -52,7 +52,7 @@ def compare(comparison: Comparison, publish: bool) -> None:
 def run_method(run: Run, method: Method, results: Results) -> None:
     """All stages of the method that are not finished yet; the first one's time includes the data's."""
     print(f"\n{method.name}, seed {run.seed}", flush=True)
-    clock = run.folder / f"{method.key}_wall_time.json"
+    clock = run.folder / f"{method.key}_{FILE_NAME}"
     with timed(clock):
         try:
             run_stages(data_stages(run), run.folder)

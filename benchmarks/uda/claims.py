@@ -46,8 +46,7 @@ def claims(results: Segmentation) -> list[str]:
     if REFERENCE not in results.methods:
         return []
     competitors = [key for key in COMPETITORS if key in results.methods]
-    compared = [REFERENCE, *competitors, *({CEILING} & set(results.methods))]
-    results = results.of_common_seeds(compared)
+    results = results.of_common_seeds([key for key in (REFERENCE, *COMPETITORS, CEILING) if key in results.methods])
     if results is None:
         return []
     lines = [

@@ -76,6 +76,20 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
     if not paths:
         return False
     path, content = _latest_readable(paths)
+    _require_same_run(path, content, state, config)
+    for name, module in state.networks.modules().items():
+        module.load_state_dict(content[name])
+    state.average.load_state_dict(content["average"])
+    state.generator_optimizer.load_state_dict(content["generator_optimizer"])
+    state.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
+    if state.scaler.is_enabled() and content["scaler"]:
+        state.scaler.load_state_dict(content["scaler"])
+    for name in COUNTERS:
+        setattr(state, name, content[name])
+    return True
+
+
+def _require_same_run(path: Path, content: dict, state: TrainingState, config: PretrainingConfig) -> None:
     before, now = json.loads(content["config"]), json.loads(json.dumps(config.to_dict()))
     before = _defaults() | before  # of settings that are younger than the checkpoint
     if "architecture" in content:  # a preset may have become another one since
@@ -89,16 +103,6 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
     changed = [name for name in before if before[name] != now.get(name)]
     if changed:
         raise InputError(f"{path}: made with other {', '.join(changed)}, expected the same or a new folder")
-    for name, module in state.networks.modules().items():
-        module.load_state_dict(content[name])
-    state.average.load_state_dict(content["average"])
-    state.generator_optimizer.load_state_dict(content["generator_optimizer"])
-    state.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
-    if state.scaler.is_enabled() and content["scaler"]:
-        state.scaler.load_state_dict(content["scaler"])
-    for name in COUNTERS:
-        setattr(state, name, content[name])
-    return True
 
 
 def _defaults() -> dict:
@@ -108,13 +112,14 @@ def _defaults() -> dict:
 
 
 def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
-    for path in paths:
+    """Of `paths`, newest first; damaged ones before it are removed."""
+    for number, path in enumerate(paths):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
             print(f"{path}: not readable ({(str(error) or type(error).__name__).splitlines()[0]})")
             continue
-        for damaged in paths[: paths.index(path)]:  # the next checkpoint would move it to where the intact one is
+        for damaged in paths[:number]:  # the next checkpoint would move it to where the intact one is
             damaged.unlink(missing_ok=True)
         return path, content
     raise InputError(f"{paths[0]}: no readable checkpoint, expected one written by intrastyler; use a new folder")

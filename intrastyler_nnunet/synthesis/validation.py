@@ -23,7 +23,6 @@ from intrastyler_nnunet.synthesis.patches import PreprocessedCases
 
 STYLE_PATCHES = 4  # of each held-out exemplar
 
-
 Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
 
 

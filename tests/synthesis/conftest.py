@@ -3,6 +3,11 @@
 import numpy as np
 import pytest
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from tiny_pretraining import METADATA
+
+from intrastyler_nnunet.networks import config as architectures
+from intrastyler_nnunet.networks.config import DiscriminatorConfig, GeneratorConfig
+from intrastyler_nnunet.synthesis.patches import PreprocessedCases
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +25,16 @@ def domain_folders(tmp_path_factory):
             nnUNetDatasetBlosc2.save_case(data, labels, {}, str(folder / f"{domain}_{case}"))
         folders.append(folder)
     return folders
+
+
+@pytest.fixture
+def tiny_preset(monkeypatch):
+    """The preset "tiny", of networks that train a step in a second."""
+    presets = {"tiny": (GeneratorConfig(width=4, residual_blocks=5, style_width=4), DiscriminatorConfig(width=4))}
+    monkeypatch.setattr(architectures, "PRESETS", presets)
+
+
+@pytest.fixture(scope="module")
+def cases(domain_folders):
+    """The two domains."""
+    return [PreprocessedCases(folder, METADATA.axes) for folder in domain_folders]

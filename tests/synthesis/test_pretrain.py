@@ -1,6 +1,5 @@
 """The pretraining loop on a tiny preprocessed dataset."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,17 +8,13 @@ import torch
 from contrast_curves import through_curve
 from fake_cuda import fake_cuda
 from scipy.ndimage import gaussian_filter
+from tiny_pretraining import CONFIG, METADATA
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.networks import config as architectures
-from intrastyler_nnunet.networks.config import DiscriminatorConfig, GeneratorConfig
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import LabelHint, apply_label_hint
-from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.styles.bank import style_bank
 from intrastyler_nnunet.synthesis import step
-from intrastyler_nnunet.synthesis.checkpoint import load_checkpoint, save_checkpoint
-from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
 from intrastyler_nnunet.synthesis.intensity_curves import RandomCurves, most_alike, sample_curves
 from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor, set_learning_rate
@@ -29,23 +24,7 @@ from intrastyler_nnunet.synthesis.pretrain import pretrain, training_steps
 from intrastyler_nnunet.synthesis.step import StepPlan, discriminator_step, generator_step, sample_plan
 
 SHAPE = (10, 18, 20)
-METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
-CONFIG = PretrainingConfig(
-    preset="tiny", patch_size=(8, 16, 18), style_patch_size=(8, 12, 12), iterations=6, nce_places=32, negatives=3,
-    style_warmup=1,
-    checkpoint_every=2, panel_every=6, label_hint=LabelHint(),
-)  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    presets = {"tiny": (GeneratorConfig(width=4, residual_blocks=5, style_width=4), DiscriminatorConfig(width=4))}
-    monkeypatch.setattr(architectures, "PRESETS", presets)
-
-
-@pytest.fixture(scope="module")
-def cases(domain_folders):
-    return [PreprocessedCases(folder, METADATA.axes) for folder in domain_folders]
+pytestmark = pytest.mark.usefixtures("tiny_preset")
 
 
 def test_a_patch_is_the_volumes_own_voxels(cases):
@@ -69,58 +48,6 @@ def test_style_patches_come_from_the_exemplar_of_the_target_patch(cases):
         assert set(patches.style_positive.flatten().tolist()) <= voxels
         distinct += not torch.equal(patches.style_query, patches.style_positive)
     assert distinct > 5
-
-
-def test_a_run_that_was_cut_ends_as_the_uninterrupted_one(cases, tmp_path):
-    whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
-    state = initial_state(CONFIG, METADATA, torch.device("cpu"))
-    (tmp_path / "cut").mkdir()
-    for _ in training_steps(state, *cases, CONFIG, METADATA, torch.device("cpu")):
-        if state.iteration == 4:
-            save_checkpoint(state, CONFIG, tmp_path / "cut")
-        if state.iteration == 5:  # cut here: the fifth step is lost
-            break
-    resumed = pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
-    first, second = Generator.load(whole).state_dict(), Generator.load(resumed).state_dict()
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert (tmp_path / "whole" / "panel_0000006.png").stat().st_size > 1000
-    assert json.loads((tmp_path / "whole" / "config.json").read_text())["negatives"] == 3
-
-
-def test_other_settings_do_not_continue_a_run(cases, tmp_path):
-    short = replace(CONFIG, iterations=2)
-    pretrain(*cases, short, METADATA, tmp_path, torch.device("cpu"))
-    with pytest.raises(InputError, match="learning_rate 0.0002 -> 0.001"):
-        pretrain(*cases, replace(short, learning_rate=1e-3), METADATA, tmp_path, torch.device("cpu"))
-
-
-def test_other_inputs_do_not_continue_a_run(cases, tmp_path):
-    short, cpu = replace(CONFIG, iterations=2), torch.device("cpu")
-    pretrain(*cases, short, METADATA, tmp_path, cpu)
-    source, target = cases
-    with pytest.raises(InputError, match="made with other target cases, expected the same or a new folder"):
-        pretrain(source, target.only(target.names[:1]), short, METADATA, tmp_path, cpu)
-    with pytest.raises(InputError, match="made with other spacing, axes or sub-domains, expected"):
-        pretrain(source, target, short, replace(METADATA, spacing=(1.0, 1.0, 1.0)), tmp_path, cpu)
-    with pytest.raises(InputError, match="made with other number of batches in a step, expected"):
-        pretrain(source, target, replace(short, accumulate=2), METADATA, tmp_path, cpu)
-
-
-@pytest.mark.parametrize("before, after", [("float16", "float32"), ("float32", "float16"), ("bfloat16", "float32")])
-def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
-    configs = [replace(CONFIG, precision=precision) for precision in (before, after)]
-    state, resumed = (initial_state(config, METADATA, torch.device("cpu")) for config in configs)
-    for _ in training_steps(state, *cases, configs[0], METADATA, torch.device("cpu")):
-        if state.iteration == 3:
-            break
-    save_checkpoint(state, configs[0], tmp_path)
-    assert load_checkpoint(resumed, configs[1], tmp_path) and resumed.iteration == 3
-    if after == "float16":  # its usual first factor overflows, which costs some steps
-        resumed.scaler = torch.amp.GradScaler("cpu", init_scale=128)
-    next(training_steps(resumed, *cases, configs[1], METADATA, torch.device("cpu")))
-    moved = (resumed.networks.generator.state_dict()[n] - w for n, w in state.networks.generator.state_dict().items())
-    assert 0 < max(float(change.abs().max()) for change in moved) < 0.01
-    assert resumed.skipped == state.skipped
 
 
 def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases):
@@ -160,22 +87,6 @@ def test_competitors_train_without_a_style_encoder(domain_folders, tmp_path, met
     image = torch.rand(1, 1, 16, 16, 8) * 2 - 1
     outputs = [generator(image, vector[None]) for vector in bank.vectors.unique(dim=0)]
     assert len(outputs) == 1 or not torch.equal(*outputs)
-
-
-@pytest.mark.parametrize("size", [1000, 0])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(cases, tmp_path, capsys, size):
-    whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
-    pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
-    latest = tmp_path / "cut" / "checkpoint.pt"
-    latest.write_bytes(latest.read_bytes()[:size])
-    resumed = pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
-    assert "not readable" in capsys.readouterr().out
-    first, second = Generator.load(whole).state_dict(), Generator.load(resumed).state_dict()
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    lines = [json.loads(line)["iteration"] for line in (tmp_path / "cut" / "stats.jsonl").read_text().splitlines()]
-    assert lines == [CONFIG.iterations]
-    for name in ("checkpoint.pt", "checkpoint_previous.pt"):
-        assert torch.load(tmp_path / "cut" / name, weights_only=True)["iteration"] in (4, 6)
 
 
 def test_non_finite_gradients_are_skipped_counted_and_finally_stop_the_run(cases):
