@@ -107,9 +107,14 @@ def _add_objective(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--tumour-level", metavar="Z", type=float,
-        help="labels steer the input: all but the one called cochlea (tumour) get the z-score Z, the cochlea stays as "
-        "it is; use it when an enhancing tumour comes out too bright or dark. Choose Z between cerebrospinal fluid and "
-        "brain in your preprocessed source, as near to either as tumours are in the target",
+        help="labels steer the input: all but the one called cochlea (tumour) get the z-score Z; use it when an "
+        "enhancing tumour comes out too bright or dark. Choose Z between cerebrospinal fluid and brain in your "
+        "preprocessed source, as near to either as tumours are in the target",
+    )  # fmt: skip
+    group.add_argument(
+        "--cochlea-level", metavar="Z", type=float,
+        help="labels steer the input: the one called cochlea gets the z-score Z; use it when cochleae come out as dark "
+        "as bone. Choose Z at or above cerebrospinal fluid in your preprocessed source",
     )  # fmt: skip
     group.add_argument(
         "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"

@@ -14,18 +14,18 @@ from intrastyler_nnunet.styles.windows import to_generator_space
 
 @dataclass(frozen=True)
 class LabelHint:
-    """Label values of cochlea (`inverted`) and tumour (`shifted`), and what is done to their intensities.
+    """Label values, and what is done to the intensities of their voxels.
 
-    As in the released code: inverted, and shifted by `shift`, both in generator space. There, equal tissues of two
-    cases differ, as a case's window reaches to its brightest voxels. With a `level`, the tumour's voxels have this
-    z-score instead, and what their neighbours have of the tumour by partial volume is taken from them.
+    As in the released code: the cochlea `inverted`, the tumour `shifted` by `shift`, both in generator space. There,
+    equal tissues of two cases differ, as a case's window reaches to its brightest voxels. Labels in `levels` get a
+    z-score, and their neighbours that much more or less as they have of them by partial volume.
     """
 
     inverted: tuple[int, ...] = (3,)
     shifted: tuple[int, ...] = (1, 2)
     shift: float = -1.0
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
-    level: float | None = None  # of nnU-Net space
+    levels: tuple[tuple[tuple[int, ...], float], ...] = ()  # label values and their z-score, in nnU-Net space
 
 
 def apply_label_hint(
@@ -45,14 +45,15 @@ def apply_label_hint(
     if hint is None:
         return images
     labels = labels.to(images.device)
-    cochlea, tumour = (_is_one_of(labels, values) for values in (hint.inverted, hint.shifted))
-    inverted, shifted = ((_soft(mask.float()) if hint.soft else mask.float()).to(images) for mask in (cochlea, tumour))
-    hinted = images * (1 - 2 * inverted)
-    if hint.level is None:
-        return (hinted + hint.shift * shifted).clamp(-1, 1)
-    mean = _mean(images, tumour)
-    level = to_generator_space(torch.full_like(mean, hint.level), windows)
-    return torch.where(tumour, level, hinted + (level - mean) * shifted).clamp(-1, 1)
+    shares = (_share(_is_one_of(labels, values), hint) for values in (hint.inverted, hint.shifted))
+    inverted, shifted = (share.to(images) for share in shares)
+    hinted = (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
+    for values, score in hint.levels:
+        inside = _is_one_of(labels, values)
+        mean = _mean(hinted, inside)
+        level = to_generator_space(torch.full_like(mean, score), windows)
+        hinted = torch.where(inside, level, hinted + (level - mean) * _share(inside, hint).to(images)).clamp(-1, 1)
+    return hinted
 
 
 def _is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
@@ -62,9 +63,10 @@ def _is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
     return found
 
 
-def _soft(mask: torch.Tensor) -> torch.Tensor:
-    """Two means of neighbours along each axis: the binomial kernel (1, 2, 1) / 4."""
-    return F.avg_pool3d(F.avg_pool3d(F.pad(mask, (1,) * 6, mode="replicate"), 2, 1), 2, 1)
+def _share(mask: torch.Tensor, hint: LabelHint) -> torch.Tensor:
+    """How much of each voxel is inside; soft: two means of neighbours along each axis, the binomial (1, 2, 1) / 4."""
+    share = mask.float()
+    return F.avg_pool3d(F.avg_pool3d(F.pad(share, (1,) * 6, mode="replicate"), 2, 1), 2, 1) if hint.soft else share
 
 
 def _mean(images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:

@@ -73,16 +73,18 @@ def _require_devices(device: str, count: int) -> None:
 
 
 def _label_hint(arguments: argparse.Namespace) -> LabelHint | None:
-    shift, level = arguments.label_hint, arguments.tumour_level
-    if shift is not None and level is not None:
-        raise InputError("--label-hint and --tumour-level both say what labels do to the input; expected one of them")
-    if shift is None and level is None:
+    shift, levels = arguments.label_hint, (arguments.tumour_level, arguments.cochlea_level)
+    if shift is not None and levels != (None, None):
+        raise InputError("--label-hint and levels both say what labels do to the input; expected one of them")
+    if shift is None and levels == (None, None):
         return None
     structures = _structures(arguments.dataset)
-    tumour = tuple(structures.tumour.values())
-    if level is not None:
-        return LabelHint(inverted=(), shifted=tumour, soft=True, level=level)
-    return LabelHint(inverted=(structures.cochlea,), shifted=tumour, shift=shift, soft=True)
+    tumour, cochlea = tuple(structures.tumour.values()), (structures.cochlea,)
+    if shift is not None:
+        return LabelHint(inverted=cochlea, shifted=tumour, shift=shift, soft=True)
+    scores = zip((tumour, cochlea), levels, strict=True)
+    given = tuple((values, level) for values, level in scores if level is not None)
+    return LabelHint(inverted=(), shifted=(), soft=True, levels=given)
 
 
 def _structures(dataset: str) -> Structures:

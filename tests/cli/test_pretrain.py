@@ -19,7 +19,11 @@ COMMAND = (
     "hint, expected",
     [
         (("--label-hint",), LabelHint(inverted=(2,), shifted=(1,), shift=-1.0, soft=True)),
-        (("--tumour-level", "0.1"), LabelHint(inverted=(), shifted=(1,), soft=True, level=0.1)),
+        (("--tumour-level", "0.1"), LabelHint(inverted=(), shifted=(), soft=True, levels=(((1,), 0.1),))),
+        (
+            ("--tumour-level", "0.1", "--cochlea-level", "-0.5"),
+            LabelHint(inverted=(), shifted=(), soft=True, levels=(((1,), 0.1), ((2,), -0.5))),
+        ),
     ],
 )
 def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset, hint, expected):
@@ -48,6 +52,7 @@ def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset,
         (("--iterations", "2", "--schedule", "nce=1"), "expected TERM=PROGRESS:WEIGHT"),
         (("--iterations", "2", "--lambda-style", "0"), "without style contrast in the beginning"),
         (("--iterations", "2", "--label-hint", "--tumour-level", "0"), "expected one of them"),
+        (("--iterations", "2", "--label-hint", "--cochlea-level", "0"), "expected one of them"),
         (("--iterations", "2", "-np", "-1"), "-np is -1, expected 0 or more"),
         (("--iterations", "2", "-num_gpus", "0"), "-num_gpus is 0, expected 1 or more"),
         (("--iterations", "2", "-device", "cuda", "-num_gpus", "99"), "expected 99"),

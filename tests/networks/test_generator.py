@@ -74,7 +74,8 @@ def test_a_skip_hands_the_source_to_the_last_stage():
 
 
 def test_a_file_holds_weights_architecture_and_metadata(tmp_path):
-    metadata = GeneratorMetadata(spacing=(1.5, 1.0, 1.0), label_hint=LabelHint(level=-0.4), training={"steps": 3})
+    hint = LabelHint(levels=(((1, 2), -0.4), ((3,), 0.5)))
+    metadata = GeneratorMetadata(spacing=(1.5, 1.0, 1.0), label_hint=hint, training={"steps": 3})
     generator = Generator(TINY, metadata)
     generator.save(tmp_path / "generator.safetensors")
     loaded = Generator.load(tmp_path / "generator.safetensors")
@@ -119,16 +120,18 @@ def test_a_soft_hint_has_the_borders_of_partial_volume():
 
 
 @given(seed=st.integers(0, 2**32 - 1), level=st.floats(-0.5, 0.5), soft=st.booleans())
-def test_a_level_is_the_tumours_z_score_and_neighbours_lose_their_part_of_it(seed, level, soft):
+def test_a_level_is_a_structures_z_score_and_neighbours_get_their_part_of_it(seed, level, soft):
     rng = np.random.default_rng(seed)
     scores, labels = rng.uniform(-1.0, 1.0, (2, 1, 9, 8, 7)), np.zeros((2, 1, 9, 8, 7), int)
-    labels[0, 0, 1:4, 2:5, 1:4], labels[0, 0, 1, 2, 1], labels[:, 0, 6:8, 3:6, 2:6] = 1, 2, 3  # no tumour in the second
-    inside = np.isin(labels, (1, 2))
-    share = inside.astype(float)
-    for axis in (2, 3, 4) if soft else ():
-        share = convolve1d(share, [0.25, 0.5, 0.25], axis, mode="nearest")
-    expected = np.where(inside, level, scores + share * (level - scores[inside].mean()))
-    hint = LabelHint(inverted=(), soft=soft, level=level)
+    labels[0, 0, 1:4, 2:5, 1:4], labels[0, 0, 1, 2, 1], labels[0, 0, 6:8, 3:6, 2:6] = 1, 2, 3  # none in the second
+    expected = scores.copy()
+    for values, score in (((1, 2), level), ((3,), -0.2)):
+        inside = np.isin(labels, values)
+        share = inside.astype(float)
+        for axis in (2, 3, 4) if soft else ():
+            share = convolve1d(share, [0.25, 0.5, 0.25], axis, mode="nearest")
+        expected = np.where(inside, score, expected + share * (score - expected[inside].mean()))
+    hint = LabelHint(inverted=(), shifted=(), soft=soft, levels=(((1, 2), level), ((3,), -0.2)))
     images = to_generator_space(torch.from_numpy(scores), WINDOWS)
     hinted = apply_label_hint(images, WINDOWS, torch.from_numpy(labels), hint)
     np.testing.assert_allclose(from_generator_space(hinted, WINDOWS), expected, atol=1e-6)
@@ -141,7 +144,7 @@ def test_runs_on_a_cuda_device(dtype, skip):
         generator, discriminator = Generator(replace(TINY, skip=skip)), Discriminator(DiscriminatorConfig(width=4))
         image, labels = torch.rand(2, 1, 18, 16, 8), torch.zeros(2, 1, 18, 16, 8, dtype=torch.int16)
         style = generator.encode_style(image)
-        hint = LabelHint(soft=skip, level=0.1 if skip else None)
+        hint = LabelHint(soft=skip, levels=(((1, 2), 0.1),) if skip else ())
         output = generator(apply_label_hint(image, torch.tensor([[-2.0, 4.0]] * 2), labels, hint), style)
         assert style.dtype == torch.float32  # the losses on it need full precision
         assert output.device.type == "cuda" and output.shape == image.shape

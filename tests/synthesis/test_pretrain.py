@@ -218,7 +218,7 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
 
 ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
 RESTYLING = {"lambda_restyling": 10.0}
-LEVEL = {"label_hint": LabelHint(inverted=(), soft=True, level=0.1)}
+LEVEL = {"label_hint": LabelHint(inverted=(), shifted=(), soft=True, levels=(((1, 2), 0.1), ((3,), -0.5)))}
 
 
 @pytest.mark.parametrize("changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS, RESTYLING, LEVEL])
