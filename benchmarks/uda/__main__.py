@@ -21,8 +21,7 @@ from intrastyler_nnunet.errors import InputError
 
 
 def main() -> None:
-    """Bad input ends it with one line and exit code 2; `kill` ends it like Ctrl-C, with the command that it runs."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """Bad input ends it with one line and exit code 2."""
     arguments = parsed(sys.argv[1:])
     try:
         comparison = checked(arguments)
@@ -90,4 +89,6 @@ def start_in_background(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    # `kill` ends it like Ctrl-C, with the command that it runs.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     main()

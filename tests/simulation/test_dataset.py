@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
+from tiny_dataset import run_command
 
 from intrastyler_nnunet.cli import build_parser, main
 from intrastyler_nnunet.errors import InputError
@@ -53,8 +53,10 @@ def test_an_interrupted_run_continues(dataset, tmp_path, monkeypatch):
     assert contents(folder) == contents(dataset)
 
 
-def test_nnunet_accepts_the_dataset(dataset):
-    verify_dataset_integrity(str(dataset), num_processes=1)
+def test_nnunet_accepts_the_dataset(dataset, tmp_path):
+    folders = {"nnUNet_raw": str(dataset.parent), "nnUNet_preprocessed": str(tmp_path), "nnUNet_results": str(tmp_path)}
+    run_command("nnUNetv2_extract_fingerprint", "-d", "990", "-np", "1", "--verify_dataset_integrity",
+                environment=folders)  # fmt: skip
     assert read_json(dataset / "dataset.json")["channel_names"] == {"0": "MRI"}
 
 
