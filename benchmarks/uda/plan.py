@@ -1,6 +1,6 @@
 """What is compared, and at which size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from intrastyler_nnunet.errors import InputError
 
@@ -15,6 +15,7 @@ class Synthesizer:
     name: str  # in tables
     method: str  # of `intrastyler pretrain`
     per_subdomain: bool = False  # a network for each sub-domain
+    lengthening: int = 1  # of its training, relative to the others'
 
     @property
     def needs_subdomains(self) -> bool:
@@ -37,11 +38,16 @@ class Method:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Length and options of every synthesizer's training; the same for all."""
+    """Length and options of a network's training."""
 
     steps: int  # of generator and discriminator
     style_warmup: int  # before them, for IntraStyler's style encoder alone
     options: str  # other options of `intrastyler pretrain`
+
+    def of(self, synthesizer: Synthesizer) -> "Pretraining":
+        """The training of each of a synthesizer's networks."""
+        warmup = self.style_warmup if synthesizer.method == "intrastyler" else 0
+        return replace(self, steps=self.steps * synthesizer.lengthening, style_warmup=warmup)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ SYNTHESIZERS = {
         Synthesizer("multinets", "MultiNets", "nodiverse", per_subdomain=True),
         Synthesizer("unified", "Unified", "unified"),
         Synthesizer("intrastyler", "IntraStyler", "intrastyler"),
+        # as many steps as MultiNets' networks have together, with three sites
+        Synthesizer("longer", "IntraStyler, 3 x steps", "intrastyler", lengthening=3),
     )
 }
 
@@ -103,6 +111,7 @@ METHODS = {
         Method("slerp", "IntraStyler + SLERP", "intrastyler", p_slerp=1.0),
         Method("offline", "Offline IntraStyler", "intrastyler", images="offline"),
         Method("self-training", "IntraStyler + self-training", "intrastyler", self_training=True),
+        Method("longer", "IntraStyler, 3 x steps", "longer"),
         Method("oracle", "Oracle", images="oracle"),
     )
 }

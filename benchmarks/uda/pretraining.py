@@ -44,10 +44,10 @@ def subdomain_of_targets(run: Run) -> dict[str, str]:
 
 def pretrain(run: Run, synthesizer: Synthesizer, subdomain: str | None) -> None:
     """Pretrain, or go on where an interrupted pretraining stopped."""
-    folder, length = run.synthesizer(synthesizer, subdomain), run.scale.pretraining
-    warmup = length.style_warmup if synthesizer.method == "intrastyler" else 0
+    folder, length = run.synthesizer(synthesizer, subdomain), run.scale.pretraining.of(synthesizer)
     readers = 0 if run.device == "cpu" else 2  # on a CPU they would take the time of what they save
-    options = [f"--iterations {length.steps + warmup} --style-warmup {warmup} -np {readers} {length.options}"]
+    iterations = length.steps + length.style_warmup
+    options = [f"--iterations {iterations} --style-warmup {length.style_warmup} -np {readers} {length.options}"]
     if subdomain:
         options.append(f"--subdomain {shlex.quote(subdomain)}")
     if run.own_data and run.own_data.subdomain_pattern and synthesizer.needs_subdomains:
@@ -62,10 +62,9 @@ def pretrain(run: Run, synthesizer: Synthesizer, subdomain: str | None) -> None:
 def record_cost(run: Run, synthesizer: Synthesizer, results: Results) -> None:
     """Networks, steps and wall time of a synthesizer."""
     names = subdomains(run, synthesizer)
-    length = run.scale.pretraining
-    warmup = length.style_warmup if synthesizer.method == "intrastyler" else 0
+    length = run.scale.pretraining.of(synthesizer)
     row = {
-        "networks": len(names), "steps": len(names) * length.steps, "style_warmup": warmup,
+        "networks": len(names), "steps": len(names) * length.steps, "style_warmup": length.style_warmup,
         "seconds": sum(seconds(run.synthesizer(synthesizer, name) / FILE_NAME) for name in names),
     }  # fmt: skip
     results.put([row], table="cost", seed=run.seed, synthesizer=synthesizer.key)
