@@ -19,8 +19,8 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--scale", choices=SCALES,
-        help="tiny only shows that all works; small, of simulated data the default, takes two cores two and a half "
-        "hours a seed; full, of your own data the default, is for a GPU",
+        help="tiny only shows that all works; small, of simulated data the default, takes two cores three and a "
+        "half hours a seed; full, of your own data the default, is for a GPU",
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, help="repetitions, each with networks of its own; default: 3")
     parser.add_argument("--quick", action="store_true", help="the scale quick with one seed: 40 minutes on two cores")

@@ -64,6 +64,7 @@ def _sections(results: Results, segmentation: Segmentation, command: str, pictur
     sections += [f"![{metric} of every case]({picture.name})" for metric, picture in pictures.items()]
     if results.rows("synthesis"):
         sections += ["### Synthesis", SYNTHESIS, tables.synthesis(results.rows("synthesis"))]
+        sections += tables.does_dice_follow_the_error(segmentation, results.rows("synthesis"))
     if results.rows("cost"):
         sections += ["### Cost of pretraining", tables.cost(results.rows("cost"))]
     return sections

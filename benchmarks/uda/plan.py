@@ -129,12 +129,12 @@ SCALES = {
         segmenter=Segmenter(2, 2, validation_iterations=1, patch_size=(8, 32, 32), narrowing=8),
         styles_per_case=1, held_out=1, processes=1,
     ),
-    # 40 minutes on two cores: the networks have only begun to learn
+    # less than 40 minutes on two cores: the networks have hardly begun to learn
     "quick": Scale(
-        "small", source=24, target=40, test=6, pretraining=Pretraining(80, 120, SHORT),
-        segmenter=Segmenter(8, 50, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
+        "small", source=24, target=40, test=6, pretraining=Pretraining(40, 60, SHORT),
+        segmenter=Segmenter(6, 40, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
     ),
-    # two and a half hours on two cores for each seed
+    # three and a half hours on two cores for each seed
     "small": Scale(
         "small", source=40, target=60, test=16, pretraining=Pretraining(400, 350, SHORT),
         segmenter=Segmenter(20, 50, patch_size=(16, 64, 48)), styles_per_case=3, held_out=12, processes=2,

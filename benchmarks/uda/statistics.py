@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import wilcoxon
+from scipy.stats import pearsonr, wilcoxon
 
 FAILURE_DICE = 0.1  # a structure below it, or missed, is a failure
 
@@ -59,6 +59,28 @@ def paired_p(rows: list[dict], reference: list[dict], pairing: tuple[str, ...] =
     if not differences.size:
         return math.nan
     return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+
+
+def dice_and_error(rows: list[dict], synthesis: list[dict], test_set: str) -> list[tuple[float, float]]:
+    """Mean Dice of a segmenter, and error in tumour and cochleae of the generators it was trained with.
+
+    Args:
+        rows: of table "segmentation".
+        synthesis: rows of table "synthesis"; counted are those whose synthesizer is also the key of a method.
+        test_set: on which Dice counts.
+
+    Returns:
+        One pair for each synthesizer and seed.
+    """
+    dice = _mean_dice_by(("method", "seed"), [row for row in rows if row["test_set"] == test_set])
+    errors = {(row["synthesizer"], row["seed"]): row["structure_error"] for row in synthesis}
+    return [(dice[key], errors[key]) for key in errors if key in dice]
+
+
+def correlation(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    """Pearson's r and its p, of at least three pairs."""
+    found = pearsonr(*zip(*pairs, strict=True))
+    return float(found.statistic), float(found.pvalue)
 
 
 def _mean_dice_by(pairing: tuple[str, ...], rows: list[dict]) -> dict[tuple, float]:

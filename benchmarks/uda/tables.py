@@ -8,7 +8,16 @@ from functools import cached_property
 from benchmarks.uda.own_data import TEST_SET
 from benchmarks.uda.plan import METHODS, REFERENCE, SYNTHESIZERS
 from benchmarks.uda.simulated import TEST_SETS
-from benchmarks.uda.statistics import Distribution, dice_distribution, distribution, failures, mean_dice, paired_p
+from benchmarks.uda.statistics import (
+    Distribution,
+    correlation,
+    dice_and_error,
+    dice_distribution,
+    distribution,
+    failures,
+    mean_dice,
+    paired_p,
+)
 from benchmarks.uda.synthesis import UNTRANSLATED
 
 BOUNDARY = "boundary"
@@ -126,6 +135,19 @@ def synthesis(rows: list[dict]) -> str:
         if own:
             lines.append([name, *(number(sum(r[c] for r in own) / len(own)) for c in SYNTHESIS_COLUMNS)])
     return table(["", *SYNTHESIS_COLUMNS.values()], lines)
+
+
+def does_dice_follow_the_error(results: Segmentation, rows: list[dict]) -> list[str]:
+    """A sentence on generators and their segmenters, of at least three of them."""
+    test_set = results.test_sets[0]
+    pairs = dice_and_error(results.rows, rows, test_set)
+    if len(pairs) < 3:
+        return []
+    r, p = correlation(pairs)
+    return [
+        f"Over {len(pairs)} methods and seeds, Pearson's r between the error in tumour and cochleae and the mean Dice "
+        f"of the segmenter on {test_set} is {number(r, 2)} (p {_probability(p)})."
+    ]
 
 
 def cost(rows: list[dict]) -> str:

@@ -72,6 +72,12 @@ def test_multinets_has_a_generator_for_each_site(tmp_path, monkeypatch):
     assert generators == [str(run.generator(multinets, name)) for name in ("north", "south")]
 
 
+def test_a_longer_training_has_multinets_steps_of_three_sites_and_only_intrastyler_a_warm_up():
+    trainings = {key: SCALES["small"].pretraining.of(synthesizer) for key, synthesizer in SYNTHESIZERS.items()}
+    assert {key: training.steps for key, training in trainings.items() if training.steps != 400} == {"longer": 1200}
+    assert {key for key, training in trainings.items() if training.style_warmup} == {"intrastyler", "longer"}
+
+
 def test_choice_of_methods():
     assert [method.key for method in chosen_methods(["oracle", "noadapt"], own_data=False)] == ["noadapt", "oracle"]
     assert len(chosen_methods(None, own_data=False)) == len(METHODS)

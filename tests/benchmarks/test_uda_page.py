@@ -101,6 +101,20 @@ def test_ones_own_test_images_are_tested_once_though_every_seed_has_them():
     assert p((0,)) == p((0, 1, 2)) == "0.0625"  # 2 / 2^5: five cases of one sign
 
 
+def test_the_page_says_whether_dice_follows_the_generators_error():
+    # Seen sites: NoAdapt 0.1, 0.3, IntraStyler 0.65, 0.85 in the two seeds; on a line with the errors, but for one.
+    errors = {("intrastyler", 0): 0.35, ("intrastyler", 1): 0.15, ("none", 0): 3.0, ("unified", 0): 0.5}
+    synthesis = [{"synthesizer": key, "seed": seed, "structure_error": e} for (key, seed), e in errors.items()]
+    assert tables.does_dice_follow_the_error(Segmentation(ROWS), synthesis) == []
+    three = [*synthesis, {"synthesizer": "noadapt", "seed": 0, "structure_error": 0.9}]
+    (line,) = tables.does_dice_follow_the_error(Segmentation(ROWS), three)
+    assert line.startswith("Over 3 methods and seeds") and "on seen sites is -1.00 (p < 0.0001)" in line
+    four = [*three, {"synthesizer": "noadapt", "seed": 1, "structure_error": 0.5}]
+    # Sums of products and squares are -0.3075, 0.3425 and 0.3025; with four points p is 1 - |r|.
+    (line,) = tables.does_dice_follow_the_error(Segmentation(ROWS), four)
+    assert "Over 4 methods and seeds" in line and "is -0.96 (p 0.0447)" in line
+
+
 def test_page_keeps_the_text_around_the_results(tmp_path):
     results = Results(tmp_path / "results.jsonl")
     for (method, seed), _ in DICE.items():
