@@ -16,6 +16,7 @@ class Synthesizer:
     method: str  # of `intrastyler pretrain`
     per_subdomain: bool = False  # a network for each sub-domain
     lengthening: int = 1  # of its training, relative to the others'
+    shipped: str | None = None  # name of a generator of simulated images that comes with the package: not trained here
 
     @property
     def needs_subdomains(self) -> bool:
@@ -96,6 +97,7 @@ SYNTHESIZERS = {
         Synthesizer("intrastyler", "IntraStyler", "intrastyler"),
         # as many steps as MultiNets' networks have together, with three sites
         Synthesizer("longer", "IntraStyler, 3 x steps", "intrastyler", lengthening=3),
+        Synthesizer("shipped", "IntraStyler, shipped generator", "intrastyler", shipped="simcrossmoda_small"),
     )
 }
 
@@ -112,6 +114,7 @@ METHODS = {
         Method("offline", "Offline IntraStyler", "intrastyler", images="offline"),
         Method("self-training", "IntraStyler + self-training", "intrastyler", self_training=True),
         Method("longer", "IntraStyler, 3 x steps", "longer"),
+        Method("shipped", "IntraStyler, shipped generator", "shipped"),
         Method("oracle", "Oracle", images="oracle"),
     )
 }
@@ -151,12 +154,19 @@ def chosen_methods(keys: list[str] | None, own_data: bool) -> list[Method]:
     """The methods with these keys in the order of METHODS; none given: all that the data allow.
 
     Raises:
-        InputError: an unknown key; an Oracle of one's own data, whose training images have no target labels.
+        InputError: an unknown key; of one's own data, an Oracle, since target images have no labels to train on, or
+            the generator of simulated images.
     """
-    possible = [method for method in METHODS.values() if not (own_data and method.images == "oracle")]
+    possible = [method for method in METHODS.values() if not (own_data and needs_simulation(method))]
     for key in keys or ():
         if key not in METHODS:
             raise InputError(f"method {key!r} is not known, expected some of {', '.join(METHODS)}")
         if METHODS[key] not in possible:
-            raise InputError(f"method {key!r} needs labelled target images to train on, which only the simulation has")
+            raise InputError(f"method {key!r} is for simulated images only, expected another with --dataset")
     return [method for method in possible if keys is None or method.key in keys]
+
+
+def needs_simulation(method: Method) -> bool:
+    """Whether it has labelled target images to train on, or a generator that was trained on simulated ones."""
+    shipped = method.synthesizer is not None and SYNTHESIZERS[method.synthesizer].shipped is not None
+    return shipped or method.images == "oracle"

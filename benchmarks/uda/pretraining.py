@@ -14,13 +14,15 @@ from intrastyler_nnunet.synthesis.subdomains import read_subdomains
 
 
 def pretraining_stages(run: Run, synthesizer: Synthesizer, results: Results) -> list[Stage]:
-    """Pretrain one generator, or one for each sub-domain; then record the cost and score the translations."""
+    """Pretrain one generator, or one for each sub-domain, and record the cost; then score the translations."""
     names = subdomains(run, synthesizer)
-    stages = [
-        Stage(f"pretrain-{run.synthesizer(synthesizer, name).name}", partial(pretrain, run, synthesizer, name))
-        for name in names
-    ]
-    stages.append(Stage(f"cost-{synthesizer.key}", partial(record_cost, run, synthesizer, results)))
+    stages = []
+    if synthesizer.shipped is None:
+        stages = [
+            Stage(f"pretrain-{run.synthesizer(synthesizer, name).name}", partial(pretrain, run, synthesizer, name))
+            for name in names
+        ]
+        stages.append(Stage(f"cost-{synthesizer.key}", partial(record_cost, run, synthesizer, results)))
     if run.own_data is None:
         score = partial(score_translations, run, synthesizer, names, results)
         stages.append(Stage(f"score-translations-{synthesizer.key}", score))

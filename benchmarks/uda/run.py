@@ -10,6 +10,7 @@ from benchmarks.uda.own_data import OwnData
 from benchmarks.uda.plan import Method, Scale, Synthesizer
 from intrastyler_nnunet.cli.trainer_path import trainers_folder
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE, GENERATOR_VARIABLE, SETTINGS_VARIABLE
+from intrastyler_nnunet.pretrained_generators import shipped_generator
 
 SIMULATED = "Dataset990_SimCrossMoDA"
 ORACLE = "Dataset991_SimCrossMoDAOracle"
@@ -81,6 +82,8 @@ class Run:
 
     def generator(self, synthesizer: Synthesizer, subdomain: str | None = None) -> Path:
         """File of a generator."""
+        if synthesizer.shipped:
+            return shipped_generator(synthesizer.shipped)
         return self.synthesizer(synthesizer, subdomain) / GENERATOR_FILE
 
     def settings(self, method: Method) -> Path:

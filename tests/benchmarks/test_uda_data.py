@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.uda.own_data import OwnData, find_own_data, link
 from benchmarks.uda.plan import METHODS, SCALES, SYNTHESIZERS, chosen_methods
+from benchmarks.uda.pretraining import pretraining_stages
+from benchmarks.uda.results import Results
 from benchmarks.uda.run import Run
 from benchmarks.uda.simulated import RARE_SITE, cases_by_test_set, oracle_cases, training_cases
 from benchmarks.uda.stages import trainer_settings
@@ -73,19 +75,30 @@ def test_multinets_has_a_generator_for_each_site(tmp_path, monkeypatch):
 
 
 def test_a_longer_training_has_multinets_steps_of_three_sites_and_only_intrastyler_a_warm_up():
-    trainings = {key: SCALES["small"].pretraining.of(synthesizer) for key, synthesizer in SYNTHESIZERS.items()}
+    trained = {key: synthesizer for key, synthesizer in SYNTHESIZERS.items() if synthesizer.shipped is None}
+    trainings = {key: SCALES["small"].pretraining.of(synthesizer) for key, synthesizer in trained.items()}
     assert {key: training.steps for key, training in trainings.items() if training.steps != 400} == {"longer": 1200}
     assert {key for key, training in trainings.items() if training.style_warmup} == {"intrastyler", "longer"}
+
+
+def test_a_shipped_generator_is_translated_with_and_scored_but_not_trained(tmp_path):
+    run, shipped = Run(tmp_path, 4, SCALES["small"], "cpu"), SYNTHESIZERS["shipped"]
+    stages = pretraining_stages(run, shipped, Results(tmp_path / "results.jsonl"))
+    assert [stage.name for stage in stages] == ["score-translations-shipped"]
+    generator = Path(trainer_settings(run, METHODS["shipped"])["generator"])
+    assert generator.is_file() and generator.parent.name == "pretrained"
 
 
 def test_choice_of_methods():
     assert [method.key for method in chosen_methods(["oracle", "noadapt"], own_data=False)] == ["noadapt", "oracle"]
     assert len(chosen_methods(None, own_data=False)) == len(METHODS)
-    assert "oracle" not in [method.key for method in chosen_methods(None, own_data=True)]
+    left_out = set(METHODS) - {method.key for method in chosen_methods(None, own_data=True)}
+    assert left_out == {"oracle", "shipped"}
     with pytest.raises(InputError, match="'oracel' is not known"):
         chosen_methods(["oracel"], own_data=False)
-    with pytest.raises(InputError, match="needs labelled target images"):
-        chosen_methods(["oracle"], own_data=True)
+    for key in left_out:
+        with pytest.raises(InputError, match=f"'{key}' is for simulated images only"):
+            chosen_methods([key], own_data=True)
 
 
 def write_tests(folder: Path, images: list[str], labels: list[str]) -> Path:
