@@ -34,21 +34,21 @@ from intrastyler_nnunet.pretrained_generators import shipped_generator
 
 SEED = 2026  # of the simulation; not the one of any training
 SOURCES = 12
-SHIPPED = "simcrossmoda_small"
+SHIPPED = ("simcrossmoda", "simcrossmoda_small")
 SECOND_SCAN = "second_scan"
 
 
 def main() -> None:
     """Measure, print, write the result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generator", metavar="NAME=FILE", action="append", help="repeat it; default: the shipped one")
+    parser.add_argument("--generator", metavar="NAME=FILE", action="append", help="repeat it; default: the shipped")
     folder = Path(__file__).parent
     parser.add_argument("--sources", type=int, default=SOURCES, help="source subjects; fewer for a quick look")
     parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")
     parser.add_argument("--cache", type=Path, default=folder / "cache", help="where the segmenter is kept")
     parser.add_argument("-o", dest="output", type=Path, default=folder / "results" / "synthesis_quality.json")
     arguments = parser.parse_args()
-    named = arguments.generator or [f"{SHIPPED}={shipped_generator(SHIPPED)}"]
+    named = arguments.generator or [f"{name}={shipped_generator(name)}" for name in SHIPPED]
     segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)
     pairs = held_out_pairs(SEED, arguments.sources)
     results = {SECOND_SCAN: score_second_scan(pairs, segmenter)}

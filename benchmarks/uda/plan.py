@@ -97,7 +97,7 @@ SYNTHESIZERS = {
         Synthesizer("intrastyler", "IntraStyler", "intrastyler"),
         # as many steps as MultiNets' networks have together, with three sites
         Synthesizer("longer", "IntraStyler, 3 x steps", "intrastyler", lengthening=3),
-        Synthesizer("shipped", "IntraStyler, shipped generator", "intrastyler", shipped="simcrossmoda_small"),
+        Synthesizer("shipped", "IntraStyler, shipped generator", "intrastyler", shipped="simcrossmoda"),
     )
 }
 
