@@ -4,7 +4,8 @@
 
 on a preprocessed SimCrossMoDA (nnU-Net's variables set). What stands after `--` goes to every training, such as
 `-device cpu --preset compact`. All have the same number of generator steps; where a contrastive style encoder is
-trained, it is trained alone before them. Stopped at any moment, the same command goes on.
+trained, it is trained alone before them. The result file grows by one variant at a time; stopped at any moment, the
+same command goes on.
 """
 
 import argparse
@@ -48,25 +49,48 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, default=here / "results" / "ablation.json")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     arguments, options = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
-    data = ("-d", arguments.dataset, "-c", arguments.configuration)
-    for name in arguments.only:
-        warmup = 0 if "--lambda-style" in VARIANTS[name] else arguments.style_warmup  # nothing to train it with
-        length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
-        # The last of two equal options counts.
-        train = ("pretrain", *data, "-o", str(arguments.folder / name), *length, *options, *VARIANTS[name])
-        print("$ intrastyler", *train, flush=True)
-        intrastyler(list(train))
     segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)
     pairs = held_out_pairs(SEED, arguments.sources)
-    results = {}
+    settings = {
+        "steps": arguments.steps, "style_warmup": arguments.style_warmup, "options": " ".join(options), "seed": SEED,
+        "pairs": len(pairs),
+    }  # fmt: skip
+    results = earlier_results(arguments.output, settings)
     for name in arguments.only:
-        scored = arguments.folder / name / f"quality_{len(pairs)}.json"
-        if not scored.is_file():
-            generator = Generator.load(arguments.folder / name / "generator.safetensors")
-            write_json(score(Translator(generator), pairs, segmenter, name), scored)
-        results[name] = {key: value for key, value in read_json(scored).items() if key != "rows"}
+        if name not in results:
+            generator = trained(name, arguments, options)
+            scores = score(Translator(generator), pairs, segmenter, name)
+            results[name] = {key: value for key, value in scores.items() if key != "rows"}
+            write_json(settings | {"variants": results}, arguments.output)
     print_table(results)
-    write_json({"options": " ".join(options), "seed": SEED, "pairs": len(pairs), "variants": results}, arguments.output)
+
+
+def earlier_results(path: Path, settings: dict) -> dict[str, dict]:
+    """The variants that the result file has already.
+
+    Raises:
+        SystemExit: they were made with other settings.
+    """
+    if not path.is_file():
+        return {}
+    earlier = read_json(path)
+    found = {key: earlier[key] for key in settings}
+    if found != settings:
+        sys.exit(f"{path}: made with {found}, expected {settings}; give -o another file")
+    return earlier["variants"]
+
+
+def trained(name: str, arguments: argparse.Namespace, options: list[str]) -> Generator:
+    """Pretrain one variant, or go on where it stopped."""
+    warmup = 0 if "--lambda-style" in VARIANTS[name] else arguments.style_warmup  # nothing to train it with
+    length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
+    folder = arguments.folder / name
+    # The last of two equal options counts.
+    data = ("-d", arguments.dataset, "-c", arguments.configuration, "-o", str(folder))
+    train = ("pretrain", *data, *length, *options, *VARIANTS[name])
+    print("$ intrastyler", *train, flush=True)
+    intrastyler(list(train))
+    return Generator.load(folder / "generator.safetensors")
 
 
 if __name__ == "__main__":

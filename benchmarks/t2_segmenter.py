@@ -75,7 +75,7 @@ def _train(network: nn.Module, steps: int) -> None:
         loss.backward()
         optimizer.step()
         schedule.step()
-        progress.set_postfix(loss=round(float(loss), 3))
+        progress.set_postfix(loss=round(loss.item(), 3))
 
 
 def _batch(rng: np.random.Generator, images: list[Image]) -> tuple[torch.Tensor, torch.Tensor]:
