@@ -134,8 +134,8 @@ SCALES = {
     ),
     # less than 40 minutes on two cores: the networks have hardly begun to learn
     "quick": Scale(
-        "small", source=24, target=40, test=6, pretraining=Pretraining(40, 60, SHORT),
-        segmenter=Segmenter(6, 40, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
+        "small", source=24, target=40, test=3, pretraining=Pretraining(15, 30, SHORT),
+        segmenter=Segmenter(3, 20, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
     ),
     # three and a half hours on two cores for each seed
     "small": Scale(
