@@ -20,7 +20,7 @@ from intrastyler_nnunet.simulation.sites import Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.simulation.tissues import Tissue
 from intrastyler_nnunet.styles.bank import exemplar_style
-from intrastyler_nnunet.styles.windows import intensity_window, to_generator_space
+from intrastyler_nnunet.styles.windows import from_generator_space, intensity_window, to_generator_space
 
 TISSUES = {
     "csf": (Tissue.CSF,), "brain": (Tissue.GREY_MATTER, Tissue.WHITE_MATTER), "bone": (Tissue.BONE_OR_AIR,),
@@ -29,7 +29,7 @@ TISSUES = {
 MARGIN = 0.3  # exemplar standard deviations: tissues closer than this have no order
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Image:
     """A simulated image with its anatomy."""
 
@@ -88,6 +88,22 @@ def held_out_pairs(seed: int, sources: int, scale: str = "small") -> list[Pair]:
             exemplar = image_of(seed, subject, site, True, scale)
             pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
     return pairs
+
+
+def in_one_style(pairs: list[Pair], site: str) -> list[np.ndarray]:
+    """Every pair's source subject with the protocol of that source's exemplar of `site`, (x, y, z).
+
+    As translations are, it is mapped back through the window of the pair's exemplar.
+    """
+    exemplars = {pair.source: pair.exemplar for pair in pairs if pair.exemplar.scan.site == site}
+    return [_in_style(exemplars[pair.source], pair) for pair in pairs]
+
+
+def _in_style(image: Image, pair: Pair) -> np.ndarray:
+    scanned = tensor(image.rescan(pair.source.anatomy, 3).astype(np.float32))
+    mapped = to_generator_space(scanned, torch.tensor([image.window]))
+    mapped = from_generator_space(mapped, torch.tensor([pair.exemplar.window]))
+    return mapped[0, 0].numpy().transpose(2, 1, 0)
 
 
 def translated(

@@ -12,6 +12,7 @@
 - Dice of tumour and cochlea that a segmenter trained on true T2 finds in the translation, against the source label.
 
 "second_scan" is the truth in place of a translation (its error: to one more scan of the same): what can be reached.
+"only SITE" is the source's subject as that site scans it, whatever the exemplar: what one style for all can reach.
 The paper's competitors (methods unified, nodiverse) are compared by `benchmarks.uda`.
 """
 
@@ -24,13 +25,22 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.contrast_measures import style_control
-from benchmarks.simulated_pairs import TISSUES, Pair, held_out_pairs, tissue_means, translated, wrong_orders
+from benchmarks.simulated_pairs import (
+    TISSUES,
+    Pair,
+    held_out_pairs,
+    in_one_style,
+    tissue_means,
+    translated,
+    wrong_orders,
+)
 from benchmarks.style_space import style_space
 from benchmarks.t2_segmenter import CLASSES, class_map, dice_of, segmented, true_t2_segmenter
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.simulation.plan import sites_of
 
 SEED = 2026  # of the simulation; not the one of any training
 SOURCES = 12
@@ -51,7 +61,7 @@ def main() -> None:
     named = arguments.generator or [f"{name}={shipped_generator(name)}" for name in SHIPPED]
     segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)
     pairs = held_out_pairs(SEED, arguments.sources)
-    results = {SECOND_SCAN: score_second_scan(pairs, segmenter)}
+    results = {SECOND_SCAN: score_second_scan(pairs, segmenter)} | score_one_style(pairs, segmenter)
     for name, _, path in (text.partition("=") for text in named):
         results[name] = score(Translator(Generator.load(path)), pairs, segmenter, name)
     print_table(results)
@@ -70,6 +80,15 @@ def score_second_scan(pairs: list[Pair], segmenter: nn.Module) -> dict:
     """The same of the truth itself."""
     again = [pair.exemplar.rescan(pair.source.anatomy, 2) for pair in pairs]
     return _judge([pair.truth for pair in pairs], again, pairs, segmenter)
+
+
+def score_one_style(pairs: list[Pair], segmenter: nn.Module) -> dict[str, dict]:
+    """The same of one site's true images for all exemplars: {"only SITE": measures}."""
+    truths = [pair.truth for pair in pairs]
+    return {
+        f"only {site}": _judge(in_one_style(pairs, site), truths, pairs, segmenter)
+        for site in sites_of("target", seen_only=True)
+    }
 
 
 def _judge(images: list[np.ndarray], truths: list[np.ndarray], pairs: list[Pair], segmenter: nn.Module) -> dict:

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.simulated_pairs import TISSUES, held_out_pairs, tissue_means, wrong_orders
+from benchmarks.simulated_pairs import TISSUES, held_out_pairs, in_one_style, tissue_means, wrong_orders
 from benchmarks.uda.synthesis import judged
 
 
@@ -42,3 +42,15 @@ def test_in_a_negative_every_order_is_wrong(pairs):
 def test_one_image_for_all_exemplars_does_not_follow_their_contrast(pairs):
     same = [pairs[0].truth] * len(pairs)
     assert judged(same, pairs)["style_control"] < judged([pair.truth for pair in pairs], pairs)["style_control"]
+
+
+def test_one_style_is_the_truth_of_its_own_exemplar_and_wrong_for_others(pairs):
+    site = pairs[1].exemplar.scan.site
+    images = in_one_style(pairs, site)
+    scanned, window = pairs[1].exemplar.rescan(pairs[1].source.anatomy, 3), pairs[1].exemplar.window
+    shares = (np.clip(scanned, *window) - window[0]) / (window[1] - window[0])
+    for pair, image in zip(pairs, images, strict=True):
+        lo, hi = pair.exemplar.window
+        np.testing.assert_allclose(image, lo + shares * (hi - lo), atol=1e-5)
+    errors = [np.abs(image - pair.truth).mean() for pair, image in zip(pairs, images, strict=True)]
+    assert errors[1] < min(errors[0], errors[2])
