@@ -52,8 +52,9 @@ def main() -> None:
     segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)
     pairs = held_out_pairs(SEED, arguments.sources)
     settings = {
-        "steps": arguments.steps, "style_warmup": arguments.style_warmup, "options": " ".join(options), "seed": SEED,
-        "pairs": len(pairs),
+        "dataset": arguments.dataset, "configuration": arguments.configuration, "steps": arguments.steps,
+        "style_warmup": arguments.style_warmup, "options": " ".join(options), "pairs": len(pairs),
+        "segmenter_steps": arguments.segmenter_steps,
     }  # fmt: skip
     results = earlier_results(arguments.output, settings)
     for name in arguments.only:
@@ -74,7 +75,7 @@ def earlier_results(path: Path, settings: dict) -> dict[str, dict]:
     if not path.is_file():
         return {}
     earlier = read_json(path)
-    found = {key: earlier[key] for key in settings}
+    found = {key: earlier.get(key) for key in settings}
     if found != settings:
         sys.exit(f"{path}: made with {found}, expected {settings}; give -o another file")
     return earlier["variants"]

@@ -29,7 +29,7 @@ TISSUES = {
 MARGIN = 0.3  # exemplar standard deviations: tissues closer than this have no order
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Image:
     """A simulated image with its anatomy."""
 
@@ -90,17 +90,16 @@ def held_out_pairs(seed: int, sources: int, scale: str = "small") -> list[Pair]:
     return pairs
 
 
-def in_one_style(pairs: list[Pair], site: str) -> list[np.ndarray]:
-    """Every pair's source subject with the protocol of that source's exemplar of `site`, (x, y, z).
+def in_one_style(pairs: list[Pair], image: Image) -> list[np.ndarray]:
+    """Every pair's source subject with the protocol of `image`, whatever its exemplar; (x, y, z).
 
     As translations are, it is mapped back through the window of the pair's exemplar.
     """
-    exemplars = {pair.source: pair.exemplar for pair in pairs if pair.exemplar.scan.site == site}
-    return [_in_style(exemplars[pair.source], pair) for pair in pairs]
+    return [_in_style(image, pair) for pair in pairs]
 
 
 def _in_style(image: Image, pair: Pair) -> np.ndarray:
-    scanned = tensor(image.rescan(pair.source.anatomy, 3).astype(np.float32))
+    scanned = tensor(image.rescan(pair.source.anatomy, 1).astype(np.float32))
     mapped = to_generator_space(scanned, torch.tensor([image.window]))
     mapped = from_generator_space(mapped, torch.tensor([pair.exemplar.window]))
     return mapped[0, 0].numpy().transpose(2, 1, 0)

@@ -12,7 +12,7 @@
 - Dice of tumour and cochlea that a segmenter trained on true T2 finds in the translation, against the source label.
 
 "second_scan" is the truth in place of a translation (its error: to one more scan of the same): what can be reached.
-"only SITE" is the source's subject as that site scans it, whatever the exemplar: what one style for all can reach.
+"only SITE" is the source's subject as one image of that site shows it, whatever the exemplar: what one style can reach.
 The paper's competitors (methods unified, nodiverse) are compared by `benchmarks.uda`.
 """
 
@@ -29,6 +29,7 @@ from benchmarks.simulated_pairs import (
     TISSUES,
     Pair,
     held_out_pairs,
+    image_of,
     in_one_style,
     tissue_means,
     translated,
@@ -83,12 +84,11 @@ def score_second_scan(pairs: list[Pair], segmenter: nn.Module) -> dict:
 
 
 def score_one_style(pairs: list[Pair], segmenter: nn.Module) -> dict[str, dict]:
-    """The same of one site's true images for all exemplars: {"only SITE": measures}."""
+    """The same of the source's subjects in one true style, another subject's of each site: {"only SITE": measures}."""
     truths = [pair.truth for pair in pairs]
-    return {
-        f"only {site}": _judge(in_one_style(pairs, site), truths, pairs, segmenter)
-        for site in sites_of("target", seen_only=True)
-    }
+    unused = 2 * len(pairs)  # no pair has a subject of this number or a greater one
+    images = [image_of(SEED, unused + n, site, True) for n, site in enumerate(sites_of("target", seen_only=True))]
+    return {f"only {i.scan.site}": _judge(in_one_style(pairs, i), truths, pairs, segmenter) for i in images}
 
 
 def _judge(images: list[np.ndarray], truths: list[np.ndarray], pairs: list[Pair], segmenter: nn.Module) -> dict:

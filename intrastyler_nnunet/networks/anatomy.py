@@ -10,7 +10,7 @@ SEGMENTER_WIDTH = 8
 
 
 class ContentHead(nn.Module):
-    """A linear classifier of the content features, interpolated to the image's grid."""
+    """A linear classifier of the content features, interpolated to the grid of the image that they were made from."""
 
     def __init__(self, channels: int, classes: int):
         super().__init__()

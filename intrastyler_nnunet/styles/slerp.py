@@ -6,8 +6,8 @@ import torch
 def slerp(start: torch.Tensor, end: torch.Tensor, t: torch.Tensor | float) -> torch.Tensor:
     """sin((1-t) theta)/sin(theta) * start + sin(t theta)/sin(theta) * end, theta the angle between them.
 
-    Near-parallel vectors are interpolated linearly; for antipodal ones, where the great circle is not unique, the
-    path goes through a fixed direction orthogonal to `start`.
+    Vectors closer than 1e-6 give `start`; for antipodal ones, where the great circle is not unique, the path goes
+    through a fixed direction orthogonal to `start`.
 
     Args:
         start, end: (B, K) unit vectors.

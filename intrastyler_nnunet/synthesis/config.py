@@ -82,6 +82,9 @@ class PretrainingConfig:
         if self.method != "intrastyler" and self.style_warmup:
             raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
         check_schedules(self.schedules, tuple(self._constant_weights()))
+        for weight in (f"lambda_{term}" for term in self.schedules if term != "adversarial"):
+            if getattr(self, weight) != self.__dataclass_fields__[weight].default:
+                raise InputError(f"{weight.replace('_', ' ')} {getattr(self, weight)} and a schedule, expected one")
         if self.style_warmup and not self.weights(0)["style"]:
             raise InputError(
                 f"style warm-up of {self.style_warmup} steps without style contrast in the beginning, expected 0 steps"

@@ -26,7 +26,7 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
     The generator begins with `config.pretrained_weights`, if there are any.
 
     Raises:
-        InputError: these are no generator of the same architecture and input.
+        InputError: these are no generator of the same architecture and method, or a target case had another code.
     """
     torch.manual_seed(config.seed)
     generator_config, discriminator_config = preset(config.preset)
@@ -53,14 +53,21 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
 
 
 def _pretrained(path: str, generator: Generator) -> dict[str, torch.Tensor]:
-    """Weights of another generator, which must have the same architecture and method."""
+    """Weights of another generator of the same architecture and method; a line says where its input differed."""
     other = Generator.load(path)
+    shared = other.metadata.codes.keys() & generator.metadata.codes.keys()
+    codes, codes_here = ({case: g.metadata.codes[case] for case in sorted(shared)} for g in (other, generator))
     for name, found, expected in (
         ("architecture", other.config, generator.config),
         ("method", other.metadata.method, generator.metadata.method),
+        ("style codes", codes, codes_here),
     ):
         if found != expected:
             raise InputError(f"{path}: {name} {found}, expected {expected}")
+    for name in ("spacing", "normalization", "label_hint"):
+        found, here = getattr(other.metadata, name), getattr(generator.metadata, name)
+        if found != here:
+            print(f"{path}: trained with {name.replace('_', ' ')} {found}, here it is {here}", flush=True)
     return other.state_dict()
 
 

@@ -35,7 +35,7 @@ class TrainingPatches:
 class PreprocessedCases:
     """The preprocessed cases of one domain with their intensity windows; with `codes`, only the cases that have one.
 
-    Of several image channels only `channel` is used.
+    Of several image channels only `channel` is used. Heads are mirrored along `left_right`, an axis of the generator.
 
     Raises:
         InputError: the folder has no case, or a case is smaller than the patch.
@@ -47,11 +47,13 @@ class PreprocessedCases:
         axes: tuple[int, int, int],
         codes: dict[str, tuple[float, ...]] | None = None,
         channel: int = 0,
+        left_right: int = 0,
     ):
         from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
         self.axes = axes
         self.channel = channel
+        self.left_right = left_right
         self.windows = read_windows(folder, channel=channel)
         if not self.windows:
             raise InputError(f"{folder}: no preprocessed cases found")
@@ -111,9 +113,9 @@ def sample_patches(
     exemplar = target.random_patch(rng, target_name, patch_size)[0]
     query, positive = (target.random_patch(rng, target_name, style_patch_size)[0] for _ in range(2))
     if rng.random() < 0.5:
-        image, labels = image.flip(2), labels.flip(2)
+        image, labels = (x.flip(2 + source.left_right) for x in (image, labels))
     if rng.random() < 0.5:
-        exemplar = exemplar.flip(2)
+        exemplar = exemplar.flip(2 + target.left_right)
     code = torch.tensor([target.codes.get(target_name, ())])
     return TrainingPatches(image, source.window(source_name), labels, exemplar, query, positive, code)
 

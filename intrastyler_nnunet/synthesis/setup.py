@@ -69,9 +69,11 @@ def prepare_run(
         label_hint=settings.get("label_hint"),
     )
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
-    metadata = replace(metadata, orientation=_orientation(source_folder))
-    source = PreprocessedCases(source_folder, metadata.axes, channel=channel_index)
-    target = PreprocessedCases(target_folder, metadata.axes, codes)
+    orientation, target_orientation = map(_orientation, (source_folder, target_folder))
+    sides, target_sides = (left_right_axis(x, metadata) for x in (orientation, target_orientation))
+    metadata = replace(metadata, orientation=orientation)
+    source = PreprocessedCases(source_folder, metadata.axes, channel=channel_index, left_right=sides)
+    target = PreprocessedCases(target_folder, metadata.axes, codes, left_right=target_sides)
     smallest = tuple(min(pair) for pair in zip(source.smallest(), target.smallest(), strict=True))
     if patch_size is None:
         patch_size = [min(pair) for pair in zip(configuration.patch_size, smallest, strict=True)]
@@ -101,6 +103,18 @@ def _truths(folder: Path, source: PreprocessedCases) -> PreprocessedCases | None
                     f"{folder / name}: shape {truths.shapes[name]}, expected that of {case}, {source.shapes[case]}"
                 )
     return truths
+
+
+def left_right_axis(orientation: str | None, metadata: GeneratorMetadata) -> int:
+    """The generator axis (0, 1, 2 for X, Y, Z) from one ear to the other.
+
+    Args:
+        orientation: of the images' stored axes (x, y, z), such as "LPS"; None: as if it were this.
+        metadata: whose `transpose_forward` and `axes` count.
+    """
+    stored = next(axis for axis, letter in enumerate(orientation or "LPS") if letter in "LR")
+    array_axis = 2 - stored  # SimpleITK's arrays are (z, y, x)
+    return metadata.axes.index(metadata.transpose_forward.index(array_axis))
 
 
 def _orientation(folder: Path) -> str | None:

@@ -71,7 +71,7 @@ def generator_step(
         if config.uses("style"):
             style, other_style, terms["style"] = _styles(generator, batch, plan.perturbation, config)
         else:
-            style = other_style = generator.encode_style(batch.style_query)
+            style, other_style = _styles_without_contrast(generator, batch, plan.perturbation, config)
     else:
         style = other_style = batch.style_code
     source = apply_label_hint(batch.source, batch.source_window, batch.source_labels, config.label_hint)
@@ -127,8 +127,14 @@ def _segmentation(
 ) -> torch.Tensor:
     """Both segmenters against the source label: the structures stay in the content, and visible in the output."""
     loss, labels = segmentation_loss(), batch.source_labels
-    from_content = networks.content_head(content, labels.shape[2:])
+    from_content = _content_logits(networks, batch.source, content)
     return loss(from_content, labels) + loss(networks.segmenter(translated), labels)
+
+
+def _content_logits(networks: Networks, image: torch.Tensor, content: torch.Tensor) -> torch.Tensor:
+    """The content head's logits (B, classes, X, Y, Z); the features are those of the padded image."""
+    padded = networks.generator.pad_to_stride(image).shape[2:]
+    return _crop(networks.content_head(content, padded), (0, 0, 0), image.shape[2:])
 
 
 def _restyling(
@@ -175,6 +181,14 @@ def _styles(
     negatives = vectors[2 * count :].unflatten(0, (count, -1))
     contrast = style_contrast(query, positive, negatives, config.style_temperature)
     return query.detach(), negatives[:, 0].detach(), contrast
+
+
+def _styles_without_contrast(
+    generator: Generator, batch: TrainingPatches, perturbation: Perturbation, config: PretrainingConfig
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same two, from which all losses of the generator reach E_S."""
+    negatives = perturb(batch.style_positive, perturbation.every(config.negatives))
+    return generator.encode_style(torch.cat([batch.style_query, negatives])).chunk(2)
 
 
 def _patch_nce(

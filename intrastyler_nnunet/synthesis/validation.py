@@ -54,7 +54,7 @@ def validate(
     generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
     device: torch.device,
 ) -> dict[str, float]:  # fmt: skip
-    """Every held-out source in the style of a held-out exemplar; means over these pairs.
+    """Every held-out source in the style of a held-out exemplar, and every exemplar with a source; means of the pairs.
 
     Returns:
         edge_correlation: of source and translation.
@@ -63,7 +63,8 @@ def validate(
         style_roc_auc: of telling two patches of one exemplar from two of different exemplars by their cosine.
         score: see above.
     """
-    pairs = list(zip(source.names, target.names, strict=False))
+    count = max(len(source.names), len(target.names))
+    pairs = [(source.names[i % len(source.names)], target.names[i % len(target.names)]) for i in range(count)]
     results = [_measure(generator, source, target, *pair, config, device) for pair in pairs]
     means = {name: float(np.mean([result[name] for result in results])) for name in results[0]}
     means["score"] = means.get("style_consistency", 0) + means["edge_correlation"] - means["intensity_distance"]

@@ -44,13 +44,13 @@ def test_one_image_for_all_exemplars_does_not_follow_their_contrast(pairs):
     assert judged(same, pairs)["style_control"] < judged([pair.truth for pair in pairs], pairs)["style_control"]
 
 
-def test_one_style_is_the_truth_of_its_own_exemplar_and_wrong_for_others(pairs):
-    site = pairs[1].exemplar.scan.site
-    images = in_one_style(pairs, site)
-    scanned, window = pairs[1].exemplar.rescan(pairs[1].source.anatomy, 3), pairs[1].exemplar.window
-    shares = (np.clip(scanned, *window) - window[0]) / (window[1] - window[0])
-    for pair, image in zip(pairs, images, strict=True):
+def test_one_style_is_the_truth_for_its_own_image_and_wrong_for_others(pairs):
+    image = pairs[1].exemplar
+    lo, hi = image.window
+    shares = (np.clip(image.rescan(pairs[1].source.anatomy, 1), lo, hi) - lo) / (hi - lo)
+    images = in_one_style(pairs, image)
+    for pair, styled in zip(pairs, images, strict=True):
         lo, hi = pair.exemplar.window
-        np.testing.assert_allclose(image, lo + shares * (hi - lo), atol=1e-5)
-    errors = [np.abs(image - pair.truth).mean() for pair, image in zip(pairs, images, strict=True)]
-    assert errors[1] < min(errors[0], errors[2])
+        np.testing.assert_allclose(styled, lo + shares * (hi - lo), atol=1e-5)
+    errors = [np.abs(styled - pair.truth).mean() for pair, styled in zip(pairs, images, strict=True)]
+    assert errors[1] < 0.1 * min(errors[0], errors[2])  # not 0: what lies beyond the window is clipped

@@ -21,6 +21,7 @@ from intrastyler_nnunet.synthesis.optimisation import learning_rate_factor, set_
 from intrastyler_nnunet.synthesis.patches import PreprocessedCases, TrainingPatches, sample_patches
 from intrastyler_nnunet.synthesis.perturbations import KINDS, Perturbation, perturb, sample_perturbation
 from intrastyler_nnunet.synthesis.pretrain import pretrain, training_steps
+from intrastyler_nnunet.synthesis.setup import left_right_axis
 from intrastyler_nnunet.synthesis.step import StepPlan, discriminator_step, generator_step, sample_plan
 
 SHAPE = (10, 18, 20)
@@ -48,6 +49,29 @@ def test_style_patches_come_from_the_exemplar_of_the_target_patch(cases):
         assert set(patches.style_positive.flatten().tolist()) <= voxels
         distinct += not torch.equal(patches.style_query, patches.style_positive)
     assert distinct > 5
+
+
+@pytest.mark.parametrize("orientation, transpose_forward, axis", [
+    ("LPS", (0, 1, 2), 0), ("RAS", (0, 1, 2), 0), (None, (0, 1, 2), 0), ("PSL", (0, 1, 2), 2), ("PSL", (2, 0, 1), 1),
+    ("LPS", (2, 0, 1), 2),
+])  # fmt: skip
+def test_heads_are_mirrored_from_ear_to_ear(domain_folders, orientation, transpose_forward, axis):
+    metadata = replace(METADATA, transpose_forward=transpose_forward)
+    # Each voxel of an array (z, y, x) holds its place along the stored axis that runs left to right.
+    stored = next(i for i, letter in enumerate(orientation or "LPS") if letter in "LR")
+    array = np.indices((3, 4, 5))[2 - stored].transpose(transpose_forward)
+    seen = array.transpose(metadata.axes)  # by the generator
+    assert left_right_axis(orientation, metadata) == axis
+    assert (np.diff(seen, axis=axis) == 1).all()
+    cases = [PreprocessedCases(folder, METADATA.axes, left_right=axis) for folder in domain_folders]
+    patches = [sample_patches(np.random.default_rng(seed), *cases, SHAPE, (8, 12, 12)) for seed in range(12)]
+    wholes = [cases[0].patch(name, np.zeros(3), SHAPE) for name in cases[0].names]
+    mirrored = {
+        flip for p in patches for image, labels in wholes for flip in (False, True)
+        if torch.equal(p.source, image.flip(2 + axis) if flip else image)
+        and torch.equal(p.source_labels, labels.flip(2 + axis) if flip else labels)
+    }  # fmt: skip
+    assert mirrored == {False, True}
 
 
 def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases):
@@ -124,6 +148,19 @@ def test_the_anatomy_terms_train_their_segmenters_too(cases):
     assert state.networks.content_head.classifier.weight.grad.abs().sum() > 0
 
 
+def test_the_content_head_sees_a_structure_where_it_is_whatever_the_size_of_the_patch():
+    config = replace(CONFIG, lambda_segmentation=0.5)
+    networks = initial_state(config, METADATA, torch.device("cpu")).networks
+    classifier = networks.content_head.classifier
+    torch.nn.init.ones_(classifier.weight), torch.nn.init.zeros_(classifier.bias)
+    ramp = torch.arange(18.0)[:, None, None].expand(1, 1, 18, 16, 8)  # in the generator, 20 voxels
+    content = torch.nn.functional.avg_pool3d(networks.generator.pad_to_stride(ramp), 4)
+    features = content.expand(-1, classifier.in_channels, -1, -1, -1) / classifier.in_channels
+    logits = step._content_logits(networks, ramp, features)
+    assert logits.shape == (1, config.classes, 18, 16, 8)
+    torch.testing.assert_close(logits[0, 0, 2:14], ramp[0, 0, 2:14])
+
+
 @pytest.fixture
 def restyling(cases):
     """Networks and batch, and a function that makes the plan of a step with a kind of perturbation."""
@@ -158,6 +195,18 @@ def test_restyling_asks_for_the_exemplar_as_its_first_negative_is(restyling):
     restyled = networks.generator(recoloured(batch, source, plan), networks.generator.encode_style(negative))
     assert float(terms["restyling"]) == pytest.approx((restyled - wanted).abs().mean().item(), rel=1e-4)
     assert losses[1] - losses[0] == pytest.approx(5 * float(terms["restyling"]), rel=1e-4)
+
+
+def test_without_style_contrast_restyling_asks_for_the_same_and_trains_the_style_encoder(restyling):
+    networks, batch, config, plan_with = restyling
+    config = replace(config, style_warmup=0)
+    plan, terms = plan_with("contrast"), {}
+    for weight in (5.0, 0.0):
+        terms[weight] = generator_step(networks, batch, plan, replace(config, lambda_style=weight))[1]["restyling"]
+    torch.testing.assert_close(terms[0.0], terms[5.0])
+    plan = replace(plan, weights=dict.fromkeys(plan.weights, 0.0) | {"restyling": 1.0})
+    generator_step(networks, batch, plan, replace(config, lambda_style=0.0))[0].backward()
+    assert networks.generator.style_encoder.to_style.weight.grad.abs().sum() > 0
 
 
 def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):

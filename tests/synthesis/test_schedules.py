@@ -41,6 +41,7 @@ def test_bad_schedules_are_refused(text, expected):
     ({"method": "unified", "style_warmup": 0, "schedules": {"consistency": ((0, 1),)}}, "no schedule of consistency"),
     ({"lambda_style": 0.0}, "without style contrast in the beginning, expected 0 steps"),
     ({"schedules": {"style": ((0, 0), (0.3, 5))}}, "without style contrast in the beginning"),
+    ({"lambda_nce": 2.0, "schedules": {"nce": ((0, 1),)}}, "lambda nce 2.0 and a schedule, expected one"),
     ({"held_out": -1}, "held out is -1, expected 0 or more"),
     ({"seed": -1}, "seed is -1, expected 0 or more"),
     ({"lambda_nce": -0.5}, "lambda nce is -0.5, expected 0 or more"),

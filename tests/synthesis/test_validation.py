@@ -84,6 +84,18 @@ def test_measures_are_their_definitions(cases):
     assert means["score"] == pytest.approx(means["style_consistency"] + means["edge_correlation"] - distance, abs=1e-5)
 
 
+@pytest.mark.parametrize("sources, exemplars", [(3, 2), (1, 3)])
+def test_every_held_out_case_is_validated_on(cases, sources, exemplars):
+    source, target = (d.only(d.names[:n]) for d, n in zip(cases, (sources, exemplars), strict=True))
+    generator = initial_state(CONFIG, METADATA, torch.device("cpu")).average
+    means = validate(generator, source, target, CONFIG, torch.device("cpu"))
+    alone = [
+        validate(generator, source.only([a]), target.only([b]), CONFIG, torch.device("cpu"))
+        for a, b in zip((source.names * 3)[:3], (target.names * 3)[:3], strict=True)
+    ]
+    assert means["edge_correlation"] == pytest.approx(np.mean([m["edge_correlation"] for m in alone]), abs=1e-6)
+
+
 @pytest.fixture(scope="module")
 def truths(cases, tmp_path_factory):
     """Two truths of every source case."""
