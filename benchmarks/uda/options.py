@@ -23,7 +23,7 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
         "half hours a seed; full, of your own data the default, is for a GPU",
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, help="repetitions, each with networks of its own; default: 3")
-    parser.add_argument("--quick", action="store_true", help="the scale quick with one seed: 40 minutes on two cores")
+    parser.add_argument("--quick", action="store_true", help="scale quick, one seed: below half an hour on two cores")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"some of {' '.join(METHODS)}; default: all")
     parser.add_argument("-device", default="cpu", choices=("cpu", "cuda", "mps"), help="where to train and predict")
     own = parser.add_argument_group("on your own data")

@@ -132,7 +132,7 @@ SCALES = {
         segmenter=Segmenter(2, 2, validation_iterations=1, patch_size=(8, 32, 32), narrowing=8),
         styles_per_case=1, held_out=1, processes=1,
     ),
-    # less than 40 minutes on two cores: the networks have hardly begun to learn
+    # less than half an hour on two cores: the networks have hardly begun to learn
     "quick": Scale(
         "small", source=24, target=40, test=3, pretraining=Pretraining(15, 30, SHORT),
         segmenter=Segmenter(3, 20, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
