@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.uda.own_data import OwnData
 from benchmarks.uda.plan import Method, Scale, Synthesizer
 from intrastyler_nnunet.cli.trainer_path import trainers_folder
+from intrastyler_nnunet.demonstration.stages import MEMORY
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE, GENERATOR_VARIABLE, SETTINGS_VARIABLE
 from intrastyler_nnunet.pretrained_generators import shipped_generator
 
@@ -16,8 +17,6 @@ SIMULATED = "Dataset990_SimCrossMoDA"
 ORACLE = "Dataset991_SimCrossMoDAOracle"
 PLANS, BASE_CONFIGURATION = "nnUNetPlans", "3d_fullres"
 THREADS = "2"  # unless OMP_NUM_THREADS says otherwise
-# Otherwise glibc returns every large tensor's memory at once, and training on a CPU waits for page faults.
-MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 REPOSITORY = Path(__file__).parents[2]
 
 

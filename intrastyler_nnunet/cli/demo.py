@@ -31,5 +31,6 @@ def run(arguments: argparse.Namespace) -> None:
     summary = summarise(folder)
     write_json(summary, folder / "summary.json")
     draw_panel(folder, generator, folder / "panel.png")
-    print(table(summary))
+    print(table(summary["methods"]))
+    print(f"\n{sum(summary['minutes'].values()):.0f} minutes")
     print("", *(folder / name for name in ("summary.json", "panel.png", "report.html")), sep="\n")

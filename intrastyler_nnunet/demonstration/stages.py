@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ TRAINERS = {"NoAdapt": "nnUNetTrainerIntraStylerNoTranslation", "IntraStyler": "
 SEED = 7  # the shipped generator was trained on another seed's subjects
 PATCH_SIZE = (16, 32, 48)  # a quarter of the image: in whole images the cochlea is too rare to be learned so soon
 BATCH_SIZE = 4  # with one patch PyTorch takes a convolution on the CPU that is many times slower
+# Otherwise glibc returns every large tensor's memory at once, and training on a CPU waits for page faults.
+MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 VALIDATION_CASES = 2  # each is predicted once for every style, which takes longer than two epochs
 TRAINING = {"num_epochs": 50, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
 
@@ -35,7 +38,7 @@ class Stage:
 
 
 def run_stages(stages: list[Stage], folder: Path) -> None:
-    """Run the stages that are not finished yet; a marker per finished stage is kept in `folder`/finished."""
+    """Run the stages that are not finished yet; `folder`/finished keeps the seconds that each finished stage took."""
     for number, stage in enumerate(stages, start=1):
         marker = folder / "finished" / stage.name
         title = f"[{number}/{len(stages)}] {stage.name}"
@@ -43,9 +46,16 @@ def run_stages(stages: list[Stage], folder: Path) -> None:
             print(f"{title}: done before", flush=True)
             continue
         print(f"\n{title}", flush=True)
+        start = time.monotonic()
         stage.run()
         marker.parent.mkdir(exist_ok=True)
-        marker.touch()
+        write_json({"seconds": round(time.monotonic() - start, 1)}, marker)
+
+
+def minutes_of_stages(folder: Path) -> dict[str, float]:
+    """How long each finished stage took, in the order they finished; of an interrupted one, its last part."""
+    markers = sorted((folder / "finished").iterdir(), key=lambda marker: marker.stat().st_mtime_ns)
+    return {marker.name: round(read_json(marker)["seconds"] / 60, 2) for marker in markers}
 
 
 def set_environment(folder: Path, generator: Path) -> None:
@@ -55,6 +65,7 @@ def set_environment(folder: Path, generator: Path) -> None:
     os.environ["nnUNet_extTrainer"] = str(trainers_folder())
     os.environ["nnUNet_n_proc_DA"] = "1"  # two cores: one augments, both train
     os.environ["nnUNet_compile"] = "f"
+    os.environ.update(MEMORY)
     os.environ[GENERATOR_VARIABLE] = str(generator)
     os.environ[SETTINGS_VARIABLE] = str(folder / "training.json")
 

@@ -2,23 +2,27 @@
 
 from pathlib import Path
 
-from intrastyler_nnunet.demonstration.stages import NAME, TRAINERS
+from intrastyler_nnunet.demonstration.stages import NAME, TRAINERS, minutes_of_stages
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
 from intrastyler_nnunet.evaluation.labels import CROSSMODA_LABELS
 from intrastyler_nnunet.files import read_json
 
 
 def summarise(folder: Path) -> dict:
-    """{method: {"seen_sites" | "unseen_site": mean_dice, structures, boundary, cases}} of finished predictions."""
+    """{"minutes": {stage: minutes}, "methods": {method: {"seen_sites" | "unseen_site": scores}}} of a finished demo.
+
+    Scores of its predictions: mean_dice, structures, boundary and cases.
+    """
     raw = folder / "nnUNet_raw" / NAME
     groups = split_test_cases(raw / "sites.json")
-    return {
+    methods = {
         method: {
             group: evaluate_folder(folder / "predictions" / method, raw / "labelsTs", CROSSMODA_LABELS, cases=cases)
             for group, cases in groups.items()
         }
         for method in TRAINERS
     }
+    return {"minutes": minutes_of_stages(folder), "methods": methods}
 
 
 def split_test_cases(sites_file: Path) -> dict[str, list[str]]:
@@ -30,11 +34,11 @@ def split_test_cases(sites_file: Path) -> dict[str, list[str]]:
     }
 
 
-def table(summary: dict) -> str:
+def table(methods: dict) -> str:
     """A line per method and group: mean Dice, then Dice and ASSD (mm) of each structure."""
     names = list(CROSSMODA_LABELS)
     lines = [f"{'':12} {'':12} {'mean Dice':>9}  " + "  ".join(f"{name + ' Dice / ASSD':>26}" for name in names)]
-    for method, groups in summary.items():
+    for method, groups in methods.items():
         for group, scores in groups.items():
             cells = [f"{s['dice']:.3f} / {s['assd']:.2f} mm" for s in (scores["structures"][name] for name in names)]
             lines.append(

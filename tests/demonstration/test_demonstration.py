@@ -1,9 +1,10 @@
 """The demo's bookkeeping; its stages are the commands other tests run."""
 import json
+import time
 
 import pytest
 
-from intrastyler_nnunet.demonstration.stages import Stage, run_command, run_stages
+from intrastyler_nnunet.demonstration.stages import Stage, minutes_of_stages, run_command, run_stages
 from intrastyler_nnunet.demonstration.summary import split_test_cases, table
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.simulation.plan import plan_dataset
@@ -23,6 +24,14 @@ def test_a_second_call_continues_with_the_stage_that_failed(tmp_path):
     run_stages(stages, tmp_path)
     run_stages(stages, tmp_path)
     assert calls == ["simulate", "train", "train"]
+
+
+def test_the_time_of_every_stage_is_kept(tmp_path):
+    run_stages([Stage("train", lambda: time.sleep(0.6)), Stage("predict", lambda: None)], tmp_path)
+    run_stages([Stage("train", lambda: None)], tmp_path)  # done before: keeps its time
+    minutes = minutes_of_stages(tmp_path)
+    assert list(minutes) == ["train", "predict"]
+    assert minutes["train"] >= 0.01
 
 
 def test_a_failing_command_stops_the_demo():
