@@ -86,8 +86,8 @@ def trained(name: str, arguments: argparse.Namespace, options: list[str]) -> Gen
     warmup = 0 if "--lambda-style" in VARIANTS[name] else arguments.style_warmup  # nothing to train it with
     length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
     folder = arguments.folder / name
-    # The last of two equal options counts.
     data = ("-d", arguments.dataset, "-c", arguments.configuration, "-o", str(folder))
+    # The last of two equal options counts.
     train = ("pretrain", *data, *length, *options, *VARIANTS[name])
     print("$ intrastyler", *train, flush=True)
     intrastyler(list(train))

@@ -67,16 +67,17 @@ def generator_step(
     """
     generator, discriminator = networks.generator, networks.discriminator
     terms: dict[str, torch.Tensor] = {}
-    if config.method == "intrastyler":
-        if config.uses("style"):
-            style, other_style, terms["style"] = _styles(generator, batch, plan.perturbation, config)
-        else:
-            style, other_style = _styles_without_contrast(generator, batch, plan.perturbation, config)
-    else:
+    restyling = plan.weights["restyling"] > 0  # not yet, or no longer: CUT's identity term needs the exemplar itself
+    if config.method != "intrastyler":
         style = other_style = batch.style_code
+    elif config.uses("style"):
+        style, other_style, terms["style"] = _styles(generator, batch, plan.perturbation, config)
+    elif restyling:
+        style, other_style = _styles_without_contrast(generator, batch, plan.perturbation, config)
+    else:
+        style = other_style = generator.encode_style(batch.style_query)
     source = apply_label_hint(batch.source, batch.source_window, batch.source_labels, config.label_hint)
 
-    restyling = plan.weights["restyling"] > 0  # not yet, or no longer: CUT's identity term needs the exemplar itself
     exemplar, wanted, wanted_style = batch.target, batch.target, style
     if restyling:
         exemplar, wanted, wanted_style = _restyling(batch, source, plan, config, style, other_style)
