@@ -14,23 +14,25 @@ from pathlib import Path
 
 from benchmarks.simulated_pairs import held_out_pairs
 from benchmarks.synthesis_quality import SEED, SOURCES, print_table, score
-from benchmarks.t2_segmenter import true_t2_segmenter
+from benchmarks.t2_segmenter import STEPS, true_t2_segmenter
 from intrastyler_nnunet.cli import main as intrastyler
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
 
-NO_CONTRAST = ("--lambda-style", "0")
 VARIANTS = {
     "full": (),
-    "no_style_contrast": NO_CONTRAST,
+    "no_style_contrast": ("--lambda-style", "0"),
     "no_style_consistency": ("--lambda-consistency", "0"),
-    "neither": (*NO_CONTRAST, "--lambda-consistency", "0"),
+    "neither": ("--lambda-style", "0", "--lambda-consistency", "0"),
     "qs_attn": ("--nce-sampling", "qs_attn"),
     "anatomy_terms": ("--lambda-segmentation", "0.5", "--lambda-edge", "1"),
     "no_anatomy_terms": ("--lambda-segmentation", "0", "--lambda-edge", "0"),
     "no_restyling": ("--lambda-restyling", "0"),
+    "unified": ("--method", "unified"),
+    "nodiverse": ("--method", "nodiverse"),
 }
+NO_STYLE_CONTRAST = ("no_style_contrast", "neither", "unified", "nodiverse")
 
 
 def main() -> None:
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--style-warmup", type=int, required=True, help="steps of the style encoder alone before them")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--sources", type=int, default=SOURCES, help="source subjects; fewer for a quick look")
-    parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")
+    parser.add_argument("--segmenter-steps", type=int, default=STEPS, help="fewer for a quick look")
     parser.add_argument("--cache", type=Path, default=here / "cache", help="where the segmenter is kept")
     parser.add_argument("-o", dest="output", type=Path, default=here / "results" / "ablation.json")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
@@ -82,16 +84,19 @@ def earlier_results(path: Path, settings: dict) -> dict[str, dict]:
 
 
 def trained(name: str, arguments: argparse.Namespace, options: list[str]) -> Generator:
-    """Pretrain one variant, or go on where it stopped."""
-    warmup = 0 if "--lambda-style" in VARIANTS[name] else arguments.style_warmup  # nothing to train it with
+    """Pretrain one variant, or go on where it stopped; one that is finished is only read."""
+    warmup = 0 if name in NO_STYLE_CONTRAST else arguments.style_warmup
     length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
     folder = arguments.folder / name
+    finished = folder / "generator.safetensors"
+    if finished.is_file():
+        return Generator.load(finished)
     data = ("-d", arguments.dataset, "-c", arguments.configuration, "-o", str(folder))
     # The last of two equal options counts.
     train = ("pretrain", *data, *length, *options, *VARIANTS[name])
     print("$ intrastyler", *train, flush=True)
     intrastyler(list(train))
-    return Generator.load(folder / "generator.safetensors")
+    return Generator.load(finished)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ of the repetitions. Memory is what tensors hold at most beyond what is there bef
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from torch.func import functional_call
 
+from benchmarks.device_clock import seconds
 from benchmarks.peak_memory import peak_bytes
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
@@ -106,12 +106,8 @@ def networks_alone(state: TrainingState, batch: TrainingPatches, config: Pretrai
 def measure(work: Work, device: torch.device, repeats: int) -> dict[str, float]:
     """Median time of `work` after one call to warm up, and the most memory it needs."""
     work()
-    seconds = []
-    for _ in range(repeats):
-        start = _now(device)
-        work()
-        seconds.append(_now(device) - start)
-    return {"seconds": statistics.median(seconds), "peak_mb": peak_bytes(work, device) / 2**20}
+    times = [seconds(work, device) for _ in range(repeats)]
+    return {"seconds": statistics.median(times), "peak_mb": peak_bytes(work, device) / 2**20}
 
 
 def summarise(measured: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -137,13 +133,6 @@ def _leaf(images: torch.Tensor) -> torch.Tensor:
 
 def _backward(output: torch.Tensor) -> None:
     output.square().mean().backward()
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 if __name__ == "__main__":

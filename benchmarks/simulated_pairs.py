@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
+from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.label_hint import apply_label_hint
 from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.simulation.anatomy import Anatomy, build_anatomy
@@ -21,6 +22,7 @@ from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.simulation.tissues import Tissue
 from intrastyler_nnunet.styles.bank import exemplar_style
 from intrastyler_nnunet.styles.windows import from_generator_space, intensity_window, to_generator_space
+from intrastyler_nnunet.synthesis.subdomains import codes_of
 
 TISSUES = {
     "csf": (Tissue.CSF,), "brain": (Tissue.GREY_MATTER, Tissue.WHITE_MATTER), "bone": (Tissue.BONE_OR_AIR,),
@@ -109,7 +111,10 @@ def translated(
     translator: Translator, source: Image, exemplar: Image, style: torch.Tensor | None = None
 ) -> np.ndarray:
     """`source` in the style of `exemplar`, (x, y, z) in the exemplar's z-score units; `style` (K,): its vector."""
-    style = style_of(translator, exemplar) if style is None else style
+    if style is None:
+        style = code_of(translator.generator, exemplar.scan.site)
+    if style is None:
+        style = style_of(translator, exemplar)
     result = translator(
         tensor(source.volume), torch.tensor([source.window]), style[None], torch.tensor([exemplar.window]),
         labels=tensor(source.anatomy.labels.astype(np.int16)),
@@ -125,6 +130,15 @@ def generator_input(
     image = to_generator_space(tensor(volume), windows)
     image = apply_label_hint(image, windows, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
     return image.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
+
+
+def code_of(generator: Generator, site: str) -> torch.Tensor | None:
+    """The code (C,) of a site, for methods without a style encoder; None: every exemplar has a style of its own."""
+    if generator.style_encoder is not None:
+        return None
+    sites = sites_of("target", seen_only=True)
+    codes = codes_of(dict(zip(sites, sites, strict=True)), generator.metadata.method, only=None)
+    return torch.tensor(codes[site])
 
 
 @torch.no_grad()

@@ -36,7 +36,7 @@ from benchmarks.simulated_pairs import (
     wrong_orders,
 )
 from benchmarks.style_space import style_space
-from benchmarks.t2_segmenter import CLASSES, class_map, dice_of, segmented, true_t2_segmenter
+from benchmarks.t2_segmenter import CLASSES, STEPS, class_map, dice_of, segmented, true_t2_segmenter
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--generator", metavar="NAME=FILE", action="append", help="repeat it; default: the shipped")
     folder = Path(__file__).parent
     parser.add_argument("--sources", type=int, default=SOURCES, help="source subjects; fewer for a quick look")
-    parser.add_argument("--segmenter-steps", type=int, default=800, help="fewer for a quick look")
+    parser.add_argument("--segmenter-steps", type=int, default=STEPS, help="fewer for a quick look")
     parser.add_argument("--cache", type=Path, default=folder / "cache", help="where the segmenter is kept")
     parser.add_argument("-o", dest="output", type=Path, default=folder / "results" / "synthesis_quality.json")
     arguments = parser.parse_args()
@@ -72,9 +72,11 @@ def main() -> None:
 def score(translator: Translator, pairs: list[Pair], segmenter: nn.Module, name: str) -> dict:
     """All measures of one generator, and the rows of its pairs."""
     images = [translated(translator, pair.source, pair.exemplar) for pair in tqdm(pairs, f"{name}: translations")]
-    encoder = style_space(translator, [pair.exemplar for pair in pairs], SEED)
     truths = [pair.truth for pair in pairs]
-    return {"style_encoder": encoder} | _judge(images, truths, pairs, segmenter)
+    measures = _judge(images, truths, pairs, segmenter)
+    if translator.generator.style_encoder is not None:
+        measures["style_encoder"] = style_space(translator, [pair.exemplar for pair in pairs], SEED)
+    return measures
 
 
 def score_second_scan(pairs: list[Pair], segmenter: nn.Module) -> dict:

@@ -1,7 +1,6 @@
 """How good a synthesizer's translations are, on simulated subjects that no data set has."""
 
 import numpy as np
-import torch
 
 from benchmarks.contrast_measures import style_control
 from benchmarks.simulated_pairs import Pair, held_out_pairs, tissue_means, translated, wrong_orders
@@ -9,7 +8,6 @@ from benchmarks.synthesis_quality import SEED
 from benchmarks.uda.plan import Synthesizer
 from benchmarks.uda.results import Results
 from benchmarks.uda.run import Run
-from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.nnunet.translator import Translator
 
@@ -27,8 +25,7 @@ def score_translations(run: Run, synthesizer: Synthesizer, names: list[str | Non
     """
     pairs = held_out_pairs(SEED, run.scale.held_out, run.scale.grid)
     translators = {name: Translator(Generator.load(run.generator(synthesizer, name))) for name in names}
-    sites = {record["case"]: record["site"] for record in read_json(run.raw / "sites.json")["cases"]}
-    images = [_translation(translators, pair, sites) for pair in pairs]
+    images = [_translation(translators, pair) for pair in pairs]
     for key, made in ((UNTRANSLATED, [pair.source.volume for pair in pairs]), (synthesizer.key, images)):
         results.put([judged(made, pairs)], table="synthesis", seed=run.seed, synthesizer=key)
 
@@ -55,10 +52,7 @@ def judged(images: list[np.ndarray], pairs: list[Pair]) -> dict[str, float]:
     }
 
 
-def _translation(translators: dict[str | None, Translator], pair: Pair, sites: dict[str, str]) -> np.ndarray:
+def _translation(translators: dict[str | None, Translator], pair: Pair) -> np.ndarray:
     """By the generator of the exemplar's site, where each site has one."""
     site = pair.exemplar.scan.site
-    translator = translators[site if site in translators else None]
-    codes = translator.generator.metadata.codes
-    style = next((torch.tensor(code) for case, code in codes.items() if sites[case] == site), None) if codes else None
-    return translated(translator, pair.source, pair.exemplar, style)
+    return translated(translators[site if site in translators else None], pair.source, pair.exemplar)

@@ -31,10 +31,12 @@ def plot_losses(stats: Path, path: Path) -> None:
     terms = loss_terms(stats)
     if not terms:
         return
-    figure, plots = plt.subplots(len(terms), sharex=True, figsize=(9, 1.8 * len(terms)), squeeze=False)
+    figure, plots = plt.subplots(
+        len(terms), sharex=True, figsize=(9, 1.8 * len(terms)), squeeze=False, layout="constrained"
+    )
     for (name, curve), axes in zip(terms.items(), plots[:, 0], strict=True):
         axes.plot(*curve, linewidth=0.8)
-        axes.set_ylabel(name)
+        axes.set_title(name.replace("_", " "), loc="left", fontsize=10)
         axes.grid(alpha=0.3)
     plots[-1, 0].set_xlabel("step")
     with written_atomically(path) as temporary:
