@@ -71,7 +71,7 @@ def main() -> None:
         os.environ[name] = str(folder / name)
     os.environ |= {
         "nnUNet_extTrainer": str(trainers_folder()), "nnUNet_n_proc_DA": "1", "nnUNet_compile": "f",
-        "INTRASTYLER_GENERATOR": str(shipped_generator("simcrossmoda_small")),
+        "INTRASTYLER_GENERATOR": str(shipped_generator()),
         "INTRASTYLER_SETTINGS": str(folder / "settings.json"),
     }  # fmt: skip
     os.chdir(folder)

@@ -30,7 +30,7 @@ def main() -> None:
     output = Path(__file__).parent / "results" / "patch_size.json"
     parser.add_argument("-o", dest="output", type=Path, default=output)
     arguments = parser.parse_args()
-    path = arguments.generator or shipped_generator("simcrossmoda_small")
+    path = arguments.generator or shipped_generator()
     translator = Translator(Generator.load(path))
     pairs = held_out_pairs(SEED, arguments.sources)
     styles = [style_of(translator, pair.exemplar)[None] for pair in pairs]

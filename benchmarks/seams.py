@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, default=folder / "results" / "seams.json")
     parser.add_argument("--figure", type=Path, default=folder.parent / "docs" / "seams.png")
     arguments = parser.parse_args()
-    path = arguments.generator or shipped_generator("simcrossmoda_small")
+    path = arguments.generator or shipped_generator()
     translator = Translator(Generator.load(path))
     results = [translations(translator, number) for number in range(IMAGES)]
     tile = tuple(translator.generator.metadata.patch_size[axis] for axis in translator.axes)

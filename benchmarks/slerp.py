@@ -38,7 +38,7 @@ def main() -> None:
     output = Path(__file__).parent / "results" / "slerp.json"
     parser.add_argument("-o", dest="output", type=Path, default=output, help="result file")
     arguments = parser.parse_args()
-    path = arguments.generator or shipped_generator("simcrossmoda_small")
+    path = arguments.generator or shipped_generator()
     translator = Translator(Generator.load(path))
     rows = [row for number in tqdm(range(SOURCES)) for row in rows_of_source(translator, number)]
     result = {"generator": path.name, "seed": SEED, "pairs": len(rows), **summary(rows), "rows": rows}

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, default=RESULT)
     parser.add_argument("--sources", type=int, default=3)
     arguments = parser.parse_args()
-    translator = Translator(Generator.load(shipped_generator("simcrossmoda_small")))
+    translator = Translator(Generator.load(shipped_generator()))
     rows = [differences(translator, pair) for pair in held_out_pairs(SEED, arguments.sources)]
     slab, neighbour = np.mean(rows, axis=0).tolist()
     result = {"slab_against_volume": slab, "neighbouring_slices": neighbour, "pairs": len(rows)}

@@ -37,7 +37,7 @@ def main() -> None:
     output = Path(__file__).parent / "results" / "style_clusters.json"
     parser.add_argument("-o", dest="output", type=Path, default=output, help="result file")
     arguments = parser.parse_args()
-    path = arguments.generator or shipped_generator("simcrossmoda_small")
+    path = arguments.generator or shipped_generator()
     result = {"generator": path.name, "seed": SEED, **measure(Translator(Generator.load(path)), arguments.exemplars)}
     for name, value in result.items():
         print(f"{name:45} {value}")

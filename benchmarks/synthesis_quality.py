@@ -45,7 +45,6 @@ from intrastyler_nnunet.simulation.plan import sites_of
 
 SEED = 2026  # of the simulation; not the one of any training
 SOURCES = 12
-SHIPPED = ("simcrossmoda", "simcrossmoda_small")
 SECOND_SCAN = "second_scan"
 
 
@@ -59,7 +58,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=folder / "cache", help="where the segmenter is kept")
     parser.add_argument("-o", dest="output", type=Path, default=folder / "results" / "synthesis_quality.json")
     arguments = parser.parse_args()
-    named = arguments.generator or [f"{name}={shipped_generator(name)}" for name in SHIPPED]
+    named = arguments.generator or [f"{shipped_generator().stem}={shipped_generator()}"]
     segmenter = true_t2_segmenter(arguments.cache, arguments.segmenter_steps)
     pairs = held_out_pairs(SEED, arguments.sources)
     results = {SECOND_SCAN: score_second_scan(pairs, segmenter)} | score_one_style(pairs, segmenter)

@@ -60,7 +60,7 @@ def arithmetic_of(config) -> dict[str, float]:
 
 def seconds_of(device: torch.device) -> dict:
     """The fastest of REPEATS runs, one style and several in turn so that both meet the same machine."""
-    path = shipped_generator("simcrossmoda_small")
+    path = shipped_generator()
     generator = Generator.load(path, device).eval()
     source = (torch.rand(1, 1, *SHAPE) * 2 - 1).to(device)
     clock = time.process_time if device.type == "cpu" else time.perf_counter

@@ -35,7 +35,7 @@ def main() -> None:
     default_output = Path(__file__).parent / "results" / "translation_truth.json"
     parser.add_argument("-o", dest="output", type=Path, default=default_output, help="result file")
     arguments = parser.parse_args()
-    path = arguments.generator or shipped_generator("simcrossmoda_small")
+    path = arguments.generator or shipped_generator()
     translator = Translator(Generator.load(path))
     rows = [compare(translator, arguments.seed, index) for index in range(arguments.subjects)]
     result = {"generator": path.name, "seed": arguments.seed, **summary(rows), "subjects": rows}

@@ -30,7 +30,7 @@ nnUNetv2_plan_and_preprocess -d 123 -c 3d_fullres -np 2
 
 if [ $scale = small ]; then
     # The demo's generator was trained at this voxel size, and its configuration trains fast on a CPU.
-    export INTRASTYLER_GENERATOR=$project/pretrained/simcrossmoda_small.safetensors
+    export INTRASTYLER_GENERATOR=$project/pretrained/simcrossmoda.safetensors
     export INTRASTYLER_SETTINGS=$folder/settings.json nnUNet_compile=f nnUNet_n_proc_DA=1
     echo '{"num_epochs": 25, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4}' >settings.json
     python - "$nnUNet_preprocessed/Dataset123_CrossMoDA2023/nnUNetPlans.json" <<'END'

@@ -16,7 +16,7 @@ class Synthesizer:
     method: str  # of `intrastyler pretrain`
     per_subdomain: bool = False  # a network for each sub-domain
     lengthening: int = 1  # of its training, relative to the others'
-    shipped: str | None = None  # name of a generator of simulated images that comes with the package: not trained here
+    shipped: bool = False  # the generator of simulated images that comes with the package: not trained here
 
     @property
     def needs_subdomains(self) -> bool:
@@ -97,7 +97,7 @@ SYNTHESIZERS = {
         Synthesizer("intrastyler", "IntraStyler", "intrastyler"),
         # as many steps as MultiNets' networks have together, with three sites
         Synthesizer("longer", "IntraStyler, 3 x steps", "intrastyler", lengthening=3),
-        Synthesizer("shipped", "IntraStyler, shipped generator", "intrastyler", shipped="simcrossmoda"),
+        Synthesizer("shipped", "IntraStyler, shipped generator", "intrastyler", shipped=True),
     )
 }
 
@@ -168,5 +168,5 @@ def chosen_methods(keys: list[str] | None, own_data: bool) -> list[Method]:
 
 def needs_simulation(method: Method) -> bool:
     """Whether it has labelled target images to train on, or a generator that was trained on simulated ones."""
-    shipped = method.synthesizer is not None and SYNTHESIZERS[method.synthesizer].shipped is not None
+    shipped = method.synthesizer is not None and SYNTHESIZERS[method.synthesizer].shipped
     return shipped or method.images == "oracle"

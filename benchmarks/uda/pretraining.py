@@ -17,7 +17,7 @@ def pretraining_stages(run: Run, synthesizer: Synthesizer, results: Results) -> 
     """Pretrain one generator, or one for each sub-domain, and record the cost; then score the translations."""
     names = subdomains(run, synthesizer)
     stages = []
-    if synthesizer.shipped is None:
+    if not synthesizer.shipped:
         stages = [
             Stage(f"pretrain-{run.synthesizer(synthesizer, name).name}", partial(pretrain, run, synthesizer, name))
             for name in names

@@ -82,7 +82,7 @@ class Run:
     def generator(self, synthesizer: Synthesizer, subdomain: str | None = None) -> Path:
         """File of a generator."""
         if synthesizer.shipped:
-            return shipped_generator(synthesizer.shipped)
+            return shipped_generator()
         return self.synthesizer(synthesizer, subdomain) / GENERATOR_FILE
 
     def settings(self, method: Method) -> Path:

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     folder = arguments.output.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    generator = shipped_generator("simcrossmoda_small")
+    generator = shipped_generator()
     set_environment(folder, generator)
     run_stages(demo_stages(folder, generator, arguments.device), folder)
     summary = summarise(folder)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,8 +75,15 @@ def pretrain(
             f"{state.iteration - resumed_at} steps in {elapsed:.0f} s, {waited / elapsed:.1%} of them waiting for "
             f"patches; generator in {folder}"
         )
-        state.average.save(path)
+        save_generator(state, config, path)
     return path
+
+
+def save_generator(state: TrainingState, config: PretrainingConfig, path: Path) -> None:
+    """Write the averaged generator; its metadata say how it was trained."""
+    training = {"iteration": state.iteration, "skipped": state.skipped, "config": config.to_dict()}
+    state.average.metadata = replace(state.average.metadata, training=training)
+    state.average.save(path)
 
 
 def inputs_of(source: PreprocessedCases, target: PreprocessedCases, metadata: GeneratorMetadata, batches: int) -> dict:
@@ -99,7 +107,7 @@ def _look_at(
             means |= {} if error is None else {"truth_error": error}
         counts = config.progress(state.iteration) >= 0.5
         if counts and record.is_best(means["score"]):
-            state.average.save(folder / "generator_best.safetensors")
+            save_generator(state, config, folder / "generator_best.safetensors")
         record.validation(state.iteration, means, counts)
     record.plot()
 

@@ -75,7 +75,7 @@ def test_multinets_has_a_generator_for_each_site(tmp_path, monkeypatch):
 
 
 def test_a_longer_training_has_multinets_steps_of_three_sites_and_only_intrastyler_a_warm_up():
-    trained = {key: synthesizer for key, synthesizer in SYNTHESIZERS.items() if synthesizer.shipped is None}
+    trained = {key: synthesizer for key, synthesizer in SYNTHESIZERS.items() if not synthesizer.shipped}
     trainings = {key: SCALES["small"].pretraining.of(synthesizer) for key, synthesizer in trained.items()}
     assert {key: training.steps for key, training in trainings.items() if training.steps != 400} == {"longer": 1200}
     assert {key for key, training in trainings.items() if training.style_warmup} == {"intrastyler", "longer"}
