@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from benchmarks.uda.checks import Comparison, checked
-from benchmarks.uda.clock import FILE_NAME, seconds, timed
 from benchmarks.uda.machine import machine
 from benchmarks.uda.options import parsed
 from benchmarks.uda.page import write_page
@@ -18,6 +17,7 @@ from benchmarks.uda.run import REPOSITORY, Run
 from benchmarks.uda.stages import data_stages, method_stages
 from intrastyler_nnunet.demonstration.stages import run_stages
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.wall_time import FILE_NAME, seconds, timed
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 import shlex
 from functools import partial
 
-from benchmarks.uda.clock import FILE_NAME, seconds, timed
 from benchmarks.uda.plan import Synthesizer
 from benchmarks.uda.results import Results
 from benchmarks.uda.run import BASE_CONFIGURATION, PLANS, Run
@@ -11,6 +10,7 @@ from benchmarks.uda.synthesis import score_translations
 from intrastyler_nnunet.demonstration.stages import Stage, run_command
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.synthesis.subdomains import read_subdomains
+from intrastyler_nnunet.wall_time import FILE_NAME, seconds, timed
 
 
 def pretraining_stages(run: Run, synthesizer: Synthesizer, results: Results) -> list[Stage]:

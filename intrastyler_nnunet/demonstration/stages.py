@@ -4,7 +4,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,18 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.images import image_files
 from intrastyler_nnunet.nnunet.settings import GENERATOR_VARIABLE, SETTINGS_VARIABLE
+from intrastyler_nnunet.wall_time import seconds, timed
 
 DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
 CONFIGURATION, BASE_CONFIGURATION = "3d_demo", "3d_fullres"
 TRAINERS = {"NoAdapt": "nnUNetTrainerIntraStylerNoTranslation", "IntraStyler": "nnUNetTrainerIntraStyler"}
 SEED = 7  # the shipped generator was trained on another seed's subjects
-PATCH_SIZE = (16, 32, 48)  # a quarter of the image: in whole images the cochlea is too rare to be learned so soon
-BATCH_SIZE = 4  # with one patch PyTorch takes a convolution on the CPU that is many times slower
+PATCH_SIZE = (16, 64, 48)  # half the image: smaller ones than the generator's are translated worse
+BATCH_SIZE = 2  # with one patch PyTorch takes a convolution on the CPU that is many times slower
 # Otherwise glibc returns every large tensor's memory at once, and training on a CPU waits for page faults.
 MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 VALIDATION_CASES = 2  # each is predicted once for every style, which takes longer than two epochs
-TRAINING = {"num_epochs": 50, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
+TRAINING = {"num_epochs": 30, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Stage:
 
 
 def run_stages(stages: list[Stage], folder: Path) -> None:
-    """Run the stages that are not finished yet; `folder`/finished keeps the seconds that each finished stage took."""
+    """Run the stages that are not finished yet; `folder`/wall_time keeps how long each took."""
     for number, stage in enumerate(stages, start=1):
         marker = folder / "finished" / stage.name
         title = f"[{number}/{len(stages)}] {stage.name}"
@@ -46,16 +46,16 @@ def run_stages(stages: list[Stage], folder: Path) -> None:
             print(f"{title}: done before", flush=True)
             continue
         print(f"\n{title}", flush=True)
-        start = time.monotonic()
-        stage.run()
+        with timed(folder / "wall_time" / f"{stage.name}.json"):
+            stage.run()
         marker.parent.mkdir(exist_ok=True)
-        write_json({"seconds": round(time.monotonic() - start, 1)}, marker)
+        marker.touch()
 
 
 def minutes_of_stages(folder: Path) -> dict[str, float]:
-    """How long each finished stage took, in the order they finished; of an interrupted one, its last part."""
+    """How long each finished stage took, interrupted parts included, in the order they finished."""
     markers = sorted((folder / "finished").iterdir(), key=lambda marker: marker.stat().st_mtime_ns)
-    return {marker.name: round(read_json(marker)["seconds"] / 60, 2) for marker in markers}
+    return {marker.name: round(seconds(folder / "wall_time" / f"{marker.name}.json") / 60, 2) for marker in markers}
 
 
 def set_environment(folder: Path, generator: Path) -> None:

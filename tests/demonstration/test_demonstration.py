@@ -34,6 +34,17 @@ def test_the_time_of_every_stage_is_kept(tmp_path):
     assert minutes["train"] >= 0.01
 
 
+def test_interrupted_parts_of_a_stage_count_too(tmp_path):
+    def interrupted():
+        time.sleep(0.6)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stages([Stage("train", interrupted)], tmp_path)
+    run_stages([Stage("train", lambda: time.sleep(0.6))], tmp_path)
+    assert minutes_of_stages(tmp_path)["train"] >= 0.02
+
+
 def test_a_failing_command_stops_the_demo():
     with pytest.raises(InputError, match="exit code 2"):
         run_command("intrastyler no-such-command")

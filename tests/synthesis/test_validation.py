@@ -13,6 +13,7 @@ from scipy.stats import pearsonr, wasserstein_distance
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.losses.anatomy import sobel_strength
+from intrastyler_nnunet.networks.generator import Generator
 from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.initial import initial_state
@@ -139,7 +140,11 @@ def test_a_run_validates_and_keeps_its_best(cases, tmp_path):
     validations = [row for row in rows if "validation_score" in row]
     assert [(row["iteration"], row["counts"]) for row in validations] == [(2, False), (3, True), (4, True)]
     assert all(0 <= row["validation_style_roc_auc"] <= 1 for row in validations)
-    assert (tmp_path / "generator_best.safetensors").is_file()
+    best = max(validations[1:], key=lambda row: row["validation_score"])["iteration"]
+    for name, iteration in (("generator_best", best), ("generator", 4)):
+        training = Generator.load(tmp_path / f"{name}.safetensors").metadata.training
+        assert (training["iteration"], training["skipped"]) == (iteration, 0)
+        assert training["config"] == json.loads((tmp_path / "config.json").read_text())
 
 
 def test_the_best_is_the_best_also_after_a_resume(tmp_path):

@@ -13,6 +13,7 @@ FILE_NAME = "wall_time.json"
 @contextmanager
 def timed(path: Path) -> Iterator[None]:
     """Add the block's wall time to the seconds in the file `path`; only a killed process's time is missing there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     try:
         yield
