@@ -1,9 +1,16 @@
 """Measures of translations against changes of the truth whose effect is known."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks.simulated_pairs import TISSUES, held_out_pairs, in_one_style, tissue_means, wrong_orders
+from benchmarks.simulated_pairs import TISSUES, code_of, held_out_pairs, in_one_style, tissue_means, wrong_orders
 from benchmarks.uda.synthesis import judged
+from intrastyler_nnunet.networks.config import preset
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.simulation.plan import plan_dataset
+from intrastyler_nnunet.synthesis.subdomains import codes_of
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +61,15 @@ def test_one_style_is_the_truth_for_its_own_image_and_wrong_for_others(pairs):
         np.testing.assert_allclose(styled, lo + shares * (hi - lo), atol=1e-5)
     errors = [np.abs(styled - pair.truth).mean() for pair, styled in zip(pairs, images, strict=True)]
     assert errors[1] < 0.1 * min(errors[0], errors[2])  # not 0: what lies beyond the window is clipped
+
+
+@pytest.mark.parametrize("scale", ["small", "pretraining"])
+def test_a_site_is_scored_with_the_code_that_its_cases_are_trained_with(scale):
+    cases = [case for case in plan_dataset(scale, 0, paired=False, test_head="colin27") if case.split == "target"]
+    sites = {case.case: case.site for case in cases}
+    for method, length in (("unified", 3), ("nodiverse", 1)):
+        codes = codes_of(sites, method, None)
+        config = replace(preset("mini")[0], style_width=0, style_dim=length)
+        generator = Generator(config, GeneratorMetadata(method=method, codes=codes))
+        assert {case: tuple(code_of(generator, site).tolist()) for case, site in sites.items()} == codes
+    assert code_of(Generator(preset("mini")[0]), "target_a") is None
