@@ -84,19 +84,16 @@ def earlier_results(path: Path, settings: dict) -> dict[str, dict]:
 
 
 def trained(name: str, arguments: argparse.Namespace, options: list[str]) -> Generator:
-    """Pretrain one variant, or go on where it stopped; one that is finished is only read."""
+    """Pretrain one variant, or go on where it stopped."""
     warmup = 0 if name in NO_STYLE_CONTRAST else arguments.style_warmup
     length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
     folder = arguments.folder / name
-    finished = folder / "generator.safetensors"
-    if finished.is_file():
-        return Generator.load(finished)
     data = ("-d", arguments.dataset, "-c", arguments.configuration, "-o", str(folder))
     # The last of two equal options counts.
     train = ("pretrain", *data, *length, *options, *VARIANTS[name])
     print("$ intrastyler", *train, flush=True)
     intrastyler(list(train))
-    return Generator.load(finished)
+    return Generator.load(folder / "generator.safetensors")
 
 
 if __name__ == "__main__":

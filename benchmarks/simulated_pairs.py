@@ -107,12 +107,9 @@ def _in_style(image: Image, pair: Pair) -> np.ndarray:
     return mapped[0, 0].numpy().transpose(2, 1, 0)
 
 
-def translated(
-    translator: Translator, source: Image, exemplar: Image, style: torch.Tensor | None = None
-) -> np.ndarray:
-    """`source` in the style of `exemplar`, (x, y, z) in the exemplar's z-score units; `style` (K,): its vector."""
-    if style is None:
-        style = code_of(translator.generator, exemplar.scan.site)
+def translated(translator: Translator, source: Image, exemplar: Image) -> np.ndarray:
+    """`source` in the style of `exemplar`, or with the code of its site: (x, y, z) in the exemplar's z-score units."""
+    style = code_of(translator.generator, exemplar.scan.site)
     if style is None:
         style = style_of(translator, exemplar)
     result = translator(
@@ -133,11 +130,17 @@ def generator_input(
 
 
 def code_of(generator: Generator, site: str) -> torch.Tensor | None:
-    """The code (C,) of a site, for methods without a style encoder; None: every exemplar has a style of its own."""
+    """The code (C,) of a site, for methods without a style encoder; None: every exemplar has a style of its own.
+
+    Raises:
+        ValueError: the generator was trained with other sub-domains than the simulation's sites.
+    """
     if generator.style_encoder is not None:
         return None
-    sites = sites_of("target", seen_only=True)
-    codes = codes_of(dict(zip(sites, sites, strict=True)), generator.metadata.method, only=None)
+    sites, metadata = sites_of("target", seen_only=True), generator.metadata
+    codes = codes_of(dict(zip(sites, sites, strict=True)), metadata.method, only=None)
+    if not set(metadata.codes.values()) <= set(codes.values()):
+        raise ValueError(f"codes {set(metadata.codes.values())}, expected those of the sites, {codes}")
     return torch.tensor(codes[site])
 
 

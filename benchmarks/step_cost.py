@@ -14,7 +14,7 @@ generator:
     one_at_a_time    translation with translation_batch_size 1 over translation of the whole batch
     memory_ratio     peak memory of two steps, on a CPU above what the process held before, plug-in over stock
 
-Times (`device_clock`) are the shortest of several repeats.
+Networks are not compiled. Times (`device_clock`) are the shortest of several repeats.
 """
 
 import argparse
@@ -71,6 +71,7 @@ def make_trainer(folder: Path, name: str, device: torch.device):
 
     from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 
+    torch.backends.cudnn.benchmark = True  # as in nnUNetv2_train
     os.environ["INTRASTYLER_GENERATOR"] = str(folder / f"{name}.safetensors")
     base = folder / "nnUNet_preprocessed" / NAME
     plans = read_json(base / "nnUNetPlans.json") | {"continue_training": False}
@@ -80,11 +81,6 @@ def make_trainer(folder: Path, name: str, device: torch.device):
     trainer.set_deep_supervision_enabled(True)
     trainer.dataloader_train, trainer.dataloader_val = trainer.get_dataloaders()
     return trainer
-
-
-def copied(batch: dict) -> dict:
-    """A batch that a step may keep."""
-    return {"data": batch["data"].clone(), "target": batch["target"], "keys": batch["keys"]}
 
 
 def translate(trainer, images: torch.Tensor, outside: torch.Tensor, batch: dict, draw: StyleDraw, size: int | None):
@@ -102,7 +98,7 @@ def time_steps(folder: Path, repeats: int, device: torch.device) -> dict:
     images = batch["data"].nan_to_num(0).to(device)
     outside = torch.zeros_like(images, dtype=torch.bool)
     work: dict[str, Callable] = {
-        f"step_{name}": lambda trainer=trainer: trainer.train_step(copied(batch) | {"data": images.clone()})
+        f"step_{name}": lambda trainer=trainer: trainer.train_step(batch | {"data": images.clone()})
         for name, trainer in trainers.items()
     }
     for name in PRESETS:

@@ -27,6 +27,7 @@ from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.styles.typicality import typical_exemplars
 
 SEED = 2026  # of the simulation; not the one of any training
+FIRST = 1000  # subject; those of other benchmarks have smaller numbers
 
 
 def main() -> None:
@@ -48,7 +49,8 @@ def measure(translator: Translator, count: int) -> dict:
     """Clusters and typical exemplars of `count` exemplars, compared with their sites."""
     names = sites_of("target", seen_only=True)
     sites = np.array([names[number % len(names)] for number in range(count)])
-    vectors = torch.stack([style_of(translator, image_of(SEED, n, site)) for n, site in enumerate(tqdm(sites))])
+    images = [image_of(SEED, FIRST + number, site) for number, site in enumerate(tqdm(sites))]
+    vectors = torch.stack([style_of(translator, image) for image in images])
     found = cluster_styles(vectors)
     told = KMeans(len(names), n_init=10, random_state=0).fit_predict(vectors.double().numpy())
     result = {"exemplars": count, "silhouettes": {k: round(v, 4) for k, v in found.silhouettes.items()}}

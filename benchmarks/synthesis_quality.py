@@ -4,16 +4,16 @@
                                                                             8 minutes for the segmenter, once)
 
 12 source subjects, each with an exemplar of every seen target site (36 exemplars, 36 pairs). Of each generator
-- style encoder: ROC-AUC of patch pairs, same image against another site; clusters of style vectors against sites;
+- style encoder, if any: ROC-AUC of patch pairs, same image against another site; clusters of style vectors against sites;
 - style control, judged without the encoder: Pearson's r over the exemplars between tissue contrast, noise and blur of
   the translation and of the exemplar (`contrast_measures`);
 - mean absolute error to the truth (the source's subject in the exemplar's protocol), exemplar standard deviations;
 - share of the pairs in which every two tissues that differ in the truth are in its order;
 - Dice of tumour and cochlea that a segmenter trained on true T2 finds in the translation, against the source label.
 
-"second_scan" is the truth in place of a translation (its error: to one more scan of the same): what can be reached.
-"only SITE" is the source's subject as one image of that site shows it, whatever the exemplar: what one style can reach.
-The paper's competitors (methods unified, nodiverse) are compared by `benchmarks.uda`.
+For scale, two rows without a generator: "second_scan" is the truth in place of a translation (its error: to one more
+scan of the same); "only SITE" is the source's subject as one image of that site shows it, whatever the exemplar.
+The paper's competitors (methods unified, nodiverse) are compared by `benchmarks.ablation` and `benchmarks.uda`.
 """
 
 import argparse

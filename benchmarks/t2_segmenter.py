@@ -37,7 +37,7 @@ def true_t2_segmenter(folder: Path, steps: int = STEPS) -> nn.Module:
     Raises:
         SystemExit: trained for `STEPS` or longer, it finds too little of a structure in images it has not seen.
     """
-    path = folder / f"t2_segmenter_{steps}.safetensors"
+    path = folder / f"t2_segmenter_weighted_{steps}.safetensors"
     network = _network()
     if path.is_file():
         load_model(network, path)
@@ -95,9 +95,9 @@ def _train(network: nn.Module, steps: int) -> None:
     images = _images(range(IMAGES))
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
-    dice = {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False}
+    dice_settings = {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False}
     weights = {"weight": torch.tensor(CLASS_WEIGHTS)}
-    loss_of = DC_and_CE_loss(dice, weights, dice_class=MemoryEfficientSoftDiceLoss)
+    loss_of = DC_and_CE_loss(dice_settings, weights, dice_class=MemoryEfficientSoftDiceLoss)
     for _ in (progress := trange(steps, desc="true T2 segmenter")):
         volumes, labels = _batch(rng, images)
         loss = loss_of(network(volumes), labels)

@@ -22,7 +22,7 @@ nnUNet_extTrainer=$(intrastyler trainer-path)
 dataset=$nnUNet_raw/Dataset123_CrossMoDA2023 model=(-d 123 -c $configuration -f 0 -tr nnUNetTrainerIntraStyler)
 mkdir -p "$nnUNet_raw"
 
-intrastyler simulate --as-crossmoda download --scale $scale --seed 11
+intrastyler simulate --as-crossmoda download --scale $scale --seed 13
 
 intrastyler crossmoda localise -i download -o cochleae -np 2
 intrastyler crossmoda prepare -i download -d 123 --cochleae cochleae "${region[@]}" -np 2

@@ -2,10 +2,14 @@
 
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks import ablation, t2_segmenter
-from intrastyler_nnunet.files import read_json
+from benchmarks.simulated_pairs import held_out_pairs, translated
+from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.nnunet.translator import Translator
 
 
 def ablate(monkeypatch, folder, *options, steps="1"):
@@ -30,3 +34,19 @@ def test_variants_differ_in_what_they_say_and_results_come_one_at_a_time(own_dat
     with pytest.raises(SystemExit, match="made with"):
         ablate(monkeypatch, tmp_path, "--only", "full", steps="2")
     assert read_json(tmp_path / "ablation.json") == both
+
+
+def test_the_competitors_are_scored_with_the_codes_of_the_sites(own_dataset, tmp_path, monkeypatch):
+    cases = [{"case": f"target_{number}", "site": f"target_{letter}"} for number, letter in enumerate("abc")]
+    write_json({"cases": cases}, own_dataset.raw / "sites.json")
+    variants = ablate(monkeypatch, tmp_path, "--only", "unified", "nodiverse")["variants"]
+    pairs = held_out_pairs(1, 1, "tiny")  # one source, an exemplar of every site
+    for name, styles in (("unified", 3), ("nodiverse", 1)):
+        assert read_json(tmp_path / name / "config.json")["style_warmup"] == 0
+        assert "style_encoder" not in variants[name] and variants[name]["error"] > 0
+        translator = Translator(Generator.load(tmp_path / name / "generator.safetensors"))
+        images = [translated(translator, pair.source, pair.exemplar) for pair in pairs]
+        lows, highs = zip(*(pair.exemplar.window for pair in pairs), strict=True)
+        first, *others = [(i - low) / (high - low) for i, low, high in zip(images, lows, highs, strict=True)]
+        assert len(others) == 2
+        assert sum(np.abs(other - first).max() > 1e-4 for other in others) == styles - 1

@@ -29,3 +29,11 @@ def test_a_judge_that_overlooks_a_structure_in_true_t2_is_refused(monkeypatch, m
     t2_segmenter._require_skill(Finder(images, CLASSES))
     with pytest.raises(SystemExit, match=missing):
         t2_segmenter._require_skill(Finder(images, [name for name in CLASSES if name != missing]))
+
+
+def test_a_refused_judge_is_not_kept(monkeypatch, tmp_path):
+    for name, value in (("IMAGES", 2), ("UNSEEN", 1), ("STEPS", 1)):
+        monkeypatch.setattr(t2_segmenter, name, value)
+    with pytest.raises(SystemExit, match="expected at least"):
+        t2_segmenter.true_t2_segmenter(tmp_path, steps=1)
+    assert not list(tmp_path.iterdir())

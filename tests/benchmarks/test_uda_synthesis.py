@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from benchmarks.simulated_pairs import TISSUES, code_of, held_out_pairs, in_one_style, tissue_means, wrong_orders
+from benchmarks.uda.plan import SCALES
+from benchmarks.uda.simulated import training_cases
 from benchmarks.uda.synthesis import judged
 from intrastyler_nnunet.networks.config import preset
 from intrastyler_nnunet.networks.generator import Generator
@@ -63,13 +65,21 @@ def test_one_style_is_the_truth_for_its_own_image_and_wrong_for_others(pairs):
     assert errors[1] < 0.1 * min(errors[0], errors[2])  # not 0: what lies beyond the window is clipped
 
 
-@pytest.mark.parametrize("scale", ["small", "pretraining"])
-def test_a_site_is_scored_with_the_code_that_its_cases_are_trained_with(scale):
-    cases = [case for case in plan_dataset(scale, 0, paired=False, test_head="colin27") if case.split == "target"]
-    sites = {case.case: case.site for case in cases}
+@pytest.mark.parametrize("cases", [
+    training_cases(SCALES["small"], 0), plan_dataset("pretraining", 0, paired=False, test_head="colin27"),
+])  # fmt: skip
+def test_a_site_is_scored_with_the_code_that_its_cases_are_trained_with(cases):
+    sites = {case.case: case.site for case in cases if case.split == "target"}
     for method, length in (("unified", 3), ("nodiverse", 1)):
         codes = codes_of(sites, method, None)
         config = replace(preset("mini")[0], style_width=0, style_dim=length)
         generator = Generator(config, GeneratorMetadata(method=method, codes=codes))
         assert {case: tuple(code_of(generator, site).tolist()) for case, site in sites.items()} == codes
     assert code_of(Generator(preset("mini")[0]), "target_a") is None
+
+
+def test_a_generator_of_other_sub_domains_is_not_scored():
+    config = replace(preset("mini")[0], style_width=0, style_dim=2)
+    generator = Generator(config, GeneratorMetadata(method="unified", codes={"case": (0.0, 1.0)}))
+    with pytest.raises(ValueError, match="expected those of the sites"):
+        code_of(generator, "target_a")
