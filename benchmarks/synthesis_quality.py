@@ -4,7 +4,7 @@
                                                                             8 minutes for the segmenter, once)
 
 12 source subjects, each with an exemplar of every seen target site (36 exemplars, 36 pairs). Of each generator
-- style encoder, if any: ROC-AUC of patch pairs, same image against another site; clusters of style vectors against sites;
+- style encoder, if any: ROC-AUC of patch pairs, same image against another site; clusters of style vectors by site;
 - style control, judged without the encoder: Pearson's r over the exemplars between tissue contrast, noise and blur of
   the translation and of the exemplar (`contrast_measures`);
 - mean absolute error to the truth (the source's subject in the exemplar's protocol), exemplar standard deviations;
