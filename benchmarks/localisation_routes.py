@@ -31,8 +31,7 @@ def predict_cochleae() -> None:
     run_command("intrastyler simulate --as-crossmoda download --scale small --seed 12")
     run_command("intrastyler crossmoda prepare -i download -d 124 --localiser --spacing 1 1 1.5 -np 2")
     run_command("nnUNetv2_plan_and_preprocess -d 124 -c 3d_fullres -np 2")
-    plans = Path("nnUNet_preprocessed") / DATASET / "nnUNetPlans.json"
-    add_demo_configuration(plans, patch_size=(16, 32, 48), batch_size=4)
+    add_demo_configuration(Path("nnUNet_preprocessed") / DATASET / "nnUNetPlans.json")
     run_command("intrastyler add-target -d 124 -c 3d_demo -np 2")
     Path("settings.json").write_text(json.dumps(TRAINING))
     trained = Path("nnUNet_results") / DATASET / "nnUNetTrainerIntraStyler__nnUNetPlans__3d_demo/fold_0"

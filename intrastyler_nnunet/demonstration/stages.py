@@ -21,12 +21,12 @@ DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
 CONFIGURATION, BASE_CONFIGURATION = "3d_demo", "3d_fullres"
 TRAINERS = {"NoAdapt": "nnUNetTrainerIntraStylerNoTranslation", "IntraStyler": "nnUNetTrainerIntraStyler"}
 SEED = 7  # the shipped generator was trained on another seed's subjects
-PATCH_SIZE = (16, 64, 48)  # half the image: smaller ones than the generator's are translated worse
-BATCH_SIZE = 2  # with one patch PyTorch takes a convolution on the CPU that is many times slower
+PATCH_SIZE = (16, 32, 48)  # a quarter of the image: in larger ones the cochlea is too rare to be learned so soon
+BATCH_SIZE = 4  # with one patch PyTorch takes a convolution on the CPU that is many times slower
 # Otherwise glibc returns every large tensor's memory at once, and training on a CPU waits for page faults.
 MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 VALIDATION_CASES = 2  # each is predicted once for every style, which takes longer than two epochs
-TRAINING = {"num_epochs": 30, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
+TRAINING = {"num_epochs": 50, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
 
 
 @dataclass(frozen=True)
