@@ -32,7 +32,6 @@ VARIANTS = {
     "unified": ("--method", "unified"),
     "nodiverse": ("--method", "nodiverse"),
 }
-NO_STYLE_CONTRAST = ("no_style_contrast", "neither", "unified", "nodiverse")
 
 
 def main() -> None:
@@ -85,7 +84,8 @@ def earlier_results(path: Path, settings: dict) -> dict[str, dict]:
 
 def trained(name: str, arguments: argparse.Namespace, options: list[str]) -> Generator:
     """Pretrain one variant, or go on where it stopped."""
-    warmup = 0 if name in NO_STYLE_CONTRAST else arguments.style_warmup
+    without_contrast = {"--lambda-style", "--method"} & set(VARIANTS[name])
+    warmup = 0 if without_contrast else arguments.style_warmup
     length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
     folder = arguments.folder / name
     data = ("-d", arguments.dataset, "-c", arguments.configuration, "-o", str(folder))

@@ -9,14 +9,15 @@ processor's time, on a CPU): the shipped generator, one and seven styles in turn
 
 import argparse
 import platform
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.device_clock import seconds
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.networks.config import PRESETS
 from intrastyler_nnunet.networks.generator import Generator
@@ -39,10 +40,10 @@ def main() -> None:
     for name, row in arithmetic.items():
         print(f"{name:10} one pass {row['one_pass_tflop']:6.3f} TFLOP; slabs {row['slabs_over_one_pass']:.3f} times "
               f"that; {STYLES} styles {row['styles_over_one']:.2f} times one style")  # fmt: skip
-    seconds = seconds_of(torch.device(arguments.device))
-    print(f"shipped generator: one style {seconds['one_style']:.1f} s, {STYLES} styles {seconds['styles']:.1f} s, "
-          f"{seconds['ratio']:.2f} times")  # fmt: skip
-    write_json({"shape": SHAPE, "slab": SLAB, "styles": STYLES, "arithmetic": arithmetic, "seconds": seconds},
+    measured = seconds_of(torch.device(arguments.device))
+    print(f"shipped generator: one style {measured['one_style']:.1f} s, {STYLES} styles {measured['styles']:.1f} s, "
+          f"{measured['ratio']:.2f} times")  # fmt: skip
+    write_json({"shape": SHAPE, "slab": SLAB, "styles": STYLES, "arithmetic": arithmetic, "seconds": measured},
                arguments.output)  # fmt: skip
 
 
@@ -63,14 +64,15 @@ def seconds_of(device: torch.device) -> dict:
     path = shipped_generator()
     generator = Generator.load(path, device).eval()
     source = (torch.rand(1, 1, *SHAPE) * 2 - 1).to(device)
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
     taken: dict[int, list[float]] = {1: [], STYLES: []}
+
+    def translate(count: int) -> None:
+        for _ in translate_streamed(generator, source, _styles(generator.config, count), SLAB):
+            pass
+
     for _ in range(REPEATS):
         for count, times in taken.items():
-            started = clock()
-            for translated in translate_streamed(generator, source, _styles(generator.config, count), SLAB):
-                translated.mean().item()  # waits for the device
-            times.append(clock() - started)
+            times.append(seconds(partial(translate, count), device))
     one, many = min(taken[1]), min(taken[STYLES])
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     machine = {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
