@@ -136,15 +136,20 @@ def _add_objective(group) -> None:
         help="weight of Sobel-edge consistency; try 1 when outlines move",
     )  # fmt: skip
     group.add_argument(
+        "--lambda-fluid", type=float, default=0.0,
+        help="weight of keeping the structure called cochlea as bright as fluid in the exemplar; try 5 when cochleae "
+        "come out dark",
+    )  # fmt: skip
+    group.add_argument(
         "--lambda-restyling", type=float, default=0.0,
         help="weight of giving an exemplar in a random contrast another style; try 10 when training must be "
         "short or a tissue keeps its source contrast",
     )  # fmt: skip
     group.add_argument(
         "--schedule", metavar="TERM=PROGRESS:WEIGHT,...", action="append", default=[],
-        help="let the weight of a term (adversarial, nce, style, consistency, segmentation, edge, restyling) change, "
-        "linearly between points; progress is 0 after the style warm-up and 1 at the end. consistency=0:0,0.3:5 when "
-        "early translations get stripes. Repeat it for several terms",
+        help="let the weight of a term (adversarial, nce, style, consistency, segmentation, edge, fluid, restyling) "
+        "change, linearly between points; progress is 0 after the style warm-up and 1 at the end. "
+        "consistency=0:0,0.3:5 when early translations get stripes. Repeat it for several terms",
     )  # fmt: skip
     group.add_argument(
         "--instance-noise", type=float, default=0.0,

@@ -1,4 +1,4 @@
-"""The optional anatomy terms of the paper's released code: segmentation and edge consistency."""
+"""The optional anatomy terms: segmentation and edge consistency of the paper's released code, and bright fluid."""
 
 import torch
 import torch.nn.functional as F
@@ -6,6 +6,9 @@ from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
+# A cochlea is fluid and bone in one voxel: simulated T2 has it at about this share of the range from dark to bright
+DARK, BRIGHT = 0.05, 0.98  # quantiles of an image
+FLUID_SHARE = 0.6
 EPSILON = 1e-6  # under the square root of the edge strength, whose gradient is infinite at 0
 
 
@@ -24,6 +27,28 @@ def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Te
         source, translated: (B, 1, X, Y, Z) in [-1, 1].
     """
     return (_relative_edges(source) - _relative_edges(translated)).abs().mean()
+
+
+def dark_fluid(translated: torch.Tensor, exemplar: torch.Tensor, fluid: torch.Tensor) -> torch.Tensor:
+    """How far fluid is, on average over an image, below `FLUID_SHARE` of the exemplar's range from dark to bright.
+
+    Args:
+        translated, exemplar: (B, 1, X, Y, Z) in [-1, 1].
+        fluid: (B, 1, X, Y, Z), bool; images without any count as bright enough.
+
+    Returns:
+        (), the mean over the images, 0 or more.
+    """
+    quantiles = torch.tensor([DARK, BRIGHT], device=exemplar.device)
+    dark, bright = exemplar.float().flatten(1).quantile(quantiles, dim=1)
+    least = dark + FLUID_SHARE * (bright - dark)
+    voxels = fluid.flatten(1).float()
+    missing = (least - _mean(translated.float().flatten(1), voxels)).clamp(min=0)
+    return (missing * voxels.amax(dim=1)).mean()
+
+
+def _mean(images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (images * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
 def sobel_strength(image: torch.Tensor) -> torch.Tensor:

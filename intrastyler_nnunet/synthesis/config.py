@@ -11,7 +11,7 @@ METHODS = ("intrastyler", "unified", "nodiverse")
 PRECISIONS = ("float32", "bfloat16", "float16")
 NOT_NEGATIVE = (
     "seed", "style_warmup", "held_out", "instance_noise", "lambda_nce", "lambda_style", "lambda_consistency",
-    "lambda_segmentation", "lambda_edge", "lambda_restyling",
+    "lambda_segmentation", "lambda_edge", "lambda_fluid", "lambda_restyling",
 )  # fmt: skip
 
 
@@ -50,6 +50,8 @@ class PretrainingConfig:
     label_hint: LabelHint | None = None
     lambda_segmentation: float = 0.0  # anatomy terms of the released code, which weights them 0.5 and 1
     lambda_edge: float = 0.0
+    lambda_fluid: float = 0.0  # of keeping the labels of fluid bright
+    fluid_labels: tuple[int, ...] = ()  # source labels that are fluid, as bright in the target
     lambda_restyling: float = 0.0  # of L1: an exemplar in a random contrast, restyled
     classes: int = 2  # of the source labels, background included; for the segmentation term
     instance_noise: float = 0.0  # on all that discriminator and light segmenter see; its deviation falls to 0
@@ -115,7 +117,7 @@ class PretrainingConfig:
         return {
             "adversarial": 1.0, "nce": self.lambda_nce, "style": self.lambda_style,
             "consistency": self.lambda_consistency, "segmentation": self.lambda_segmentation, "edge": self.lambda_edge,
-            "restyling": self.lambda_restyling,
+            "fluid": self.lambda_fluid, "restyling": self.lambda_restyling,
         }  # fmt: skip
 
     def to_dict(self) -> dict:

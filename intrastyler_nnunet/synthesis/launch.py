@@ -22,7 +22,8 @@ from intrastyler_nnunet.synthesis.setup import Run, prepare_run
 SETTINGS = (
     "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
     "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge",
-    "lambda_restyling", "instance_noise", "learning_rate", "pretrained_weights", "lambda_style", "held_out",
+    "lambda_fluid", "lambda_restyling", "instance_noise", "learning_rate", "pretrained_weights", "lambda_style",
+    "held_out",
 )  # fmt: skip
 
 
@@ -54,6 +55,8 @@ def run_of(arguments: argparse.Namespace) -> Run:
         settings["style_warmup"] = 0
     settings["label_hint"] = _label_hint(arguments)
     settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
+    if arguments.lambda_fluid or "fluid" in settings["schedules"]:
+        settings["fluid_labels"] = (_structures(arguments.dataset).cochlea,)
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
         arguments.channel, **settings,

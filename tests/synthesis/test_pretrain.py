@@ -139,10 +139,11 @@ def test_every_network_learns(cases):
 
 def test_the_anatomy_terms_train_their_segmenters_too(cases):
     config = replace(CONFIG, style_warmup=0, lambda_segmentation=0.5, lambda_edge=1.0, classes=4, instance_noise=0.1)
+    config = replace(config, lambda_fluid=5.0, fluid_labels=(3,))
     state = initial_state(config, METADATA, torch.device("cpu"))
     before = {name: weight.clone() for name, weight in state.networks.segmenter.state_dict().items()}
     terms, _ = next(training_steps(state, *cases, config, METADATA, torch.device("cpu")))
-    assert {"segmentation", "edge"} <= set(terms)
+    assert {"segmentation", "edge", "fluid"} <= set(terms)
     after = state.networks.segmenter.state_dict()
     assert all(not torch.equal(before[name], after[name]) for name in before if name.endswith("weight"))
     assert state.networks.content_head.classifier.weight.grad.abs().sum() > 0
@@ -265,7 +266,10 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
     assert np.allclose(deviations, [0.1, 0.1, 0.05, 0.0])
 
 
-ANATOMY_TERMS = {"lambda_segmentation": 0.5, "lambda_edge": 1.0, "classes": 4, "instance_noise": 0.1}
+ANATOMY_TERMS = {
+    "lambda_segmentation": 0.5, "lambda_edge": 1.0, "lambda_fluid": 5.0, "fluid_labels": (3,), "classes": 4,
+    "instance_noise": 0.1,
+}  # fmt: skip
 RESTYLING = {"lambda_restyling": 10.0}
 LEVEL = {"label_hint": LabelHint(inverted=(), shifted=(), soft=True, levels=(((1, 2), 0.1), ((3,), -0.5)))}
 
