@@ -138,7 +138,7 @@ def _add_objective(group) -> None:
     group.add_argument(
         "--lambda-fluid", type=float, default=0.0,
         help="weight of keeping the structure called cochlea as bright as fluid in the exemplar; try 5 when cochleae "
-        "come out dark",
+        "come out dark or dazzling",
     )  # fmt: skip
     group.add_argument(
         "--lambda-restyling", type=float, default=0.0,

@@ -29,26 +29,22 @@ def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Te
     return (_relative_edges(source) - _relative_edges(translated)).abs().mean()
 
 
-def dark_fluid(translated: torch.Tensor, exemplar: torch.Tensor, fluid: torch.Tensor) -> torch.Tensor:
-    """How far fluid is, on average over an image, below `FLUID_SHARE` of the exemplar's range from dark to bright.
+def fluid_brightness(translated: torch.Tensor, exemplar: torch.Tensor, fluid: torch.Tensor) -> torch.Tensor:
+    """How far the mean of fluid is from `FLUID_SHARE` of the exemplar's range from dark to bright.
 
     Args:
         translated, exemplar: (B, 1, X, Y, Z) in [-1, 1].
-        fluid: (B, 1, X, Y, Z), bool; images without any count as bright enough.
+        fluid: (B, 1, X, Y, Z), bool; images without any count as right.
 
     Returns:
         (), the mean over the images, 0 or more.
     """
     quantiles = torch.tensor([DARK, BRIGHT], device=exemplar.device)
     dark, bright = exemplar.float().flatten(1).quantile(quantiles, dim=1)
-    least = dark + FLUID_SHARE * (bright - dark)
+    wanted = dark + FLUID_SHARE * (bright - dark)
     voxels = fluid.flatten(1).float()
-    missing = (least - _mean(translated.float().flatten(1), voxels)).clamp(min=0)
-    return (missing * voxels.amax(dim=1)).mean()
-
-
-def _mean(images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    return (images * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+    sums = ((translated.float().flatten(1) - wanted[:, None]) * voxels).sum(dim=1)
+    return (sums / voxels.sum(dim=1).clamp(min=1)).abs().mean()
 
 
 def sobel_strength(image: torch.Tensor) -> torch.Tensor:

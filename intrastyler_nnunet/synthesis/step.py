@@ -8,7 +8,7 @@ from torch import nn
 from torch.func import functional_call
 
 from intrastyler_nnunet.losses.adversarial import discriminator_loss, generator_loss
-from intrastyler_nnunet.losses.anatomy import dark_fluid, edge_consistency, segmentation_loss
+from intrastyler_nnunet.losses.anatomy import edge_consistency, fluid_brightness, segmentation_loss
 from intrastyler_nnunet.losses.patch_nce import PatchProjector, patch_nce
 from intrastyler_nnunet.losses.query_selection import gather_places, sample_places, select_by_attention
 from intrastyler_nnunet.losses.style import style_consistency, style_contrast
@@ -100,7 +100,7 @@ def generator_step(
         terms["edge"] = edge_consistency(batch.source, translated)
     if config.uses("fluid"):
         fluid = torch.isin(batch.source_labels, torch.tensor(config.fluid_labels, device=translated.device))
-        terms["fluid"] = dark_fluid(translated, batch.target, fluid)
+        terms["fluid"] = fluid_brightness(translated, batch.target, fluid)
     if restyling:
         terms["restyling"] = (images[count:].float() - wanted).abs().mean()
     loss = sum(plan.weights[name] * term for name, term in terms.items())

@@ -12,8 +12,8 @@ from intrastyler_nnunet.losses.anatomy import (
     DARK,
     EPSILON,
     FLUID_SHARE,
-    dark_fluid,
     edge_consistency,
+    fluid_brightness,
     segmentation_loss,
     sobel_strength,
 )  # fmt: skip
@@ -48,14 +48,15 @@ def test_segmentation_term_is_monais_dice_and_cross_entropy():
 def test_fluid_is_to_be_at_three_fifths_of_the_exemplars_range_from_dark_to_bright():
     exemplar = torch.rand(3, 1, 9, 10, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     dark, bright = np.quantile(exemplar.flatten(1).numpy(), [0.05, 0.98], axis=1)
-    least = dark + 0.6 * (bright - dark)
+    wanted = dark + 0.6 * (bright - dark)
     fluid = torch.zeros_like(exemplar, dtype=torch.bool)
     fluid[:2, :, 2:4] = True  # the last image has none
     translated = torch.full_like(exemplar, -1.0)
-    translated[0, :, 2:4] = 0.9  # bright enough
+    translated[0, :, 2:4] = 0.9
     translated[1, :, 2] = -0.7
     translated[1, :, 3] = -0.1  # a mean of -0.4
-    np.testing.assert_allclose(dark_fluid(translated, exemplar, fluid), (least[1] + 0.4) / 3, atol=1e-6)
+    expected = ((0.9 - wanted[0]) + (wanted[1] + 0.4)) / 3
+    np.testing.assert_allclose(fluid_brightness(translated, exemplar, fluid), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("site", ["target_a", "target_b", "target_c"])
