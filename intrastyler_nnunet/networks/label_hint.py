@@ -45,18 +45,19 @@ def apply_label_hint(
     if hint is None:
         return images
     labels = labels.to(images.device)
-    shares = (_share(_is_one_of(labels, values), hint) for values in (hint.inverted, hint.shifted))
+    shares = (_share(is_one_of(labels, values), hint) for values in (hint.inverted, hint.shifted))
     inverted, shifted = (share.to(images) for share in shares)
     hinted = (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
     for values, score in hint.levels:
-        inside = _is_one_of(labels, values)
+        inside = is_one_of(labels, values)
         mean = _mean(hinted, inside)
         level = to_generator_space(torch.full_like(mean, score), windows)
         hinted = torch.where(inside, level, hinted + (level - mean) * _share(inside, hint).to(images)).clamp(-1, 1)
     return hinted
 
 
-def _is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
+def is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
+    """Where `labels` (any shape) are one of `values`: bool, on their device."""
     found = torch.zeros_like(labels, dtype=torch.bool)
     for value in values:
         found |= labels == value

@@ -15,7 +15,7 @@ from intrastyler_nnunet.losses.style import style_consistency, style_contrast
 from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
 from intrastyler_nnunet.networks.discriminator import Discriminator
 from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.label_hint import apply_label_hint
+from intrastyler_nnunet.networks.label_hint import apply_label_hint, is_one_of
 from intrastyler_nnunet.synthesis.config import PretrainingConfig
 from intrastyler_nnunet.synthesis.intensity_curves import RandomCurves, apply_curves, most_alike, sample_curves
 from intrastyler_nnunet.synthesis.patches import TrainingPatches
@@ -99,8 +99,7 @@ def generator_step(
     if config.uses("edge"):
         terms["edge"] = edge_consistency(batch.source, translated)
     if config.uses("fluid"):
-        fluid = torch.isin(batch.source_labels, torch.tensor(config.fluid_labels, device=translated.device))
-        terms["fluid"] = fluid_brightness(translated, batch.target, fluid)
+        terms["fluid"] = fluid_brightness(translated, batch.target, is_one_of(batch.source_labels, config.fluid_labels))
     if restyling:
         terms["restyling"] = (images[count:].float() - wanted).abs().mean()
     loss = sum(plan.weights[name] * term for name, term in terms.items())
