@@ -6,9 +6,10 @@ from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
-# A cochlea is fluid and bone in one voxel: simulated T2 has it at about this share of the range from dark to bright
+# A cochlea is fluid and bone in one voxel, and lies in bone: simulated T2 has it and the bone beside it at about these
+# shares of the range from dark to bright.
 DARK, BRIGHT = 0.05, 0.98  # quantiles of an image
-FLUID_SHARE = 0.6
+FLUID_SHARE, BONE_SHARE = 0.6, 0.2
 EPSILON = 1e-6  # under the square root of the edge strength, whose gradient is infinite at 0
 
 
@@ -29,22 +30,35 @@ def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Te
     return (_relative_edges(source) - _relative_edges(translated)).abs().mean()
 
 
-def fluid_brightness(translated: torch.Tensor, exemplar: torch.Tensor, fluid: torch.Tensor) -> torch.Tensor:
-    """How far the mean of fluid is from `FLUID_SHARE` of the exemplar's range from dark to bright.
+def fluid_brightness(
+    translated: torch.Tensor, exemplar: torch.Tensor, fluid: torch.Tensor, background: torch.Tensor
+) -> torch.Tensor:
+    """How far the means of fluid and of the bone beside it are from their shares of the exemplar's range.
+
+    Without the bone, a generator smears the fluid: its mean is right while its border is lost.
 
     Args:
         translated, exemplar: (B, 1, X, Y, Z) in [-1, 1].
         fluid: (B, 1, X, Y, Z), bool; images without any count as right.
+        background: (B, 1, X, Y, Z), bool, where no structure is; bone are its voxels beside fluid in the plane.
 
     Returns:
         (), the mean over the images, 0 or more.
     """
     quantiles = torch.tensor([DARK, BRIGHT], device=exemplar.device)
     dark, bright = exemplar.float().flatten(1).quantile(quantiles, dim=1)
-    wanted = dark + FLUID_SHARE * (bright - dark)
-    voxels = fluid.flatten(1).float()
-    sums = ((translated.float().flatten(1) - wanted[:, None]) * voxels).sum(dim=1)
-    return (sums / voxels.sum(dim=1).clamp(min=1)).abs().mean()
+    bone = background & (F.max_pool3d(fluid.float(), (3, 3, 1), 1, (1, 1, 0)) > 0)
+    return sum(
+        _mean_above(translated, voxels, dark + share * (bright - dark)).abs().mean()
+        for voxels, share in ((fluid, FLUID_SHARE), (bone, BONE_SHARE))
+    )
+
+
+def _mean_above(image: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Mean of `image` - `wanted` (B) inside `mask`, (B); 0 where it is empty."""
+    voxels = mask.flatten(1).float()
+    sums = ((image.float().flatten(1) - wanted[:, None]) * voxels).sum(dim=1)
+    return sums / voxels.sum(dim=1).clamp(min=1)
 
 
 def sobel_strength(image: torch.Tensor) -> torch.Tensor:

@@ -99,7 +99,8 @@ def generator_step(
     if config.uses("edge"):
         terms["edge"] = edge_consistency(batch.source, translated)
     if config.uses("fluid"):
-        terms["fluid"] = fluid_brightness(translated, batch.target, is_one_of(batch.source_labels, config.fluid_labels))
+        fluid = is_one_of(batch.source_labels, config.fluid_labels)
+        terms["fluid"] = fluid_brightness(translated, batch.target, fluid, batch.source_labels == 0)
     if restyling:
         terms["restyling"] = (images[count:].float() - wanted).abs().mean()
     loss = sum(plan.weights[name] * term for name, term in terms.items())

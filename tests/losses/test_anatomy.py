@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from monai.losses import DiceCELoss
-from scipy.ndimage import sobel
+from scipy.ndimage import binary_dilation, sobel
 
-from benchmarks.simulated_pairs import image_of, tissue_means
+from benchmarks.simulated_pairs import image_of
 from intrastyler_nnunet.losses.anatomy import (
+    BONE_SHARE,
     BRIGHT,
     DARK,
     EPSILON,
@@ -45,23 +46,27 @@ def test_segmentation_term_is_monais_dice_and_cross_entropy():
     torch.testing.assert_close(segmentation_loss()(logits, labels) + 1, theirs(logits, labels), atol=1e-4, rtol=0)
 
 
-def test_fluid_is_to_be_at_three_fifths_of_the_exemplars_range_from_dark_to_bright():
-    exemplar = torch.rand(3, 1, 9, 10, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    dark, bright = np.quantile(exemplar.flatten(1).numpy(), [0.05, 0.98], axis=1)
-    wanted = dark + 0.6 * (bright - dark)
-    fluid = torch.zeros_like(exemplar, dtype=torch.bool)
-    fluid[:2, :, 2:4] = True  # the last image has none
-    translated = torch.full_like(exemplar, -1.0)
-    translated[0, :, 2:4] = 0.9
-    translated[1, :, 2] = -0.7
-    translated[1, :, 3] = -0.1  # a mean of -0.4
-    expected = ((0.9 - wanted[0]) + (wanted[1] + 0.4)) / 3
-    np.testing.assert_allclose(fluid_brightness(translated, exemplar, fluid), expected, atol=1e-6)
+def test_fluid_and_the_bone_beside_it_are_to_have_their_shares_of_the_exemplars_range():
+    random = torch.Generator().manual_seed(0)
+    exemplar, translated = (torch.rand(3, 1, 9, 10, 8, generator=random) * 2 - 1 for _ in range(2))
+    labels = torch.zeros(3, 1, 9, 10, 8, dtype=torch.long)
+    labels[:2, :, 2:4, 4:6, 3:5] = 3  # the last image has none
+    labels[:, :, 4, 4] = 1  # beside it, but no bone
+    expected = 0
+    for image, other, label in zip(*(images[:2, 0].numpy() for images in (translated, exemplar, labels)), strict=True):
+        dark, bright = np.quantile(other, [0.05, 0.98])
+        beside = binary_dilation(label == 3, np.ones((3, 3, 1))) & (label == 0)
+        assert beside.sum() == 2 * (4 * 4 - 4 - 1)
+        for voxels, share in ((label == 3, 0.6), (beside, 0.2)):
+            expected += abs(image[voxels].mean() - dark - share * (bright - dark)) / 3
+    np.testing.assert_allclose(fluid_brightness(translated, exemplar, labels == 3, labels == 0), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("site", ["target_a", "target_b", "target_c"])
-def test_simulated_cochleae_are_that_bright(site):
+def test_simulated_cochleae_and_the_bone_beside_them_have_these_shares(site):
     image = image_of(0, 0, site)
     dark, bright = np.quantile(image.volume, [DARK, BRIGHT])
-    share = (tissue_means(image.volume, image.anatomy)["cochlea"] - dark) / (bright - dark)
-    assert share == pytest.approx(FLUID_SHARE, abs=0.15)
+    cochlea = image.anatomy.labels == 3
+    beside = binary_dilation(cochlea, np.ones((3, 3, 1))) & (image.anatomy.labels == 0)
+    for voxels, expected in ((cochlea, FLUID_SHARE), (beside, BONE_SHARE)):
+        assert (image.volume[voxels].mean() - dark) / (bright - dark) == pytest.approx(expected, abs=0.15)
