@@ -81,6 +81,8 @@ def pretrain(
 
 def save_generator(state: TrainingState, config: PretrainingConfig, path: Path) -> None:
     """Write the averaged generator; its metadata say how it was trained."""
+    if config.pretrained_weights is not None:  # whoever gets the file is not told where its author kept others
+        config = replace(config, pretrained_weights=Path(config.pretrained_weights).name)
     training = {"iteration": state.iteration, "skipped": state.skipped, "config": config.to_dict()}
     state.average.metadata = replace(state.average.metadata, training=training)
     state.average.save(path)
