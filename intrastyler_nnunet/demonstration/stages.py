@@ -19,7 +19,9 @@ from intrastyler_nnunet.wall_time import seconds, timed
 
 DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
 CONFIGURATION, BASE_CONFIGURATION = "3d_demo", "3d_fullres"
-TRAINERS = {"NoAdapt": "nnUNetTrainerIntraStylerNoTranslation", "IntraStyler": "nnUNetTrainerIntraStyler"}
+TRAINERS = {  # with AdamW: in so short a training, SGD finds the cochlea only by chance
+    "NoAdapt": "nnUNetTrainerIntraStylerNoTranslationAdam1en3", "IntraStyler": "nnUNetTrainerIntraStylerAdam1en3",
+}  # fmt: skip
 SEED = 7  # the shipped generator was trained on another seed's subjects
 PATCH_SIZE = (16, 32, 48)  # a quarter of the image: in larger ones the cochlea is too rare to be learned so soon
 BATCH_SIZE = 4  # with one patch PyTorch takes a convolution on the CPU that is many times slower

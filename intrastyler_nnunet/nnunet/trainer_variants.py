@@ -1,6 +1,8 @@
 """Named variants of the trainer, for nnU-Net's habit of choosing by class name."""
 from dataclasses import replace
 
+from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
+
 from intrastyler_nnunet.nnunet.settings import TrainerSettings
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 
@@ -24,6 +26,14 @@ class nnUNetTrainerIntraStylerBalanced(nnUNetTrainerIntraStyler):
 
     def choose_settings(self) -> TrainerSettings:
         return replace(super().choose_settings(), policy="balanced")
+
+
+class nnUNetTrainerIntraStylerAdam1en3(nnUNetTrainerIntraStyler, nnUNetTrainerAdam1en3):
+    """nnU-Net's AdamW instead of SGD: for trainings of minutes, in which SGD finds small structures only by chance."""
+
+
+class nnUNetTrainerIntraStylerNoTranslationAdam1en3(nnUNetTrainerIntraStylerNoTranslation, nnUNetTrainerAdam1en3):
+    """The NoAdapt baseline of `nnUNetTrainerIntraStylerAdam1en3`."""
 
 
 def _with_epochs(epochs: int) -> type[nnUNetTrainerIntraStyler]:
