@@ -87,6 +87,8 @@ class PretrainingConfig:
         for weight in (f"lambda_{term}" for term in self.schedules if term != "adversarial"):
             if getattr(self, weight) != self.__dataclass_fields__[weight].default:
                 raise InputError(f"{weight.replace('_', ' ')} {getattr(self, weight)} and a schedule, expected one")
+        if self.uses("fluid") and not self.fluid_labels:
+            raise InputError("a fluid term without labels of fluid, expected at least one")
         if self.style_warmup and not self.weights(0)["style"]:
             raise InputError(
                 f"style warm-up of {self.style_warmup} steps without style contrast in the beginning, expected 0 steps"
