@@ -19,13 +19,13 @@ from intrastyler_nnunet.networks.generator import Generator
 def main() -> None:
     """Load, average, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("generators", nargs="+", type=Path, help="fine-tunings of the same generator")
+    parser.add_argument("generators", nargs="+", type=Path, help="two or more fine-tunings of one generator")
     parser.add_argument("-o", dest="output", type=Path, required=True, help="file to write")
     arguments = parser.parse_args()
     generators = [Generator.load(path) for path in arguments.generators]
     for path, generator in zip(arguments.generators, generators, strict=True):
         if kind_of(generator) != kind_of(generators[0]):
-            parser.error(f"{path}: not like {arguments.generators[0]}, expected fine-tunings of one generator")
+            parser.error(f"{path}: another architecture or data than {arguments.generators[0]}, expected the same")
     mean_of(generators).save(arguments.output)
 
 

@@ -137,8 +137,8 @@ def _add_objective(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--lambda-fluid", type=float, default=0.0,
-        help="weight of keeping the structure called cochlea as bright as fluid in the exemplar, and the bone beside "
-        "it dark; try 5 when cochleae come out dark, dazzling or smeared",
+        help="weight of keeping the structure called cochlea about as bright as cochleae are in T2, and the bone "
+        "beside it dark; try 5 when cochleae come out dark, dazzling or smeared",
     )  # fmt: skip
     group.add_argument(
         "--lambda-restyling", type=float, default=0.0,

@@ -23,7 +23,7 @@ TRAINERS = {  # with AdamW: in so short a training, SGD finds the cochlea only b
     "NoAdapt": "nnUNetTrainerIntraStylerNoTranslationAdam1en3", "IntraStyler": "nnUNetTrainerIntraStylerAdam1en3",
 }  # fmt: skip
 SEED = 7  # the shipped generator was trained on another seed's subjects
-PATCH_SIZE = (16, 32, 48)  # a quarter of the image: in larger ones the cochlea is too rare to be learned so soon
+PATCH_SIZE = (16, 32, 48)  # a quarter of the image: a patch takes less time, and the cochlea is more of it
 BATCH_SIZE = 4  # with one patch PyTorch takes a convolution on the CPU that is many times slower
 # Otherwise glibc returns every large tensor's memory at once, and training on a CPU waits for page faults.
 MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}

@@ -1,4 +1,4 @@
-"""The optional anatomy terms: segmentation and edge consistency of the paper's released code, and bright fluid."""
+"""The optional anatomy terms: segmentation and edge consistency of the paper's released code, and fluid in bone."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from torch import nn
 # A cochlea is fluid and bone in one voxel, and lies in bone: simulated T2 has it and the bone beside it at about these
 # shares of the range from dark to bright.
 DARK, BRIGHT = 0.05, 0.98  # quantiles of an image
-FLUID_SHARE, BONE_SHARE = 0.6, 0.2
+FLUID_SHARE, BONE_SHARE = 0.55, 0.15
 EPSILON = 1e-6  # under the square root of the edge strength, whose gradient is infinite at 0
 
 
@@ -33,14 +33,15 @@ def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Te
 def fluid_brightness(
     translated: torch.Tensor, exemplar: torch.Tensor, fluid: torch.Tensor, background: torch.Tensor
 ) -> torch.Tensor:
-    """How far the means of fluid and of the bone beside it are from their shares of the exemplar's range.
+    """How far the means of fluid and of the bone beside it are from their shares of the exemplar's range, summed.
 
     Without the bone, a generator smears the fluid: its mean is right while its border is lost.
 
     Args:
         translated, exemplar: (B, 1, X, Y, Z) in [-1, 1].
         fluid: (B, 1, X, Y, Z), bool; images without any count as right.
-        background: (B, 1, X, Y, Z), bool, where no structure is; bone are its voxels beside fluid in the plane.
+        background: (B, 1, X, Y, Z), bool, where no structure is; its voxels beside fluid in the plane count as bone,
+            though some are fluid without a label.
 
     Returns:
         (), the mean over the images, 0 or more.

@@ -50,7 +50,7 @@ class PretrainingConfig:
     label_hint: LabelHint | None = None
     lambda_segmentation: float = 0.0  # anatomy terms of the released code, which weights them 0.5 and 1
     lambda_edge: float = 0.0
-    lambda_fluid: float = 0.0  # of keeping the labels of fluid as bright as in the exemplar
+    lambda_fluid: float = 0.0  # of keeping fluid, and bone beside it, at their shares of the exemplar's range
     fluid_labels: tuple[int, ...] = ()  # source labels
     lambda_restyling: float = 0.0  # of L1: an exemplar in a random contrast, restyled
     classes: int = 2  # of the source labels, background included; for the segmentation term

@@ -57,16 +57,17 @@ def test_fluid_and_the_bone_beside_it_are_to_have_their_shares_of_the_exemplars_
         dark, bright = np.quantile(other, [0.05, 0.98])
         beside = binary_dilation(label == 3, np.ones((3, 3, 1))) & (label == 0)
         assert beside.sum() == 2 * (4 * 4 - 4 - 1)
-        for voxels, share in ((label == 3, 0.6), (beside, 0.2)):
+        for voxels, share in ((label == 3, 0.55), (beside, 0.15)):
             expected += abs(image[voxels].mean() - dark - share * (bright - dark)) / 3
     np.testing.assert_allclose(fluid_brightness(translated, exemplar, labels == 3, labels == 0), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("site", ["target_a", "target_b", "target_c"])
-def test_simulated_cochleae_and_the_bone_beside_them_have_these_shares(site):
-    image = image_of(0, 0, site)
-    dark, bright = np.quantile(image.volume, [DARK, BRIGHT])
-    cochlea = image.anatomy.labels == 3
-    beside = binary_dilation(cochlea, np.ones((3, 3, 1))) & (image.anatomy.labels == 0)
-    for voxels, expected in ((cochlea, FLUID_SHARE), (beside, BONE_SHARE)):
-        assert (image.volume[voxels].mean() - dark) / (bright - dark) == pytest.approx(expected, abs=0.15)
+def test_simulated_cochleae_and_the_bone_beside_them_have_these_shares():
+    shares = []
+    for number, site in enumerate(("target_a", "target_b", "target_c") * 2):
+        image = image_of(0, number, site)
+        dark, bright = np.quantile(image.volume, [DARK, BRIGHT])
+        cochlea = image.anatomy.labels == 3
+        beside = binary_dilation(cochlea, np.ones((3, 3, 1))) & (image.anatomy.labels == 0)
+        shares.append([(image.volume[voxels].mean() - dark) / (bright - dark) for voxels in (cochlea, beside)])
+    np.testing.assert_allclose(np.mean(shares, axis=0), [FLUID_SHARE, BONE_SHARE], atol=0.05)

@@ -8,6 +8,7 @@ from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.demonstration.stages import TRAINERS
 
 
 def test_nnunet_finds_a_class_that_can_be_pickled(capsys, monkeypatch):
@@ -29,13 +30,12 @@ def test_nnunet_finds_trainers_by_their_number_of_epochs(capsys, monkeypatch, na
     assert pickle.loads(pickle.dumps(trainer)) is trainer
 
 
-@pytest.mark.parametrize("name", ["", "NoTranslation"])
-def test_nnunet_finds_trainers_with_its_own_adamw(capsys, monkeypatch, name):
+@pytest.mark.parametrize("trainer_of_demo", TRAINERS.values())
+def test_nnunet_finds_the_demos_trainers_with_its_own_adamw(capsys, monkeypatch, trainer_of_demo):
     main(["trainer-path"])
     monkeypatch.setenv("nnUNet_extTrainer", capsys.readouterr().out.strip())
-    plain, trainer = (
-        recursive_find_trainer_class_by_name(f"nnUNetTrainerIntraStyler{name}{end}") for end in ("", "Adam1en3")
-    )
+    names = (trainer_of_demo.removesuffix("Adam1en3"), trainer_of_demo)
+    plain, trainer = map(recursive_find_trainer_class_by_name, names)
     assert trainer.choose_settings is plain.choose_settings and trainer.train_step is plain.train_step
     assert trainer.configure_optimizers is nnUNetTrainerAdam1en3.configure_optimizers
     assert trainer.__init__ is nnUNetTrainerAdam1en3.__init__  # sets the learning rate

@@ -47,6 +47,7 @@ def test_bad_schedules_are_refused(text, expected):
     ({"lambda_nce": -0.5}, "lambda nce is -0.5, expected 0 or more"),
     ({"learning_rate": 0.0}, "learning rate is 0.0, expected more than 0"),
     ({"lambda_fluid": 5.0}, "a fluid term without labels of fluid"),
+    ({"schedules": {"fluid": ((0, 5),)}}, "a fluid term without labels of fluid"),
 ])  # fmt: skip
 def test_contradictions_are_refused(contradiction, expected):
     with pytest.raises(InputError, match=expected):
