@@ -30,7 +30,7 @@ def main() -> None:
     """Measure, print, write the result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-g", dest="generator", type=Path, default=None, help="default: the shipped generator")
-    parser.add_argument("--subjects", type=int, default=20, help="number of subjects")
+    parser.add_argument("--subjects", type=int, default=100, help="number of subjects")
     parser.add_argument("--seed", type=int, default=2026, help="simulation seed; not the one of the training data")
     default_output = Path(__file__).parent / "results" / "translation_truth.json"
     parser.add_argument("-o", dest="output", type=Path, default=default_output, help="result file")
