@@ -6,6 +6,8 @@ from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
+from intrastyler_nnunet.networks.label_hint import mean_inside
+
 # A cochlea is fluid and bone in one voxel, and lies in bone: simulated T2 has it and the bone beside it at about these
 # shares of the range from dark to bright.
 DARK, BRIGHT = 0.05, 0.98  # quantiles of an image
@@ -47,19 +49,12 @@ def fluid_brightness(
         (), the mean over the images, 0 or more.
     """
     quantiles = torch.tensor([DARK, BRIGHT], device=exemplar.device)
-    dark, bright = exemplar.float().flatten(1).quantile(quantiles, dim=1)
+    dark, bright = exemplar.float().flatten(1).quantile(quantiles, dim=1)[..., None, None, None, None]
     bone = background & (F.max_pool3d(fluid.float(), (3, 3, 1), 1, (1, 1, 0)) > 0)
     return sum(
-        _mean_above(translated, voxels, dark + share * (bright - dark)).abs().mean()
+        mean_inside(translated.float() - dark - share * (bright - dark), voxels).abs().mean()
         for voxels, share in ((fluid, FLUID_SHARE), (bone, BONE_SHARE))
     )
-
-
-def _mean_above(image: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean of `image` - `wanted` (B) inside `mask`, (B); 0 where it is empty."""
-    voxels = mask.flatten(1).float()
-    sums = ((image.float().flatten(1) - wanted[:, None]) * voxels).sum(dim=1)
-    return sums / voxels.sum(dim=1).clamp(min=1)
 
 
 def sobel_strength(image: torch.Tensor) -> torch.Tensor:

@@ -50,7 +50,7 @@ def apply_label_hint(
     hinted = (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
     for values, score in hint.levels:
         inside = is_one_of(labels, values)
-        mean = _mean(hinted, inside)
+        mean = mean_inside(hinted, inside)
         level = to_generator_space(torch.full_like(mean, score), windows)
         hinted = torch.where(inside, level, hinted + (level - mean) * _share(inside, hint).to(images)).clamp(-1, 1)
     return hinted
@@ -64,13 +64,13 @@ def is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:
     return found
 
 
+def mean_inside(images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Each image's mean where `inside`, bool of the same shape, is true: (B, 1, 1, 1, 1); 0 where it is nowhere."""
+    axes = tuple(range(1, images.ndim))
+    return (images * inside).sum(dim=axes, keepdim=True) / inside.sum(dim=axes, keepdim=True).clamp(min=1)
+
+
 def _share(mask: torch.Tensor, hint: LabelHint) -> torch.Tensor:
     """How much of each voxel is inside; soft: two means of neighbours along each axis, the binomial (1, 2, 1) / 4."""
     share = mask.float()
     return F.avg_pool3d(F.avg_pool3d(F.pad(share, (1,) * 6, mode="replicate"), 2, 1), 2, 1) if hint.soft else share
-
-
-def _mean(images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Each image's mean `inside`, (B, 1, 1, 1, 1)."""
-    axes = tuple(range(1, images.ndim))
-    return (images * inside).sum(dim=axes, keepdim=True) / inside.sum(dim=axes, keepdim=True).clamp(min=1)

@@ -46,6 +46,10 @@ def test_segmentation_term_is_monais_dice_and_cross_entropy():
     torch.testing.assert_close(segmentation_loss()(logits, labels) + 1, theirs(logits, labels), atol=1e-4, rtol=0)
 
 
+def beside_cochlea(labels: np.ndarray) -> np.ndarray:
+    return binary_dilation(labels == 3, np.ones((3, 3, 1))) & (labels == 0)
+
+
 def test_fluid_and_the_bone_beside_it_are_to_have_their_shares_of_the_exemplars_range():
     random = torch.Generator().manual_seed(0)
     exemplar, translated = (torch.rand(3, 1, 9, 10, 8, generator=random) * 2 - 1 for _ in range(2))
@@ -55,7 +59,7 @@ def test_fluid_and_the_bone_beside_it_are_to_have_their_shares_of_the_exemplars_
     expected = 0
     for image, other, label in zip(*(images[:2, 0].numpy() for images in (translated, exemplar, labels)), strict=True):
         dark, bright = np.quantile(other, [0.05, 0.98])
-        beside = binary_dilation(label == 3, np.ones((3, 3, 1))) & (label == 0)
+        beside = beside_cochlea(label)
         assert beside.sum() == 2 * (4 * 4 - 4 - 1)
         for voxels, share in ((label == 3, 0.55), (beside, 0.15)):
             expected += abs(image[voxels].mean() - dark - share * (bright - dark)) / 3
@@ -67,7 +71,6 @@ def test_simulated_cochleae_and_the_bone_beside_them_have_these_shares():
     for number, site in enumerate(("target_a", "target_b", "target_c") * 2):
         image = image_of(0, number, site)
         dark, bright = np.quantile(image.volume, [DARK, BRIGHT])
-        cochlea = image.anatomy.labels == 3
-        beside = binary_dilation(cochlea, np.ones((3, 3, 1))) & (image.anatomy.labels == 0)
-        shares.append([(image.volume[voxels].mean() - dark) / (bright - dark) for voxels in (cochlea, beside)])
+        places = (image.anatomy.labels == 3, beside_cochlea(image.anatomy.labels))
+        shares.append([(image.volume[voxels].mean() - dark) / (bright - dark) for voxels in places])
     np.testing.assert_allclose(np.mean(shares, axis=0), [FLUID_SHARE, BONE_SHARE], atol=0.05)

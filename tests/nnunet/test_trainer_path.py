@@ -21,19 +21,22 @@ def test_nnunet_finds_a_class_that_can_be_pickled(capsys, monkeypatch):
     assert pickle.loads(pickle.dumps(trainer)) is trainer
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("_1epoch", 1), ("_250epochs", 250), ("_8000epochs", 8000)])
-def test_nnunet_finds_trainers_by_their_number_of_epochs(capsys, monkeypatch, name, epochs):
+@pytest.fixture
+def trainer_path(capsys, monkeypatch):
+    """nnU-Net looks for trainers in the printed folder."""
     main(["trainer-path"])
     monkeypatch.setenv("nnUNet_extTrainer", capsys.readouterr().out.strip())
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("_1epoch", 1), ("_250epochs", 250), ("_8000epochs", 8000)])
+def test_nnunet_finds_trainers_by_their_number_of_epochs(trainer_path, name, epochs):
     trainer = recursive_find_trainer_class_by_name(f"nnUNetTrainerIntraStyler{name}")
     assert trainer.choose_settings(None).num_epochs == epochs
     assert pickle.loads(pickle.dumps(trainer)) is trainer
 
 
 @pytest.mark.parametrize("trainer_of_demo", TRAINERS.values())
-def test_nnunet_finds_the_demos_trainers_with_its_own_adamw(capsys, monkeypatch, trainer_of_demo):
-    main(["trainer-path"])
-    monkeypatch.setenv("nnUNet_extTrainer", capsys.readouterr().out.strip())
+def test_nnunet_finds_the_demos_trainers_with_its_own_adamw(trainer_path, trainer_of_demo):
     names = (trainer_of_demo.removesuffix("Adam1en3"), trainer_of_demo)
     plain, trainer = map(recursive_find_trainer_class_by_name, names)
     assert trainer.choose_settings is plain.choose_settings and trainer.train_step is plain.train_step
