@@ -36,7 +36,7 @@ if [ $scale = small ]; then
     python - "$nnUNet_preprocessed/Dataset123_CrossMoDA2023/nnUNetPlans.json" <<'END'
 import sys
 from pathlib import Path
-from intrastyler_nnunet.demonstration.stages import add_demo_configuration
+from intrastyler_nnunet.demo.stages import add_demo_configuration
 add_demo_configuration(Path(sys.argv[1]))
 END
 fi
@@ -54,4 +54,4 @@ rm -rf container
 intrastyler crossmoda container -m "$nnUNet_results/Dataset123_CrossMoDA2023/nnUNetTrainerIntraStyler__nnUNetPlans__$configuration" \
     -r "$dataset/geometry" -o container
 intrastyler crossmoda score -p restored -g download/truth/validation -o scores.json
-(cd "$project" && python -m benchmarks.put_back "$folder")
+(cd "$project" && python -m benchmarks.localisation.put_back "$folder")

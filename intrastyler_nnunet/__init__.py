@@ -4,10 +4,10 @@ from importlib import import_module
 
 # Lazy, so that importing the package (as nnU-Net does for every trainer) costs nothing.
 _PLACES = {
-    "Generator": "networks.generator",
+    "Generator": "model.generator",
     "StyleBank": "styles.bank",
-    "Translator": "nnunet.translator",
-    "intensity_window": "styles.windows",
+    "Translator": "translation.translator",
+    "intensity_window": "translation.space",
     "slerp": "styles.slerp",
 }
 

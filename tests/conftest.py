@@ -12,7 +12,7 @@ def tiny_dataset(tmp_path_factory):
     """A tiny nnU-Net dataset (a `TinyDataset`), source and target preprocessed. Do not change it."""
     from tiny_dataset import make_tiny_dataset
 
-    from intrastyler_nnunet.nnunet.add_target import add_target
+    from intrastyler_nnunet.nnunet.target.add import add_target
 
     dataset = make_tiny_dataset(tmp_path_factory.mktemp("nnunet"))
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -22,7 +22,7 @@ LOWRES_SPACING = tuple(1.25 * size for size in SPACING[::-1])
 
 def variant(dataset: TinyDataset, root: Path, change: Callable[[Path], None], **add_target_options) -> TinyDataset:
     """A copy of the raw dataset, changed, then planned and preprocessed; its target images too."""
-    from intrastyler_nnunet.nnunet.add_target import add_target
+    from intrastyler_nnunet.nnunet.target.add import add_target
 
     result = TinyDataset(root)
     shutil.copytree(dataset.root / "nnUNet_raw", root / "nnUNet_raw")
@@ -70,7 +70,7 @@ def second_channel(raw: Path) -> None:
 
 def add_cascade(dataset: TinyDataset) -> None:
     """3d_lowres, preprocessed with its target images, and 3d_cascade_fullres."""
-    from intrastyler_nnunet.nnunet.add_target import add_target
+    from intrastyler_nnunet.nnunet.target.add import add_target
 
     path = dataset.preprocessed / "nnUNetPlans.json"
     plans = json.loads(path.read_text())

@@ -11,9 +11,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from intrastyler_nnunet.networks.config import GeneratorConfig
-from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.metadata import GeneratorMetadata
+from intrastyler_nnunet.model.config import GeneratorConfig
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
 
 DATASET = "Dataset998_Tiny"
 SHAPE = (16, 32, 40)  # z, y, x

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Preprocess and say where the cases are."""
     from nnunetv2.configuration import default_num_processes
 
-    from intrastyler_nnunet.nnunet.add_target import add_target
+    from intrastyler_nnunet.nnunet.target.add import add_target
 
     for folder in add_target(
         arguments.dataset,

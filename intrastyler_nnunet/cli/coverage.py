@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import write_json
-    from intrastyler_nnunet.nnunet.image_styles import image_styles, open_style_space
+    from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
     from intrastyler_nnunet.styles.coverage import coverage
 
     device = torch.device(arguments.device)

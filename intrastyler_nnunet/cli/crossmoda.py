@@ -42,7 +42,7 @@ def _existing_folder(text: str) -> Path:
 
 
 def _edition(parser: argparse.ArgumentParser) -> None:
-    from intrastyler_nnunet.crossmoda.labels import LABELS, LATEST
+    from intrastyler_nnunet.structures import LABELS, LATEST
 
     parser.add_argument(
         "--edition", type=int, choices=LABELS, default=LATEST,
@@ -51,7 +51,7 @@ def _edition(parser: argparse.ArgumentParser) -> None:
 
 
 def _structures(arguments: argparse.Namespace):
-    from intrastyler_nnunet.crossmoda.labels import LABELS, Structures
+    from intrastyler_nnunet.structures import LABELS, Structures
 
     return Structures.of(LABELS[arguments.edition])
 
@@ -214,7 +214,7 @@ def _pseudo_label(arguments: argparse.Namespace) -> None:
 
 
 def _submit_arguments(parser: argparse.ArgumentParser) -> None:
-    from intrastyler_nnunet.crossmoda.labels import ARCHIVE_PATTERN
+    from intrastyler_nnunet.structures import ARCHIVE_PATTERN
 
     _folders(parser, "folder of label maps on the original grids", "zip archive to write")
     parser.add_argument("-r", dest="originals", type=Path, required=True, help="folder of the original images")

@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run what is left to do, then print and draw the results."""
-    from intrastyler_nnunet.demonstration.panel import draw_panel
-    from intrastyler_nnunet.demonstration.stages import demo_stages, run_stages, set_environment
-    from intrastyler_nnunet.demonstration.summary import summarise, table
+    from intrastyler_nnunet.demo.picture import draw_panel
+    from intrastyler_nnunet.demo.stages import demo_stages, run_stages, set_environment
+    from intrastyler_nnunet.demo.summary import summarise, table
     from intrastyler_nnunet.files import write_json
     from intrastyler_nnunet.pretrained_generators import shipped_generator
 

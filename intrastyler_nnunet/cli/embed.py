@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from intrastyler_nnunet.files import written_atomically
-    from intrastyler_nnunet.nnunet.image_styles import image_styles, open_style_space
+    from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
 
     device = torch.device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)

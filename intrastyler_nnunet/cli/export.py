@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert and write."""
-    from intrastyler_nnunet.networks.generator import Generator
+    from intrastyler_nnunet.model.generator import Generator
     from intrastyler_nnunet.networks.upstream_export import export_upstream
 
     generator = Generator.load(arguments.generator)

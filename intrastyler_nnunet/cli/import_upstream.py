@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert, compare if asked to, write."""
-    from intrastyler_nnunet.networks.upstream import compare_with_reference, import_upstream
+    from intrastyler_nnunet.model.released_weights import compare_with_reference, import_upstream
 
     generator = import_upstream(arguments.weights)
     if arguments.reference is not None:

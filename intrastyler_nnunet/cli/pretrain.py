@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train on one process, or start one per GPU."""
     if arguments.num_gpus > 1:
-        from intrastyler_nnunet.synthesis.launch import train_on_gpus
+        from intrastyler_nnunet.pretraining.launch import train_on_gpus
 
         train_on_gpus(arguments)
     else:
-        from intrastyler_nnunet.synthesis.launch import train
+        from intrastyler_nnunet.pretraining.launch import train
 
         train(arguments)
 

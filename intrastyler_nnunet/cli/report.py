@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from intrastyler_nnunet.files import written_atomically
-    from intrastyler_nnunet.nnunet.image_styles import generator_file, open_style_space
+    from intrastyler_nnunet.offline.style_space import generator_file, open_style_space
     from intrastyler_nnunet.report.build import build_report
 
     where = arguments.dataset, arguments.plans, arguments.configuration

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         print(f"written to {folder}")
         return
-    from intrastyler_nnunet.simulation.dataset import simulate_dataset
+    from intrastyler_nnunet.simulation.raw_dataset import simulate_dataset
 
     folder = simulate_dataset(
         arguments.dataset,

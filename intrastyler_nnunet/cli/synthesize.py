@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import read_json, write_json
     from intrastyler_nnunet.nnunet import folders
-    from intrastyler_nnunet.nnunet.offline_synthesis import RECORD, describe, splits, synthesize
     from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
+    from intrastyler_nnunet.offline.dataset import RECORD, describe, splits, synthesize
 
     own = folders.synthesizer_folder(arguments.dataset, arguments.plans, arguments.configuration) / GENERATOR_FILE
     generator = arguments.generator or own

@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.images import image_files
-    from intrastyler_nnunet.networks.generator import Generator
-    from intrastyler_nnunet.nnunet.translator import Translator
-    from intrastyler_nnunet.translation.files import file_stem, translate_file
+    from intrastyler_nnunet.model.generator import Generator
+    from intrastyler_nnunet.offline.image_files import file_stem, translate_file
+    from intrastyler_nnunet.translation.translator import Translator
 
     if arguments.slab < 1:
         raise InputError(f"--slab {arguments.slab}, expected at least 1")
@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _styles(arguments: argparse.Namespace, generator) -> list:
     from intrastyler_nnunet.errors import InputError
+    from intrastyler_nnunet.offline.image_files import between, random_styles, style_from_bank, style_of_file
     from intrastyler_nnunet.styles.bank import FILE_NAME, StyleBank
-    from intrastyler_nnunet.translation.files import between, random_styles, style_from_bank, style_of_file
 
     if arguments.exemplar2 is not None and arguments.exemplar is None:
         raise InputError("--exemplar2 is given without --exemplar, expected both")

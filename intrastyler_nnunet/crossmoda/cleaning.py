@@ -6,12 +6,12 @@ from pathlib import Path
 import SimpleITK
 from tqdm import tqdm
 
-from intrastyler_nnunet.crossmoda.labels import Structures
 from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import image_files, read_image, write_image
+from intrastyler_nnunet.structures import Structures
 
 
 def clean_folder(predictions: Path, output: Path, rules: Rules, structures: Structures) -> dict[str, list[dict]]:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import intrastyler_nnunet
-from intrastyler_nnunet.crossmoda.hidden_test import REGION_FILE
+from intrastyler_nnunet.crossmoda.container_entry import REGION_FILE
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import HALF_WRITTEN, read_json, write_json
 
@@ -19,7 +19,7 @@ COPY intrastyler_nnunet /app/intrastyler_nnunet
 COPY model /app/model
 ENV PYTHONPATH=/app HOME=/tmp nnUNet_raw=/tmp nnUNet_preprocessed=/tmp nnUNet_results=/tmp MPLCONFIGDIR=/tmp
 USER 1000:1000
-ENTRYPOINT ["python", "-m", "intrastyler_nnunet.crossmoda.hidden_test", "/input", "/output", "/app/model"]
+ENTRYPOINT ["python", "-m", "intrastyler_nnunet.crossmoda.container_entry", "/input", "/output", "/app/model"]
 """
 
 

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from intrastyler_nnunet.crossmoda.labels import LABELS
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.structures import LABELS
 
 NAME = re.compile(
     r"(?P<case>crossmoda(?P<year>20\d\d)?_(?:(?P<site>[a-z]+)_)?\d+)_(?P<kind>ceT1|hrT2|T2|Label)\.nii\.gz"

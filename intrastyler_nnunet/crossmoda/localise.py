@@ -18,7 +18,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import read_image, write_image
-from intrastyler_nnunet.translation.volumes import read_volume
+from intrastyler_nnunet.offline.volumes import read_volume
 from intrastyler_nnunet.workers import workers
 
 BALL_RADIUS = 3.5  # mm: a cochlea measures 5.7-7.4 x 4.9-6.6 x 6-7.5 mm

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import generate_binary_structure, label
 
-from intrastyler_nnunet.crossmoda.labels import Structures
+from intrastyler_nnunet.structures import Structures
 
 TOUCHING = generate_binary_structure(3, 3)  # voxels that share a corner belong together
 

@@ -8,13 +8,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from scipy.ndimage import label
 from tqdm import tqdm
 
-from intrastyler_nnunet.crossmoda.labels import Structures
 from intrastyler_nnunet.crossmoda.postprocess import TOUCHING
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_on_grid_of
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import image_files
-from intrastyler_nnunet.nnunet.target_case import TargetCase, is_up_to_date, preprocess, remove_unfinished
+from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_unfinished
+from intrastyler_nnunet.structures import Structures
 
 
 @dataclass(frozen=True)

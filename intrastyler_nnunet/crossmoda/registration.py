@@ -7,13 +7,13 @@ import numpy as np
 import SimpleITK
 
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, to_lps
-from intrastyler_nnunet.simulation.dataset import to_image
+from intrastyler_nnunet.simulation.chains import COCHLEA_CENTRE, bilateral_structures, cochlea
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import head_signal, load_head
-from intrastyler_nnunet.simulation.layers import chain_layer, paint_signals
+from intrastyler_nnunet.simulation.painting import chain_layer, paint_signals
+from intrastyler_nnunet.simulation.raw_dataset import to_image
 from intrastyler_nnunet.simulation.scanner import tissue_signals
 from intrastyler_nnunet.simulation.sites import sample_scan
-from intrastyler_nnunet.simulation.structures import COCHLEA_CENTRE, bilateral_structures, cochlea
 from intrastyler_nnunet.simulation.subject import sample_subject
 
 VOXEL = 2.0  # mm, of template and image

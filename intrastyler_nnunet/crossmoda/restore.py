@@ -5,12 +5,12 @@ from pathlib import Path
 import SimpleITK
 from tqdm import tqdm
 
-from intrastyler_nnunet.crossmoda.labels import Structures
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import LabelMap, read_label_map, require_same_grid
 from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.grids import SamplingGrid, labels_onto
 from intrastyler_nnunet.images import image_files, read_image, write_image
+from intrastyler_nnunet.structures import Structures
 
 
 def restore(predictions: Path, records: Path, output: Path, structures: Structures) -> list[Path]:

@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import SimpleITK
 
-from intrastyler_nnunet.crossmoda.labels import ARCHIVE_PATTERN, Structures
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_on_grid_of
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.images import image_files, read_image, write_image
+from intrastyler_nnunet.structures import ARCHIVE_PATTERN, Structures
 
 # Generous bounds around three measured label maps (both cochleae 96-168 mm3, tumour 961-2392 mm3).
 PLAUSIBLE_TUMOUR, PLAUSIBLE_COCHLEAE = (20.0, 30_000.0), (60.0, 300.0)

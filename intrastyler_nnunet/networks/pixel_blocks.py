@@ -7,7 +7,7 @@ an efficient sub-pixel convolutional neural network", CVPR 2016).
 import torch
 from torch import nn
 
-from intrastyler_nnunet.networks.config import Triple
+from intrastyler_nnunet.model.config import Triple
 
 
 class VoxelsToChannels(nn.Module):

@@ -7,9 +7,9 @@ import torch
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.networks.config import GeneratorConfig
-from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.upstream import blur_filter
+from intrastyler_nnunet.model.config import GeneratorConfig
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.released_weights import blur_filter
 
 SEGMENTATION_CLASSES = 4  # of the released code's auxiliary head
 PLACES = {"conv": 1, "din": 2}  # in a stage of the decoder

@@ -8,7 +8,7 @@ from typing import get_type_hints
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
-from intrastyler_nnunet.nnunet.exemplar_sampling import check_policy
+from intrastyler_nnunet.styles.sampling import check_policy
 
 SETTINGS_VARIABLE = "INTRASTYLER_SETTINGS"
 GENERATOR_VARIABLE = "INTRASTYLER_GENERATOR"

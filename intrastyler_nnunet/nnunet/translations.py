@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from intrastyler_nnunet.nnunet.exemplar_sampling import KEEP_SOURCE, StyleDraw
-from intrastyler_nnunet.nnunet.online_translation import OnlineTranslation
+from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation
 from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw
 
 
 class Translations:

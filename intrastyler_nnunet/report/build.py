@@ -7,7 +7,8 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.image_styles import StyleSpace, preprocessed_images, volume_style
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
+from intrastyler_nnunet.offline.style_space import StyleSpace, preprocessed_images, volume_style
 from intrastyler_nnunet.report import figures, sections
 from intrastyler_nnunet.report.atlas import StyleAtlas, known_sites, make_atlas
 from intrastyler_nnunet.report.history import panel_pictures, style_tables
@@ -15,9 +16,8 @@ from intrastyler_nnunet.report.page import Page
 from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture
 from intrastyler_nnunet.report.translations import ENDS, Translations
 from intrastyler_nnunet.styles.coverage import Coverage, coverage
-from intrastyler_nnunet.styles.windows import intensity_window, to_generator_space
 from intrastyler_nnunet.synthesis.loss_plot import loss_terms
-from intrastyler_nnunet.synthesis.patches import PreprocessedCases
+from intrastyler_nnunet.translation.space import intensity_window, to_generator_space
 
 MAP = (
     "Each point is a target image; images that look alike lie close together. Stars are the most typical exemplar of "

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from intrastyler_nnunet.nnunet.image_styles import StyleSpace
-from intrastyler_nnunet.nnunet.translator import Translator
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
+from intrastyler_nnunet.offline.style_space import StyleSpace
+from intrastyler_nnunet.pretraining.validation import edge_correlation
 from intrastyler_nnunet.report.pictures import PICTURE, fullest_level, slice_picture
 from intrastyler_nnunet.styles.bank import exemplar_style
 from intrastyler_nnunet.styles.coverage import degrees_between
 from intrastyler_nnunet.styles.slerp import slerp
-from intrastyler_nnunet.styles.windows import to_generator_space
-from intrastyler_nnunet.synthesis.patches import PreprocessedCases
-from intrastyler_nnunet.synthesis.validation import edge_correlation
+from intrastyler_nnunet.translation.space import to_generator_space
+from intrastyler_nnunet.translation.translator import Translator
 
 SOURCES = 3
 ENDS = 8  # typical exemplars, of the largest clusters, between which frames are rendered: 28 pairs

@@ -11,11 +11,11 @@ from scipy.spatial.transform import Rotation
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.images import write_image
-from intrastyler_nnunet.simulation.anatomy import build_anatomy
-from intrastyler_nnunet.simulation.dataset import to_image, write_all
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
+from intrastyler_nnunet.simulation.patient import build_anatomy
 from intrastyler_nnunet.simulation.plan import TRAINING_HEAD
+from intrastyler_nnunet.simulation.raw_dataset import to_image, write_all
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import Range, Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject

@@ -2,10 +2,10 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from intrastyler_nnunet.simulation.anatomy import Anatomy, build_anatomy
 from intrastyler_nnunet.simulation.grid import Grid, block_mean, smooth_field
 from intrastyler_nnunet.simulation.head import head_signal, load_head
-from intrastyler_nnunet.simulation.layers import paint_signals
+from intrastyler_nnunet.simulation.painting import paint_signals
+from intrastyler_nnunet.simulation.patient import Anatomy, build_anatomy
 from intrastyler_nnunet.simulation.signals import SEQUENCES, enhanced
 from intrastyler_nnunet.simulation.sites import Scan
 from intrastyler_nnunet.simulation.subject import Subject

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from intrastyler_nnunet.simulation.structures import CANAL_LATERAL, CANAL_MEDIAL, CANAL_RADIUS, canal_point
+from intrastyler_nnunet.simulation.chains import CANAL_LATERAL, CANAL_MEDIAL, CANAL_RADIUS, canal_point
 from intrastyler_nnunet.simulation.subject import Tumour
 
 PETROUS_NORMAL = np.array([-0.75, -0.66, 0.0]) / np.linalg.norm([0.75, 0.66])  # out of the petrous bone

@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.styles.windows import read_windows, to_generator_space
+from intrastyler_nnunet.translation.space import read_windows, to_generator_space
 
 FILE_NAME = "style_bank.safetensors"
 

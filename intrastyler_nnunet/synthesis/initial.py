@@ -5,17 +5,17 @@ from dataclasses import replace
 import torch
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.losses.patch_nce import PatchProjector
+from intrastyler_nnunet.model.config import preset
+from intrastyler_nnunet.model.decoder import Decoder
+from intrastyler_nnunet.model.discriminator import Discriminator
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
-from intrastyler_nnunet.networks.config import preset
-from intrastyler_nnunet.networks.decoder import Decoder
-from intrastyler_nnunet.networks.discriminator import Discriminator
-from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.metadata import GeneratorMetadata
 from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
-from intrastyler_nnunet.synthesis.checkpoint import TrainingState
-from intrastyler_nnunet.synthesis.config import PretrainingConfig
-from intrastyler_nnunet.synthesis.step import Networks
+from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.objective.patch_nce import PatchProjector
+from intrastyler_nnunet.objective.step import Networks
+from intrastyler_nnunet.pretraining.state import TrainingState
 
 STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors, before training
 

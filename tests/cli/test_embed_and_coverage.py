@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.networks.config import GeneratorConfig
-from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.model.config import GeneratorConfig
+from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.styles.bank import StyleBank
 
 CONFIG = GeneratorConfig(width=2, residual_blocks=1, style_width=4, style_dim=8)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.networks.generator import Generator
-from intrastyler_nnunet.networks.label_hint import LabelHint
+from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.translation.label_hint import LabelHint
 
 COMMAND = (
     "pretrain", "-d", "998", "-c", "tiny", "-device", "cpu", "--preset", "mini", "--style-warmup", "1", "-np", "0",

@@ -63,7 +63,7 @@ def steps(folder: Path, model: Path) -> np.ndarray:
 def run_entry(context: Path, images: Path, output: Path) -> subprocess.CompletedProcess:
     """As the Dockerfile's ENTRYPOINT, with the copied package instead of the installed one."""
     environment = {**os.environ, "PYTHONPATH": str(context), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "intrastyler_nnunet.crossmoda.hidden_test", images, output, context / "model"]
+    command = [sys.executable, "-m", "intrastyler_nnunet.crossmoda.container_entry", images, output, context / "model"]
     return subprocess.run(command, env=environment, cwd=context, capture_output=True, text=True)
 
 

@@ -8,8 +8,8 @@ import pytest
 import SimpleITK
 
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.crossmoda.labels import LABELS, Structures
 from intrastyler_nnunet.crossmoda.postprocess import Change, Rules, postprocess
+from intrastyler_nnunet.structures import LABELS, Structures
 
 SHAPE = (8, 12, 14)
 STRUCTURES = Structures.of(LABELS[2023])

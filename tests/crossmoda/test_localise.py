@@ -11,8 +11,8 @@ from scipy.ndimage import center_of_mass, label
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.crossmoda.localise import BALL_RADIUS, draw_balls, find_cochleae
 from intrastyler_nnunet.crossmoda.region import Region
-from intrastyler_nnunet.simulation.anatomy import COCHLEA
 from intrastyler_nnunet.simulation.challenge import plan_challenge, render_challenge_case, write_challenge_case
+from intrastyler_nnunet.simulation.patient import COCHLEA
 
 SEED = 5
 

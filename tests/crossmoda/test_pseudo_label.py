@@ -8,9 +8,9 @@ import SimpleITK
 from tiny_dataset import CONFIGURATION, SHAPE, write_image
 
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.crossmoda.labels import LABELS, Structures
 from intrastyler_nnunet.crossmoda.pseudo_label import reasons_to_drop
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.structures import LABELS, Structures
 
 
 def good_labels() -> np.ndarray:

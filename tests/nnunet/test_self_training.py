@@ -10,7 +10,7 @@ import torch
 from tiny_dataset import CONFIGURATION
 
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.target_case import TargetCase, preprocess
+from intrastyler_nnunet.nnunet.target.case import TargetCase, preprocess
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ from fake_cuda import fake_cuda
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from tiny_dataset import CONFIGURATION, tiny_generator
 
-from intrastyler_nnunet.networks.generator import Generator
+from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.exemplar_sampling import draw_styles
-from intrastyler_nnunet.nnunet.intensity_augmentation import augment_intensity
-from intrastyler_nnunet.nnunet.intensity_parameters import sample_intensity_parameters
-from intrastyler_nnunet.nnunet.online_translation import OnlineTranslation
+from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
+from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
+from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 from intrastyler_nnunet.nnunet.translations import Translations
-from intrastyler_nnunet.nnunet.translator import Translator
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.styles.windows import read_windows
+from intrastyler_nnunet.styles.sampling import draw_styles
+from intrastyler_nnunet.translation.space import read_windows
+from intrastyler_nnunet.translation.translator import Translator
 
 
 def started(trainer: nnUNetTrainerIntraStyler) -> nnUNetTrainerIntraStyler:

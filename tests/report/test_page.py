@@ -10,7 +10,7 @@ import SimpleITK
 from tiny_dataset import tiny_generator, write_image
 
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.synthesis.panel import save_panel
+from intrastyler_nnunet.pretraining.panel import save_panel
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SITES = ("bright", "noisy")

@@ -5,10 +5,10 @@ from tiny_dataset import CONFIGURATION, tiny_generator
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.image_styles import StyleSpace
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
+from intrastyler_nnunet.offline.style_space import StyleSpace
 from intrastyler_nnunet.report.translations import Translations
 from intrastyler_nnunet.styles.slerp import slerp
-from intrastyler_nnunet.synthesis.patches import PreprocessedCases
 
 AXES = (2, 1, 0)
 

@@ -9,7 +9,6 @@ from scipy.ndimage import center_of_mass
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.crossmoda.download import find_cases
-from intrastyler_nnunet.simulation.anatomy import COCHLEA, build_anatomy
 from intrastyler_nnunet.simulation.challenge import (
     FIELD_CENTRE,
     FOLDERS,
@@ -20,6 +19,7 @@ from intrastyler_nnunet.simulation.challenge import (
     write_challenge_case,
 )  # fmt: skip
 from intrastyler_nnunet.simulation.grid import Grid
+from intrastyler_nnunet.simulation.patient import COCHLEA, build_anatomy
 from intrastyler_nnunet.simulation.subject import sample_subject
 
 SEED = 3

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from intrastyler_nnunet.simulation.anatomy import COCHLEA, EXTRA_MEATAL, INTRA_MEATAL, build_anatomy
 from intrastyler_nnunet.simulation.grid import Grid
+from intrastyler_nnunet.simulation.patient import COCHLEA, EXTRA_MEATAL, INTRA_MEATAL, build_anatomy
 from intrastyler_nnunet.simulation.plan import SCALES
 from intrastyler_nnunet.simulation.scanner import (
     correlated_noise,

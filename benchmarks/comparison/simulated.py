@@ -1,0 +1,70 @@
+"""The simulated data of one seed: training images, four test sets, and the Oracle's labelled target images."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks.comparison.plan import Scale
+from intrastyler_nnunet.files import remove_half_written, write_json
+from intrastyler_nnunet.simulation.plan import TRAINING_HEAD, Case, plan_paired, plan_split, sites_of
+from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_all, write_case
+
+COMMON_SITES, RARE_SITE = ("target_a", "target_b"), "target_c"
+TARGET_SITES = [*(COMMON_SITES[number % 2] for number in range(19)), RARE_SITE]  # in turn: 5 % from the rare site
+# Name, sites and head; the sites of the last one have exemplars, its head has none.
+TEST_SETS = (
+    ("seen sites", list(COMMON_SITES), TRAINING_HEAD),
+    ("rare site", [RARE_SITE], TRAINING_HEAD),
+    ("unseen site", ["target_d"], TRAINING_HEAD),
+    ("unseen head", list(COMMON_SITES), "mni2009c"),
+)
+
+
+def training_cases(scale: Scale, seed: int) -> list[Case]:
+    """Labelled source and unlabelled target cases, each of its own subject."""
+    source = plan_split("source", scale.source, sites_of("source", seen_only=True), seed, 0, TRAINING_HEAD)
+    return source + plan_split("target", scale.target, TARGET_SITES, seed, scale.source, TRAINING_HEAD)
+
+
+def cases_by_test_set(scale: Scale, seed: int) -> dict[str, list[Case]]:
+    """The cases of every test set, each of its own subject, named after their set."""
+    sets = {}
+    for number, (name, sites, head) in enumerate(TEST_SETS):
+        first_subject = scale.source + scale.target + number * scale.test
+        cases = plan_split("test", scale.test, sites, seed, first_subject, head)
+        sets[name] = [replace(case, case=case.case.replace("test", name.replace(" ", "_"))) for case in cases]
+    return sets
+
+
+def oracle_cases(scale: Scale, seed: int) -> list[Case]:
+    """The source subjects at every seen target site, with labels."""
+    source = [case for case in training_cases(scale, seed) if case.split == "source"]
+    return [replace(case, split="source") for case in plan_paired(source, [*COMMON_SITES, RARE_SITE], seed)]
+
+
+def simulate_training(scale: Scale, seed: int, raw: Path) -> None:
+    """Write the data set in nnU-Net's raw format, with sites.json."""
+    cases = training_cases(scale, seed)
+    write_json({"seed": seed, "cases": [case.record() for case in cases]}, raw / "sites.json")
+    _write(cases, raw, scale, seed)
+    write_json(dataset_json(scale.source), raw / "dataset.json")
+
+
+def simulate_tests(scale: Scale, seed: int, folder: Path) -> None:
+    """Write imagesTs, labelsTs and test_sets.json, which has each case's test set."""
+    sets = cases_by_test_set(scale, seed)
+    _write([case for cases in sets.values() for case in cases], folder, scale, seed)
+    write_json({case.case: name for name, cases in sets.items() for case in cases}, folder / "test_sets.json")
+
+
+def simulate_oracle(scale: Scale, seed: int, raw: Path) -> None:
+    """Write the Oracle's data set in nnU-Net's raw format."""
+    cases = oracle_cases(scale, seed)
+    _write(cases, raw, scale, seed)
+    write_json(dataset_json(len(cases)), raw / "dataset.json")
+
+
+def _write(cases: Sequence[Case], folder: Path, scale: Scale, seed: int) -> None:
+    remove_half_written(folder)
+    write_all(partial(write_case, folder=folder, scale=scale.grid, seed=seed), list(cases), scale.processes)

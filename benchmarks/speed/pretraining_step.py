@@ -1,0 +1,139 @@
+"""What a training step costs, by part, against what no implementation can avoid.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.speed.pretraining_step [--preset NAME] [-device cuda]
+
+Unavoidable is one forward and one backward pass of every network on the inputs that the objective gives it: the
+generator on source and exemplar, its encoder on both outputs (as deep as PatchNCE looks), the style encoder on ten
+patches and on the output, the discriminator on the output and then on exemplar and output. The rest is overhead:
+perturbations, losses, optimizers, moving average. Times are processor time on a CPU, the device's on a GPU; the median
+of the repetitions. Memory is what tensors hold at most beyond what is there before.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.func import functional_call
+
+from benchmarks.speed.device_clock import seconds
+from benchmarks.speed.peak_memory import peak_bytes
+from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.nnunet.cases import TrainingPatches
+from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
+from intrastyler_nnunet.objective.step import sample_plan
+from intrastyler_nnunet.pretraining.ranks import ALONE
+from intrastyler_nnunet.pretraining.state import TrainingState
+from intrastyler_nnunet.pretraining.updates import training_step, update_average
+from intrastyler_nnunet.synthesis.initial import initial_state
+
+METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
+PATCH, STYLE_PATCH = (16, 64, 96), (11, 45, 67)  # of the shipped generator, nnU-Net's axis order
+
+Work = Callable[[], None]
+
+
+def main() -> None:
+    """Measure, print, write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="compact")
+    parser.add_argument("--patch-size", type=int, nargs=3, default=PATCH)
+    parser.add_argument("--style-patch-size", type=int, nargs=3, default=STYLE_PATCH)
+    parser.add_argument("-device", default="cpu")
+    parser.add_argument("--repeats", type=int, default=5)
+    result_file = Path(__file__).parents[1] / "results" / "pretraining_step.json"
+    parser.add_argument("-o", dest="output", type=Path, default=result_file)
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    config = PretrainingConfig(
+        preset=arguments.preset, patch_size=tuple(arguments.patch_size),
+        style_patch_size=tuple(arguments.style_patch_size), iterations=10, style_warmup=0,
+    )  # fmt: skip
+    state = initial_state(config, METADATA, device)
+    state.iteration = 1
+    batch = random_batch(config, device)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 1)
+    every_effect = {name: np.abs(value) + 0.1 for name, value in vars(plan.perturbation).items()}
+    mixture = Perturbation(**every_effect)  # the most expensive kind
+    plan = replace(plan, perturbation=mixture)
+    works = {
+        "step": lambda: training_step(state, [(0, batch, plan)], config, ALONE),
+        **networks_alone(state, batch, config),
+        "perturbations": lambda: perturb(batch.style_positive.repeat_interleave(config.negatives, dim=0), mixture),
+        "moving average": lambda: update_average(state, config.ema_decay),
+    }
+    measured = {name: measure(work, device, arguments.repeats) for name, work in works.items()}
+    summary = summarise(measured)
+    for name, values in measured.items():
+        print(f"{name:40} {values['seconds']:8.3f} s {values['peak_mb']:9.1f} MB")
+    print(f"unavoidable {summary['unavoidable_seconds']:.3f} s, overhead {summary['overhead']:.1%}")
+    write_json({"preset": config.preset, "device": arguments.device, **summary, "parts": measured}, arguments.output)
+
+
+def networks_alone(state: TrainingState, batch: TrainingPatches, config: PretrainingConfig) -> dict[str, Work]:
+    """One forward and backward pass of every network on its inputs, by name; all names begin with "network"."""
+    networks, generator = state.networks, state.networks.generator
+    both = torch.cat([batch.source, batch.target])
+    style = torch.nn.functional.normalize(torch.randn(2, generator.config.style_dim, device=both.device), dim=1)
+    ten = batch.style_query.repeat(2 + config.negatives, 1, 1, 1, 1)
+    frozen = {name: weight.detach() for name, weight in generator.style_encoder.named_parameters()}
+    layers = config.nce_layers
+
+    def judged_discriminator() -> None:
+        networks.discriminator.requires_grad_(False)
+        _backward(networks.discriminator(_leaf(batch.source)))
+        networks.discriminator.requires_grad_(True)
+
+    return {
+        "network: generator": lambda: _backward(generator(both, style)),
+        "network: its encoder on outputs": lambda: _backward(
+            generator.content_encoder(_leaf(generator.pad_to_stride(both)), layers, max(layers))[0]
+        ),
+        "network: style encoder": lambda: _backward(generator.encode_style(ten)),
+        "network: style encoder on output": lambda: _backward(
+            functional_call(generator.style_encoder, frozen, (_leaf(batch.style_query),))
+        ),
+        "network: discriminator on output": judged_discriminator,
+        "network: discriminator": lambda: _backward(networks.discriminator(both)),
+    }
+
+
+def measure(work: Work, device: torch.device, repeats: int) -> dict[str, float]:
+    """Median time of `work` after one call to warm up, and the most memory it needs."""
+    work()
+    times = [seconds(work, device) for _ in range(repeats)]
+    return {"seconds": statistics.median(times), "peak_mb": peak_bytes(work, device) / 2**20}
+
+
+def summarise(measured: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The sum over the networks, and the step's time beyond it as a part of it."""
+    unavoidable = sum(values["seconds"] for name, values in measured.items() if name.startswith("network"))
+    return {"unavoidable_seconds": unavoidable, "overhead": measured["step"]["seconds"] / unavoidable - 1}
+
+
+def random_batch(config: PretrainingConfig, device: torch.device) -> TrainingPatches:
+    """Noise of the right shapes."""
+    patch, style_patch = (
+        torch.rand(1, 1, *(size[axis] for axis in METADATA.axes), device=device) * 2 - 1
+        for size in (config.patch_size, config.style_patch_size)
+    )
+    labels, code = torch.zeros_like(patch, dtype=torch.int16), torch.zeros(1, 0, device=device)
+    window = torch.tensor([[-2.0, 4.0]], device=device)
+    return TrainingPatches(patch, window, labels, patch, style_patch, style_patch, code)
+
+
+def _leaf(images: torch.Tensor) -> torch.Tensor:
+    return images.detach().clone().requires_grad_()
+
+
+def _backward(output: torch.Tensor) -> None:
+    output.square().mean().backward()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Scores of the demo: each method on the seen target sites and on the unseen one."""
+
+from pathlib import Path
+
+from intrastyler_nnunet.demo.stages import NAME, TRAINERS, minutes_of_stages
+from intrastyler_nnunet.evaluation.folder import evaluate_folder
+from intrastyler_nnunet.evaluation.labels import CROSSMODA_LABELS
+from intrastyler_nnunet.files import read_json
+
+
+def summarise(folder: Path) -> dict:
+    """{"minutes": {stage: minutes}, "methods": {method: {"seen_sites" | "unseen_site": scores}}} of a finished demo.
+
+    Scores of its predictions: mean_dice, structures, boundary and cases.
+    """
+    raw = folder / "nnUNet_raw" / NAME
+    groups = split_test_cases(raw / "sites.json")
+    methods = {
+        method: {
+            group: evaluate_folder(folder / "predictions" / method, raw / "labelsTs", CROSSMODA_LABELS, cases=cases)
+            for group, cases in groups.items()
+        }
+        for method in TRAINERS
+    }
+    return {"minutes": minutes_of_stages(folder), "methods": methods}
+
+
+def split_test_cases(sites_file: Path) -> dict[str, list[str]]:
+    """Names of the test cases from the target sites that have exemplars, and from the one that has none."""
+    records = [record for record in read_json(sites_file)["cases"] if record["split"] == "test"]
+    return {
+        "seen_sites": [record["case"] for record in records if record["seen"]],
+        "unseen_site": [record["case"] for record in records if not record["seen"]],
+    }
+
+
+def table(methods: dict) -> str:
+    """A line per method and group: mean Dice, then Dice and ASSD (mm) of each structure."""
+    names = list(CROSSMODA_LABELS)
+    lines = [f"{'':12} {'':12} {'mean Dice':>9}  " + "  ".join(f"{name + ' Dice / ASSD':>26}" for name in names)]
+    for method, groups in methods.items():
+        for group, scores in groups.items():
+            cells = [f"{s['dice']:.3f} / {s['assd']:.2f} mm" for s in (scores["structures"][name] for name in names)]
+            lines.append(
+                f"{method:12} {group:12} {scores['mean_dice']:9.3f}  " + "  ".join(f"{cell:>26}" for cell in cells)
+            )
+    return "\n".join(lines)

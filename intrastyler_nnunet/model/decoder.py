@@ -1,0 +1,53 @@
+"""The style-conditioned decoder: second half of the generator. Its last two norms are DIN (paper section 2.3)."""
+
+import torch
+from torch import nn
+
+from intrastyler_nnunet.model.config import GeneratorConfig
+from intrastyler_nnunet.model.content_encoder import ReflectionPad
+from intrastyler_nnunet.model.layers import BlurUp
+from intrastyler_nnunet.networks.image_convolution import ImageConv3d
+from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
+from intrastyler_nnunet.networks.pixel_blocks import ChannelsToVoxels, VoxelsToChannels
+
+
+class DecoderStage(nn.Module):
+    """Blur-upsample, convolution that halves the channels, DIN, ReLU; `skipped` channels join after upsampling."""
+
+    def __init__(self, channels: int, strides: tuple[int, int, int], config: GeneratorConfig, skipped: int = 0):
+        super().__init__()
+        self.up = BlurUp(strides, config.released_blur)
+        self.conv = nn.Conv3d(channels + skipped, channels // 2, 3, padding=1)
+        self.din = DynamicInstanceNorm(config.style_dim, channels // 2)
+
+    def forward(self, x: torch.Tensor, style: torch.Tensor, skipped: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, C, X, Y, Z), (B, K), (B, S, 2X, 2Y, 2Z) -> (B, C/2, 2X, 2Y, 2Z)."""
+        x = self.up(x)
+        x = x if skipped is None else torch.cat([x, skipped.to(x.dtype)], dim=1)
+        return torch.relu(self.din(self.conv(x), style))
+
+
+class Decoder(nn.Module):
+    """One stage per down-sampling of the encoder, then the outer convolution to one channel and tanh."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        channels = config.width * 2 ** len(config.strides)
+        self.stages = nn.ModuleList()
+        for strides in reversed(config.strides):
+            last = len(self.stages) == len(config.strides) - 1
+            skipped = config.pixel_channels if last and config.skip else 0
+            self.stages.append(DecoderStage(channels, strides, config, skipped))
+            channels //= 2
+        self.from_voxels = VoxelsToChannels(config.pixel_block) if config.skip else None
+        self.pad = ReflectionPad(config.outer_kernel)
+        self.to_image = ImageConv3d(channels, config.pixel_channels, config.outer_kernel)
+        self.to_voxels = ChannelsToVoxels(config.pixel_block)
+
+    def forward(self, content: torch.Tensor, style: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+        """Content features, (B, K) style vectors and the source -> image (B, 1, X, Y, Z) in [-1, 1], as the source."""
+        *stages, last = self.stages
+        for stage in stages:
+            content = stage(content, style)
+        content = last(content, style, self.from_voxels and self.from_voxels(source))
+        return torch.tanh(self.to_voxels(self.to_image(self.pad(content))))

@@ -1,0 +1,132 @@
+"""Unlabelled target images through the very plans and preprocessor of the labelled source images."""
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from tqdm import tqdm
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.channels import one_channel_plans, translated_channel
+from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_unfinished
+from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
+from intrastyler_nnunet.translation.space import read_windows
+from intrastyler_nnunet.workers import workers
+
+
+def add_target(
+    dataset: int | str,
+    plans_name: str,
+    processes: int,
+    configuration_names: Sequence[str] = (),
+    image_folder: Path | None = None,
+    channel: str | None = None,
+) -> list[Path]:
+    """Preprocess target images for an nnU-Net dataset and cache the intensity windows of source and target.
+
+    Cases that are complete and up to date are skipped, so an interrupted run can be repeated. Simulated truths
+    (`imagesTrPaired`) get the same preprocessing, into a folder of their own.
+
+    Args:
+        dataset: id or name.
+        plans_name: nnU-Net's plans identifier.
+        processes: worker processes.
+        configuration_names: of the plans; none means all whose source images are preprocessed.
+        image_folder: of `<case>_0000<file ending>` images; None means nnUNet_raw/DatasetXXX/imagesTarget.
+        channel: name of the source's channel that is translated, whose preprocessing they get; None: the only one.
+
+    Returns:
+        The folders that now hold the target cases.
+
+    Raises:
+        InputError: the input is wrong, and nothing has been written; or a worker was killed.
+    """
+    if processes < 1:
+        raise InputError(f"-np is {processes}, expected 1 or more")
+    dataset_json = folders.read_dataset_json(dataset)
+    channel_index = translated_channel(dataset_json, channel)
+    plans = one_channel_plans(folders.read_plans(dataset, plans_name), channel_index)
+    names = _distinct(plans, configuration_names or _preprocessed_configurations(dataset, plans))
+    sources = [folders.configuration_folder(dataset, plans, name) for name in names]
+    targets = [folders.target_folder(dataset, plans, name) for name in names]
+    ending = dataset_json["file_ending"]
+    images = find_target_images(image_folder or folders.raw_folder(dataset) / "imagesTarget", ending)
+    truths = _truths(dataset, ending) if image_folder is None else {}
+    with workers(processes) as pool:
+        _check_images(pool, [*images.values(), *truths.values()], plans)
+        for name, source, target in zip(names, sources, targets, strict=True):
+            _preprocess_images(pool, images, target, plans, plans.get_configuration(name), dataset_json)
+            read_windows(source, pool, channel_index)
+            read_windows(target, pool)
+            if truths:
+                folder = folders.truth_folder(dataset, plans, name)
+                _preprocess_images(pool, truths, folder, plans, plans.get_configuration(name), dataset_json)
+                read_windows(folder, pool)
+    return targets
+
+
+def _truths(dataset: int | str, ending: str) -> dict[str, Path]:
+    """Images of the source subjects in target protocols; none unless the data are simulated with them."""
+    folder = folders.raw_folder(dataset) / "imagesTrPaired"
+    return find_target_images(folder, ending) if folder.is_dir() else {}
+
+
+def _distinct(plans: PlansManager, names: Sequence[str]) -> list[str]:
+    """Of configurations that share their preprocessed files (one inherits from the other), the first one."""
+    distinct: dict[str, str] = {}
+    for name in names:
+        distinct.setdefault(folders.read_configuration(plans, name).data_identifier, name)
+    return list(distinct.values())
+
+
+def _preprocessed_configurations(dataset: int | str, plans: PlansManager) -> list[str]:
+    base = folders.preprocessed_folder(dataset)
+    names = [
+        name
+        for name in plans.available_configurations
+        if folders.case_names(base / plans.get_configuration(name).data_identifier)
+    ]
+    if not names:
+        raise InputError(f"{base}: no preprocessed source cases; run nnUNetv2_preprocess -d {dataset} first")
+    return names
+
+
+def _preprocess_images(
+    pool: ProcessPoolExecutor,
+    images: dict[str, Path],
+    folder: Path,
+    plans: PlansManager,
+    configuration: ConfigurationManager,
+    dataset_json: dict,
+) -> None:
+    """Preprocess those images into `folder` that are not there yet or out of date."""
+    remove_unfinished(folder)
+    cases = [
+        TargetCase(name, image, folder, plans, configuration, dataset_json) for name, image in images.items()
+    ]
+    outdated = [case for case in cases if not is_up_to_date(case)]
+    if len(outdated) < len(cases):
+        print(f"{folder.name}: {len(cases) - len(outdated)} of {len(cases)} cases are up to date")
+    _finished([pool.submit(preprocess, case) for case in outdated], folder.name)
+
+
+def _check_images(pool: ProcessPoolExecutor, images: list[Path], plans: PlansManager) -> None:
+    reader = plans.image_reader_writer_class()
+    problems = _finished([pool.submit(check_target_image, image, reader) for image in images], "checking")
+    problems = [problem for problem in problems if problem is not None]
+    if problems:
+        more = f" (and {len(problems) - 1} more unusable images)" if len(problems) > 1 else ""
+        raise InputError(min(problems) + more)
+
+
+def _finished(jobs: list[Future], description: str) -> list:
+    """Wait for all jobs behind a progress bar; the first error cancels the rest."""
+    try:
+        for job in tqdm(as_completed(jobs), description, len(jobs)):
+            job.result()
+    except BaseException:
+        for job in jobs:
+            job.cancel()
+        raise
+    return [job.result() for job in jobs]

@@ -1,0 +1,141 @@
+"""The offline route: a complete nnU-Net dataset of translated images, for a stock trainer."""
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from tqdm import tqdm
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import read_json, remove_half_written, write_json
+from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
+from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation, load_online_translation
+from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
+
+RECORD = "synthesis.json"
+
+
+@dataclass(frozen=True)
+class OfflineSynthesis:
+    """What is synthesized; kept in synthesis.json, and the same for every call that goes on with it."""
+
+    dataset: str
+    plans: str
+    configuration: str
+    generator_sha256: str
+    styles_per_case: int
+    policy: str
+    p_slerp: float
+    seed: int
+
+
+def describe(
+    dataset: str, plans_name: str, configuration: str, generator: Path, styles_per_case: int, policy: str,
+    p_slerp: float, seed: int,
+) -> OfflineSynthesis:  # fmt: skip
+    """Check the numbers and take the generator's checksum."""
+    if styles_per_case < 1:
+        raise InputError(f"{styles_per_case} styles per case, expected at least 1")
+    if not 0 <= p_slerp <= 1:
+        raise InputError(f"p_slerp is {p_slerp}, expected a probability between 0 and 1")
+    checksum = hashlib.sha256(generator.read_bytes()).hexdigest()
+    name = folders.dataset_name(dataset)
+    return OfflineSynthesis(name, plans_name, configuration, checksum, styles_per_case, policy, p_slerp, seed)
+
+
+def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: torch.device) -> int:
+    """Write imagesTr, labelsTr, dataset.json and synthesis.json; cases that are there already are left alone.
+
+    Images and labels are on the grid of the plans' preprocessing (resampled, cropped to the nonzero region); all
+    styles of a case are computed from one encoding of its content.
+
+    Args:
+        what: the translations.
+        generator: its file.
+        output: nnUNet_raw/DatasetXXX_Name of the new dataset.
+        device: where to translate.
+
+    Returns:
+        The number of images.
+
+    Raises:
+        InputError: no generator or one that does not fit; the folder holds another synthesis or something else.
+    """
+    plans = folders.read_plans(what.dataset, what.plans)
+    _check_output(what, output)
+    remove_half_written(output)
+    translation, _ = load_online_translation(generator, plans, what.configuration, device, regions=False)
+    probabilities = exemplar_probabilities([translation.bank], what.policy)
+    source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
+    cases = {}
+    for case in tqdm(source.names, "synthesize"):
+        rng = np.random.default_rng([what.seed, zlib.crc32(case.encode())])
+        draw = draw_styles(rng, what.styles_per_case, probabilities, 1.0, what.p_slerp)
+        names = [f"{case}_style{number}" for number in range(what.styles_per_case)]
+        cases |= {name: _provenance(case, draw, number, translation) for number, name in enumerate(names)}
+        if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names):
+            _write_case(source, case, names, draw, translation, plans, what.configuration, output)
+    write_json({"synthesis": vars(what), "cases": cases}, output / RECORD)
+    dataset_json = folders.read_dataset_json(what.dataset)
+    write_json(dataset_json | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
+    return len(cases)
+
+
+def splits(cases: dict[str, dict], folds: int = 5) -> list[dict[str, list[str]]]:
+    """nnU-Net's splits_final.json with all styles of a source case on the same side."""
+    sources = sorted({record["case"] for record in cases.values()})
+    order = np.random.default_rng(12345).permutation(sources)
+    result = []
+    for held_out in np.array_split(order, min(folds, len(sources))):
+        validation = [name for name, record in cases.items() if record["case"] in held_out]
+        result.append({"train": [name for name in cases if name not in validation], "val": validation})
+    return result
+
+
+def _check_output(what: OfflineSynthesis, output: Path) -> None:
+    record = output / RECORD
+    if record.is_file():
+        found = read_json(record)["synthesis"]
+        for name, value in vars(what).items():
+            if found.get(name) != value:
+                raise InputError(f"{record}: synthesized with {name} {found.get(name)}, expected {value}")
+    elif output.exists() and any(output.iterdir()):
+        raise InputError(f"{output}: is not empty and has no {RECORD}, expected a new dataset")
+    write_json({"synthesis": vars(what), "cases": {}} if not record.is_file() else read_json(record), record)
+
+
+def _provenance(case: str, draw: StyleDraw, number: int, translation: OnlineTranslation) -> dict:
+    names, t = translation.bank.names, float(draw.t[number])
+    exemplars = [names[draw.exemplars[number]], *([names[draw.partners[number]]] if t else [])]
+    return {"case": case, "exemplars": exemplars, "t": t}
+
+
+def _write_case(
+    source: PreprocessedCases, case: str, names: list[str], draw: StyleDraw, translation: OnlineTranslation,
+    plans: PlansManager, configuration_name: str, output: Path,
+) -> None:  # fmt: skip
+    image, labels, _, properties = source.dataset.load_case(case)
+    results = translation.translate_case(image[:], labels[:], case, draw)
+    spacing = plans.get_configuration(configuration_name).spacing
+    whole = np.maximum(np.asarray(labels[0]), 0).astype(np.uint8)
+    for name, result in zip(names, results, strict=True):
+        # Labels first: an image is what makes a case look complete.
+        write_image(_as_image(whole, spacing, plans, properties), output / "labelsTr" / f"{name}.nii.gz")
+        write_image(_as_image(result[0], spacing, plans, properties), output / "imagesTr" / f"{name}_0000.nii.gz")
+
+
+def _as_image(array: np.ndarray, spacing: list[float], plans: PlansManager, properties: dict) -> SimpleITK.Image:
+    """A preprocessed array with its spacing and the direction of the image it came from."""
+    backward = plans.transpose_backward
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(array.transpose(backward)))
+    image.SetSpacing([float(spacing[axis]) for axis in backward][::-1])
+    if "sitk_stuff" in properties:
+        image.SetDirection(properties["sitk_stuff"]["direction"])
+    return image

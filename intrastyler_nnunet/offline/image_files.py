@@ -1,0 +1,119 @@
+"""Translate image files to the styles of exemplars."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+import torch
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.grids import SamplingGrid, labels_onto
+from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image, write_image
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.offline.volumes import as_trained, generator_grid, read_volume, to_image, to_tensor
+from intrastyler_nnunet.styles.bank import StyleBank, exemplar_style
+from intrastyler_nnunet.styles.slerp import slerp
+from intrastyler_nnunet.translation.space import intensity_window
+from intrastyler_nnunet.translation.translator import Translator
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style to translate to."""
+
+    name: str
+    vector: torch.Tensor  # (K,)
+    window: torch.Tensor  # (2,) intensities of the translation
+
+
+def style_of_file(generator: Generator, path: Path) -> Style:
+    """The style of an image file; translations to it have its intensities.
+
+    Raises:
+        InputError: see `read_volume`; the generator has no style encoder.
+    """
+    metadata = generator.metadata
+    if generator.style_encoder is None:
+        raise InputError(f"{path}: the generator's method is {metadata.method}, which takes no exemplar files")
+    image = read_volume(path)
+    volume = to_tensor(image, generator_grid(image, metadata), metadata)[0]
+    window = intensity_window(volume.numpy())
+    device = next(generator.parameters()).device
+    patch_size = metadata.style_patch_size or tuple(volume.shape[1:])
+    with torch.no_grad():
+        vector, _ = exemplar_style(generator, volume.to(device), window, patch_size)
+    return Style(file_stem(path), vector.cpu(), torch.tensor(window))
+
+
+def style_from_bank(bank: StyleBank, name: str, path: Path) -> Style:
+    """A style by its exemplar's name. Raises InputError if the bank (read from `path`) does not have it."""
+    if name not in bank.names:
+        raise InputError(f"{path}: no exemplar {name}, expected one such as {bank.names[0]}")
+    index = bank.names.index(name)
+    return Style(name, bank.vectors[index], bank.windows[index])
+
+
+def random_styles(bank: StyleBank, count: int, seed: int) -> list[Style]:
+    """`count` different exemplars of the bank. Raises InputError if it has fewer."""
+    if not 1 <= count <= len(bank.names):
+        raise InputError(f"{count} random styles, expected 1 to {len(bank.names)}, the exemplars in the bank")
+    chosen = np.random.default_rng(seed).choice(len(bank.names), count, replace=False)
+    return [Style(bank.names[i], bank.vectors[i], bank.windows[i]) for i in chosen]
+
+
+def between(first: Style, second: Style, t: float) -> Style:
+    """The style at `t` (0 to 1) on the arc from the first style to the second (paper section 2.4)."""
+    if not 0 <= t <= 1:
+        raise InputError(f"t is {t:g}, expected 0 (the first exemplar) to 1 (the second)")
+    vector = slerp(first.vector[None], second.vector[None], torch.tensor([t]))[0]
+    return Style(f"{first.name}-{second.name}-{t:g}", vector, torch.lerp(first.window, second.window, t))
+
+
+def translate_file(
+    translator: Translator, path: Path, labels: Path | None, styles: list[Style], outputs: list[Path], slab: int
+) -> None:
+    """Translate one image file to each style and write it in its own grid, float32.
+
+    Raises:
+        InputError: see `read_volume`; a generator with a label hint and no labels; labels on another grid.
+    """
+    metadata = translator.generator.metadata
+    image = read_volume(path)
+    grid = generator_grid(image, metadata)
+    volume = to_tensor(image, grid, metadata)
+    label_volume = None
+    if translator.label_hint is not None:
+        label_volume = _labels(labels, path, image, grid, metadata)
+    results = translator.volume(
+        volume, torch.tensor([intensity_window(volume.numpy())]), torch.stack([style.vector for style in styles]),
+        torch.stack([style.window for style in styles]), label_volume, slab,
+    )  # fmt: skip
+    for result, output in zip(results, outputs, strict=True):
+        write_image(to_image(result, grid, metadata, image), output)
+
+
+def _labels(
+    labels: Path | None, path: Path, image: SimpleITK.Image, grid: SamplingGrid, metadata: GeneratorMetadata
+) -> torch.Tensor:
+    if labels is None:
+        raise InputError(f"{path}: the generator was trained with a label hint, expected the image's label map too")
+    label_map = read_image(labels)
+    found, expected = SamplingGrid.of(label_map), SamplingGrid.of(image)
+    same = found.size == expected.size and all(
+        np.allclose(getattr(found, name), getattr(expected, name), atol=1e-3)
+        for name in ("spacing", "origin", "direction")
+    )
+    if not same:
+        raise InputError(f"{labels}: found another grid (size {found.size}), expected that of {path}")
+    upright = as_trained(label_map, metadata)
+    if SamplingGrid.of(upright) != grid:
+        upright = labels_onto(upright, grid)
+    return to_tensor(upright, grid, metadata)
+
+
+def file_stem(path: Path) -> str:
+    """The file's name without the ending of an image."""
+    ending = next((ending for ending in IMAGE_ENDINGS if path.name.endswith(ending)), "")
+    return path.name.removesuffix(ending)

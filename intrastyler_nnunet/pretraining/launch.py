@@ -1,0 +1,112 @@
+"""From the command line to a training, on one process or on several."""
+
+import argparse
+import os
+import subprocess
+import sys
+
+import torch
+from torch import distributed
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.pretraining.loop import pretrain
+from intrastyler_nnunet.pretraining.ranks import join_ranks
+from intrastyler_nnunet.pretraining.run import Run, prepare_run
+from intrastyler_nnunet.structures import Structures
+from intrastyler_nnunet.styles import bank
+from intrastyler_nnunet.synthesis.schedules import parse_schedule
+from intrastyler_nnunet.translation.label_hint import LabelHint
+
+SETTINGS = (
+    "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
+    "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge",
+    "lambda_fluid", "lambda_restyling", "instance_noise", "learning_rate", "pretrained_weights", "lambda_style",
+    "held_out",
+)  # fmt: skip
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train, then build the style bank beside the generator; one of several ranks if torchrun started it."""
+    run = run_of(arguments)
+    ranks, device = join_ranks(torch.device(arguments.device))
+    path = pretrain(
+        run.source, run.target, run.config, run.metadata, run.folder, device, ranks, arguments.processes,
+        arguments.compile, run.truths,
+    )  # fmt: skip
+    if ranks.first:
+        generator = Generator.load(path, device)
+        patch_size = run.config.style_patch_size
+        bank.style_bank(generator, path, run.target_folder, patch_size, run.folder / bank.FILE_NAME, device)
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def run_of(arguments: argparse.Namespace) -> Run:
+    """The run that the command line asks for. Raises InputError, see `prepare_run`."""
+    if arguments.processes < 0:
+        raise InputError(f"-np is {arguments.processes}, expected 0 or more")
+    _require_devices(arguments.device, arguments.num_gpus)
+    settings = {name: getattr(arguments, name) for name in SETTINGS}
+    if arguments.style_warmup is not None:
+        settings["style_warmup"] = arguments.style_warmup
+    elif arguments.method != "intrastyler":
+        settings["style_warmup"] = 0
+    settings["label_hint"] = _label_hint(arguments)
+    settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
+    if arguments.lambda_fluid or "fluid" in settings["schedules"]:
+        settings["fluid_labels"] = (_structures(arguments.dataset).cochlea,)
+    return prepare_run(
+        arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
+        arguments.channel, **settings,
+    )  # fmt: skip
+
+
+def _require_devices(device: str, count: int) -> None:
+    if count < 1:
+        raise InputError(f"-num_gpus is {count}, expected 1 or more")
+    if count > 1 and "WORLD_SIZE" in os.environ:
+        raise InputError(f"-num_gpus is {count}, expected none under torchrun, which has started the processes")
+    if device == "cuda":
+        expected = max(count, 1 + int(os.environ.get("LOCAL_RANK", 0)))
+        found = torch.cuda.device_count()
+        if found < expected:
+            raise InputError(f"-device cuda: found {found} GPUs, expected {expected}; on a CPU, give -device cpu")
+
+
+def _label_hint(arguments: argparse.Namespace) -> LabelHint | None:
+    shift, levels = arguments.label_hint, (arguments.tumour_level, arguments.cochlea_level)
+    if shift is not None and levels != (None, None):
+        raise InputError("--label-hint and levels both say what labels do to the input; expected one of them")
+    if shift is None and levels == (None, None):
+        return None
+    structures = _structures(arguments.dataset)
+    tumour, cochlea = tuple(structures.tumour.values()), (structures.cochlea,)
+    if shift is not None:
+        return LabelHint(inverted=cochlea, shifted=tumour, shift=shift, soft=True)
+    scores = zip((tumour, cochlea), levels, strict=True)
+    given = tuple((values, level) for values, level in scores if level is not None)
+    return LabelHint(inverted=(), shifted=(), soft=True, levels=given)
+
+
+def _structures(dataset: str) -> Structures:
+    labels = folders.read_dataset_json(dataset)["labels"]
+    if not all(isinstance(value, int) for value in labels.values()):
+        raise InputError(f"dataset {dataset} has regions {labels}, expected labels of one value to steer the input by")
+    return Structures.of({name: value for name, value in labels.items() if name != "ignore"})
+
+
+def train_on_gpus(arguments: argparse.Namespace) -> None:
+    """Start this very command once per GPU through torchrun.
+
+    Raises:
+        InputError: bad input; or a process failed, whose own message stands above.
+    """
+    run_of(arguments)  # what is wrong with the input is said once
+    count = arguments.num_gpus
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    # The last -num_gpus counts: a process must not start others.
+    module = ["-m", "intrastyler_nnunet.cli", "pretrain", *arguments.command_line, "-num_gpus", "1"]
+    if subprocess.run(torchrun + module).returncode:
+        raise InputError(f"one of {count} processes failed, see above")

@@ -1,0 +1,134 @@
+"""The training loop of the synthesizer."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from intrastyler_nnunet.files import remove_half_written, write_json
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases, exemplar_patch
+from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.pretraining.panel import draw_panel
+from intrastyler_nnunet.pretraining.prefetch import TrainingParts, parts_on_device
+from intrastyler_nnunet.pretraining.ranks import ALONE, Ranks
+from intrastyler_nnunet.pretraining.record import Record
+from intrastyler_nnunet.pretraining.state import TrainingState, load_checkpoint, save_checkpoint
+from intrastyler_nnunet.pretraining.updates import training_step, warm_up_step
+from intrastyler_nnunet.pretraining.validation import Domains, hold_out, truth_error, validate
+from intrastyler_nnunet.synthesis.initial import centre_styles, initial_state
+
+
+def pretrain(
+    source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig, metadata: GeneratorMetadata,
+    folder: Path, device: torch.device, ranks: Ranks = ALONE, processes: int = 0, compiled: bool = False,
+    truths: PreprocessedCases | None = None,
+) -> Path:  # fmt: skip
+    """Train a synthesizer, or go on with the run that `folder` holds; returns the path of the generator.
+
+    The first rank writes `config.json`, `stats.jsonl`, `losses.png`, `checkpoint.pt` (and the one before),
+    `panel_*.png`, `generator_best.safetensors` (see `validation`) and `generator.safetensors` to `folder`.
+
+    Args:
+        processes: that read patches ahead.
+        compiled: run the networks through `torch.compile`.
+        truths: what source cases look like in styles of the target, to measure translations against.
+
+    Raises:
+        InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
+    """
+    state = initial_state(config, metadata, device)
+    state.inputs = inputs_of(source, target, metadata, config.accumulate * ranks.count)
+    load_checkpoint(state, config, folder)
+    if compiled:
+        state.networks.compile()
+    (source, target), held_out = hold_out((source, target), config)
+    record = None
+    if ranks.first:
+        remove_half_written(folder)
+        write_json(config.to_dict(), folder / "config.json")
+        record = Record(folder, state.iteration)
+    started, resumed_at, waited = time.perf_counter(), state.iteration, 0.0
+    with tqdm(
+        total=config.iterations, initial=state.iteration, unit="step", desc="pretraining", disable=not ranks.first
+    ) as progress:
+        for terms, seconds in training_steps(state, source, target, config, metadata, device, ranks, processes):
+            waited += seconds
+            progress.update()
+            if ranks.first:
+                last = state.iteration == config.iterations
+                if state.iteration % 10 == 0 or last:
+                    progress.set_postfix(record.terms(state, terms))
+                if state.iteration % config.panel_every == 0:
+                    _look_at(state, (source, target), held_out, truths, config, folder, record, device)
+                # At the end: a run that is cut before does all of this again.
+                if state.iteration % config.checkpoint_every == 0 or last:
+                    save_checkpoint(state, config, folder)
+    path = folder / "generator.safetensors"
+    if ranks.first:
+        elapsed = time.perf_counter() - started
+        print(
+            f"{state.iteration - resumed_at} steps in {elapsed:.0f} s, {waited / elapsed:.1%} of them waiting for "
+            f"patches; generator in {folder}"
+        )
+        save_generator(state, config, path)
+    return path
+
+
+def save_generator(state: TrainingState, config: PretrainingConfig, path: Path) -> None:
+    """Write the averaged generator; its metadata say how it was trained."""
+    if config.pretrained_weights is not None:  # whoever gets the file is not told where its author kept others
+        config = replace(config, pretrained_weights=Path(config.pretrained_weights).name)
+    training = {"iteration": state.iteration, "skipped": state.skipped, "config": config.to_dict()}
+    state.average.metadata = replace(state.average.metadata, training=training)
+    state.average.save(path)
+
+
+def inputs_of(source: PreprocessedCases, target: PreprocessedCases, metadata: GeneratorMetadata, batches: int) -> dict:
+    """What a run is trained on, by name; a checkpoint of other inputs is not gone on with."""
+    return {
+        "source cases": source.names, "target cases": target.names, "channel": source.channel,
+        "spacing, axes or sub-domains": metadata.to_dict(), "number of batches in a step": batches,
+    }  # fmt: skip
+
+
+def _look_at(
+    state: TrainingState, training: Domains, held_out: Domains | None, truths: PreprocessedCases | None,
+    config: PretrainingConfig, folder: Path, record: Record, device: torch.device,
+) -> None:  # fmt: skip
+    """Panel, validation and plot of the averaged generator."""
+    draw_panel(state.average, *(held_out or training), config, folder / f"panel_{state.iteration:07d}.png", device)
+    if held_out and state.iteration > config.style_warmup:
+        means = validate(state.average, *held_out, config, device)
+        if truths and state.average.style_encoder:
+            error = truth_error(state.average, held_out[0], truths, config, device)
+            means |= {} if error is None else {"truth_error": error}
+        counts = config.progress(state.iteration) >= 0.5
+        if counts and record.is_best(means["score"]):
+            save_generator(state, config, folder / "generator_best.safetensors")
+        record.validation(state.iteration, means, counts)
+    record.plot()
+
+
+def training_steps(
+    state: TrainingState, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
+    metadata: GeneratorMetadata, device: torch.device, ranks: Ranks = ALONE, processes: int = 0,
+) -> Iterator[tuple[dict[str, torch.Tensor], float]]:  # fmt: skip
+    """Train until `config.iterations`; after each step yield its loss terms and the seconds it waited for patches."""
+    parts = TrainingParts(source, target, config, metadata, ranks)
+    ready = parts_on_device(parts, range(state.iteration, config.iterations), device, processes)
+    if state.iteration == 0 and config.method == "intrastyler" and config.pretrained_weights is None:
+        rng = np.random.default_rng(config.seed)  # the same on all ranks
+        centre_styles(state.networks.generator, exemplar_patch(rng, target, config.style_patch_size).to(device))
+    while state.iteration < config.iterations:
+        asked = time.perf_counter()
+        batches = next(ready)
+        waited = time.perf_counter() - asked
+        step = warm_up_step if state.iteration < config.style_warmup else training_step
+        terms = step(state, batches, config, ranks)
+        state.iteration += 1
+        yield terms, waited

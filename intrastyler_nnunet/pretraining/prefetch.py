@@ -1,0 +1,61 @@
+"""The patches of every iteration, read ahead by worker processes so that the device does not wait for the disk."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases, TrainingPatches, batch_of, sample_patches
+from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.objective.step import StepPlan, sample_plan
+from intrastyler_nnunet.pretraining.ranks import Ranks
+
+Part = tuple[int, TrainingPatches, StepPlan]  # the seed of the device's own random numbers, the batch, its plan
+
+
+class TrainingParts(Dataset):
+    """By iteration, the batches of one rank.
+
+    Everything random is seeded by (seed, number of the batch among all ranks, iteration): a resumed run, or one with
+    other workers, draws the same.
+    """
+
+    def __init__(
+        self, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
+        metadata: GeneratorMetadata, ranks: Ranks,
+    ):  # fmt: skip
+        self.source, self.target, self.config, self.metadata = source, target, config, metadata
+        self.numbers = range(ranks.rank * config.accumulate, (ranks.rank + 1) * config.accumulate)
+
+    def part(self, number: int, iteration: int) -> Part:
+        """Batch `number` of an iteration, on the CPU."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, number, iteration])
+        seed = int(rng.integers(2**62))
+        sizes = config.patch_size, config.style_patch_size
+        batch = batch_of([sample_patches(rng, self.source, self.target, *sizes) for _ in range(config.batch_size)])
+        return seed, batch, sample_plan(rng, config, self.metadata.axes, self.metadata.spacing, iteration)
+
+    def __getitem__(self, iteration: int) -> list[Part]:
+        """This rank's batches of an iteration."""
+        return [self.part(number, iteration) for number in self.numbers]
+
+
+def parts_on_device(
+    parts: TrainingParts, iterations: range, device: torch.device, processes: int
+) -> Iterator[list[Part]]:
+    """The parts of `iterations` on `device`, read by `processes` workers ahead of time; 0: when asked for."""
+    loader = DataLoader(
+        parts, batch_size=None, sampler=iterations, num_workers=processes, pin_memory=device.type == "cuda",
+        # A forked process must not touch a CUDA context, nor blosc2's threads.
+        multiprocessing_context="spawn" if processes else None, prefetch_factor=4 if processes else None,
+        collate_fn=_unchanged,
+    )  # fmt: skip
+    for part in loader:
+        yield [(seed, batch.to(device), plan) for seed, batch, plan in part]
+
+
+def _unchanged(sample: list[Part]) -> list[Part]:
+    return sample

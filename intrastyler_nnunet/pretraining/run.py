@@ -1,0 +1,143 @@
+"""From a dataset, plans and a configuration to everything a training run needs."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import SimpleITK
+from batchgenerators.utilities.file_and_folder_operations import load_pickle
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.model.config import preset
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
+from intrastyler_nnunet.nnunet.channels import one_channel_plans, translated_channel
+from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
+from intrastyler_nnunet.translation.space import read_windows
+
+STYLE_PATCH_FRACTION = 0.7  # of the patch in every axis: two style patches of one exemplar overlap, but differ
+SMALLEST_STYLE_PATCH = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run, ready to start."""
+
+    source: PreprocessedCases
+    target: PreprocessedCases
+    truths: PreprocessedCases | None  # what translations should be, of simulated data
+    target_folder: Path
+    config: PretrainingConfig
+    metadata: GeneratorMetadata
+    folder: Path
+
+
+def prepare_run(
+    dataset: str, configuration_name: str, plans_name: str, output: Path | None = None,
+    patch_size: tuple[int, ...] | None = None, channel: str | None = None, **settings,
+) -> Run:  # fmt: skip
+    """Resolve folders and sizes, and check them.
+
+    Args:
+        dataset, configuration_name, plans_name: what nnU-Net preprocessed.
+        output: run folder; None: where the trainer looks for the generator.
+        patch_size: None: the configuration's, at most the smallest case.
+        channel: name of the source's image channel to translate; None: the only one.
+        settings: other entries of `PretrainingConfig`.
+
+    Raises:
+        InputError: unknown preset, dataset, configuration or channel; nothing preprocessed; a 2D configuration; a patch
+            larger than the smallest case; a sub-domain without cases; a simulated truth of another shape than its
+            source.
+    """
+    preset(settings["preset"])
+    dataset_json = folders.read_dataset_json(dataset)
+    channel_index = translated_channel(dataset_json, channel)
+    plans = one_channel_plans(folders.read_plans(dataset, plans_name), channel_index)
+    configuration = folders.read_configuration(plans, configuration_name)
+    if len(configuration.patch_size) != 3:
+        raise InputError(f"configuration {configuration_name} is 2D, expected a 3D configuration such as 3d_fullres")
+    target_folder = folders.require_target(dataset, plans, configuration_name)
+    codes = _codes(dataset, target_folder, **settings)
+    metadata = GeneratorMetadata(
+        method=settings.get("method", "intrastyler"),
+        codes=codes,
+        spacing=tuple(configuration.spacing),
+        transpose_forward=tuple(plans.transpose_forward),
+        normalization=tuple(configuration.normalization_schemes),
+        label_hint=settings.get("label_hint"),
+    )
+    source_folder = folders.configuration_folder(dataset, plans, configuration_name)
+    orientation, target_orientation = map(_orientation, (source_folder, target_folder))
+    sides, target_sides = (left_right_axis(x, metadata) for x in (orientation, target_orientation))
+    metadata = replace(metadata, orientation=orientation)
+    source = PreprocessedCases(source_folder, metadata.axes, channel=channel_index, left_right=sides)
+    target = PreprocessedCases(target_folder, metadata.axes, codes, left_right=target_sides)
+    smallest = tuple(min(pair) for pair in zip(source.smallest(), target.smallest(), strict=True))
+    if patch_size is None:
+        patch_size = [min(pair) for pair in zip(configuration.patch_size, smallest, strict=True)]
+    if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
+        raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
+    style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
+    label_manager = plans.get_label_manager(dataset_json)
+    classes = 1 + int(max(label_manager.foreground_labels))
+    config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings)
+    if config.uses("segmentation") and label_manager.has_ignore_label:
+        raise InputError(f"dataset {dataset} has an ignore label, expected --lambda-segmentation 0")
+    metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
+    folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
+    truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
+    return Run(source, target, truths, target_folder, config, metadata, folder)
+
+
+def _truths(folder: Path, source: PreprocessedCases) -> PreprocessedCases | None:
+    """The cases of `folder`, if there are any; InputError if one has not the shape of its source case."""
+    if not folders.case_names(folder):
+        return None
+    truths = PreprocessedCases(folder, source.axes)
+    for case in source.names:
+        for name in truths.of(case):
+            if truths.shapes[name] != source.shapes[case]:
+                raise InputError(
+                    f"{folder / name}: shape {truths.shapes[name]}, expected that of {case}, {source.shapes[case]}"
+                )
+    return truths
+
+
+def left_right_axis(orientation: str | None, metadata: GeneratorMetadata) -> int:
+    """The generator axis (0, 1, 2 for X, Y, Z) from one ear to the other.
+
+    Args:
+        orientation: of the images' stored axes (x, y, z), such as "LPS"; None: as if it were this.
+        metadata: whose `transpose_forward` and `axes` count.
+    """
+    stored = next(axis for axis, letter in enumerate(orientation or "LPS") if letter in "LR")
+    array_axis = 2 - stored  # SimpleITK's arrays are (z, y, x)
+    return metadata.axes.index(metadata.transpose_forward.index(array_axis))
+
+
+def _orientation(folder: Path) -> str | None:
+    """Of the first preprocessed case, as SimpleITK read it; None if another library did."""
+    properties = load_pickle(str(folder / f"{folders.case_names(folder)[0]}.pkl"))
+    if "sitk_stuff" not in properties:
+        return None
+    direction = properties["sitk_stuff"]["direction"]
+    return SimpleITK.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction)
+
+
+def _codes(
+    dataset: str, target_folder: Path, method: str = "intrastyler", subdomain: str | None = None,
+    subdomain_pattern: str | None = None, **_,
+) -> dict[str, tuple[float, ...]]:  # fmt: skip
+    """Style codes of the target cases; empty for IntraStyler, whose styles are learnt."""
+    if method == "intrastyler":
+        if subdomain or subdomain_pattern:
+            raise InputError("method intrastyler has no sub-domains, expected --method unified or nodiverse with them")
+        return {}
+    cases = sorted(read_windows(target_folder))
+    if method == "nodiverse" and subdomain is None:
+        if subdomain_pattern:
+            raise InputError("method nodiverse has one style for all sub-domains, expected a pattern with --subdomain")
+        return dict.fromkeys(cases, (1.0,))
+    return codes_of(read_subdomains(dataset, cases, subdomain_pattern), method, subdomain)

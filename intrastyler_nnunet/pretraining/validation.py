@@ -1,0 +1,143 @@
+"""Held-out cases, and what is measured on them while training.
+
+The best generator is the one with the highest score among the validations of the second half, before which the
+moving average is still far from settled:
+
+    score = style consistency + edge correlation - intensity distance
+
+so that it must look like its exemplar, to its own encoder and in its histogram, and keep the source's outlines.
+Methods without a style encoder have no first summand.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
+
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
+from intrastyler_nnunet.objective.anatomy import sobel_strength
+from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.objective.style import style_consistency
+from intrastyler_nnunet.translation.label_hint import apply_label_hint
+
+STYLE_PATCHES = 4  # of each held-out exemplar
+
+Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
+
+
+def hold_out(domains: Domains, config: PretrainingConfig) -> tuple[Domains, Domains | None]:
+    """Training and held-out cases: of each domain `config.held_out` random ones, but never more than a tenth.
+
+    None where a domain has too few to hold one out: validation needs cases of both.
+    """
+    counts = [min(config.held_out, len(cases.names) // 10) for cases in domains]
+    if not all(counts):
+        return domains, None
+    split = [_split(cases, count, config) for cases, count in zip(domains, counts, strict=True)]
+    training, held_out = zip(*split, strict=True)
+    return training, held_out
+
+
+def _split(
+    cases: PreprocessedCases, count: int, config: PretrainingConfig
+) -> tuple[PreprocessedCases, PreprocessedCases]:
+    held_out = set(np.random.default_rng(config.seed).permutation(cases.names)[:count].tolist())
+    return (
+        cases.only([name for name in cases.names if name not in held_out]),
+        cases.only([name for name in cases.names if name in held_out]),
+    )
+
+
+@torch.no_grad()
+def validate(
+    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
+    device: torch.device,
+) -> dict[str, float]:  # fmt: skip
+    """Every held-out source in the style of a held-out exemplar, and every exemplar with a source; means of the pairs.
+
+    Returns:
+        edge_correlation: of source and translation.
+        intensity_distance: of translation and exemplar.
+        style_consistency: cosine of the translation's and the exemplar's style vector.
+        style_roc_auc: of telling two patches of one exemplar from two of different exemplars by their cosine.
+        score: see above.
+    """
+    count = max(len(source.names), len(target.names))
+    pairs = [(source.names[i % len(source.names)], target.names[i % len(target.names)]) for i in range(count)]
+    results = [_measure(generator, source, target, *pair, config, device) for pair in pairs]
+    means = {name: float(np.mean([result[name] for result in results])) for name in results[0]}
+    means["score"] = means.get("style_consistency", 0) + means["edge_correlation"] - means["intensity_distance"]
+    if generator.style_encoder is not None and len(target.names) > 1:
+        means["style_roc_auc"] = style_roc_auc(generator, target, config, device)
+    return means
+
+
+def style_roc_auc(
+    generator: Generator, target: PreprocessedCases, config: PretrainingConfig, device: torch.device
+) -> float:
+    """Same against another exemplar, by the cosine of two patches' style vectors; always the same random patches."""
+    rng, size = np.random.default_rng(config.seed), config.style_patch_size
+    patches = [target.random_patch(rng, name, size)[0] for name in target.names for _ in range(STYLE_PATCHES)]
+    vectors = torch.cat([generator.encode_style(patch.to(device)) for patch in patches]).cpu()
+    exemplar = np.repeat(np.arange(len(target.names)), STYLE_PATCHES)
+    first, second = np.triu_indices(len(vectors), k=1)
+    return float(roc_auc_score(exemplar[first] == exemplar[second], (vectors @ vectors.T).numpy()[first, second]))
+
+
+@torch.no_grad()
+def truth_error(
+    generator: Generator, source: PreprocessedCases, truths: PreprocessedCases, config: PretrainingConfig,
+    device: torch.device,
+) -> float | None:  # fmt: skip
+    """Mean absolute difference of the sources, translated to the style of each of their `truths`, and that truth.
+
+    Of an intensity range of 1; None if no source has a truth.
+    """
+    errors = []
+    for name in source.names:
+        image, labels = (x.to(device) for x in source.central_patch(name, config.patch_size))
+        given = apply_label_hint(image, source.window(name).to(device), labels, config.label_hint)
+        for truth_name in truths.of(name):
+            truth = truths.central_patch(truth_name, config.patch_size)[0].to(device)
+            style = generator.encode_style(truths.central_patch(truth_name, config.style_patch_size)[0].to(device))
+            errors.append(float((generator(given, style) - truth).abs().mean()) / 2)
+    return float(np.mean(errors)) if errors else None
+
+
+def _measure(
+    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, source_name: str, target_name: str,
+    config: PretrainingConfig, device: torch.device,
+) -> dict[str, float]:  # fmt: skip
+    image, labels = (x.to(device) for x in source.central_patch(source_name, config.patch_size))
+    exemplar = target.central_patch(target_name, config.patch_size)[0].to(device)
+    given = apply_label_hint(image, source.window(source_name).to(device), labels, config.label_hint)
+    if target.codes:
+        translated = generator(given, torch.tensor([target.codes[target_name]], device=device))
+        style = {}
+    else:
+        patch = target.central_patch(target_name, config.style_patch_size)[0].to(device)
+        vector = generator.encode_style(patch)
+        translated = generator(given, vector)
+        output = _central(translated, patch.shape[2:])
+        style = {"style_consistency": -float(style_consistency(generator.encode_style(output), vector))}
+    return style | {
+        "edge_correlation": float(edge_correlation(image, translated)),
+        "intensity_distance": float(intensity_distance(translated, exemplar)),
+    }
+
+
+def edge_correlation(image: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:
+    """Pearson's r () of the Sobel strengths of two images (B, 1, X, Y, Z)."""
+    first, second = (strength - strength.mean() for strength in map(sobel_strength, (image, translated)))
+    return F.cosine_similarity(first.flatten(), second.flatten(), dim=0)
+
+
+def intensity_distance(translated: torch.Tensor, exemplar: torch.Tensor) -> torch.Tensor:
+    """Wasserstein-1 distance () of the intensities of two images of equal size in [-1, 1], of a range of 1."""
+    return (translated.flatten().sort().values - exemplar.flatten().sort().values).abs().mean() / 2
+
+
+def _central(images: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    box = [slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(images.shape[2:], size, strict=True)]
+    return images[(..., *box)]

@@ -1,0 +1,152 @@
+"""What the comparison is made on and of, before anything is rendered or trained."""
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison.own_data import OwnData, find_own_data, link
+from benchmarks.comparison.plan import METHODS, SCALES, SYNTHESIZERS, chosen_methods
+from benchmarks.comparison.pretraining import pretraining_stages
+from benchmarks.comparison.results import Results
+from benchmarks.comparison.run import Run
+from benchmarks.comparison.simulated import RARE_SITE, cases_by_test_set, oracle_cases, training_cases
+from benchmarks.comparison.stages import trainer_settings
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet.settings import TrainerSettings
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_one_in_twenty_exemplars_is_from_the_rare_site(scale):
+    sites = Counter(case.site for case in training_cases(scale, 3) if case.split == "target")
+    assert sites[RARE_SITE] == scale.target / 20 and "target_d" not in sites
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_no_subject_is_tested_that_was_trained_on(scale):
+    training = training_cases(scale, 3)
+    tests = [case for cases in cases_by_test_set(scale, 3).values() for case in cases]
+    subjects = [case.subject for case in [*training, *tests]]
+    assert len(set(subjects)) == len(subjects)
+    assert len({case.case for case in [*training, *tests]}) == len(subjects)
+
+
+def test_test_sets_differ_in_site_or_head():
+    sets = cases_by_test_set(SCALES["small"], 3)
+    training = training_cases(SCALES["small"], 3)
+    seen_sites, seen_heads = ({getattr(case, name) for case in training} for name in ("site", "head"))
+    assert {name: {case.site for case in cases} <= seen_sites for name, cases in sets.items()} == {
+        "seen sites": True, "rare site": True, "unseen site": False, "unseen head": True,
+    }  # fmt: skip
+    assert {name: {case.head for case in cases} <= seen_heads for name, cases in sets.items()} == {
+        "seen sites": True, "rare site": True, "unseen site": True, "unseen head": False,
+    }  # fmt: skip
+
+
+def test_the_oracle_sees_the_source_subjects_at_every_seen_target_site():
+    scale = SCALES["small"]
+    training = training_cases(scale, 3)
+    oracle = oracle_cases(scale, 3)
+    source_subjects = {case.subject for case in training if case.split == "source"}
+    target_sites = {case.site for case in training if case.split == "target"}
+    assert {(case.subject, case.site) for case in oracle} == {(s, t) for s in source_subjects for t in target_sites}
+
+
+def test_methods_differ_in_images_and_styles_alone(tmp_path):
+    run = Run(tmp_path, 4, SCALES["small"], "cpu")
+    settings = {key: trainer_settings(run, METHODS[key]) for key in METHODS if METHODS[key].synthesizer != "multinets"}
+    may_differ = {"p_translate", "policy", "p_slerp", "generator", "self_training"}
+    common = [{name: v for name, v in entry.items() if name not in may_differ} for entry in settings.values()]
+    assert all(entry == common[0] for entry in common) and common[0]["seed"] == 4
+    assert {key for key, entry in settings.items() if entry["p_translate"] == 0} == {"noadapt", "offline", "oracle"}
+    assert [settings[key].get("policy") for key in ("intrastyler", "balanced")] == ["uniform", "balanced"]
+    assert settings["slerp"]["p_slerp"] == 1 and settings["self-training"]["self_training"]
+    for entry in settings.values():
+        TrainerSettings(**entry)
+
+
+def test_multinets_has_a_generator_for_each_site(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "benchmarks.comparison.pretraining.subdomain_of_targets", lambda run: {"a": "north", "b": "south", "c": "north"}
+    )
+    run = Run(tmp_path, 4, SCALES["small"], "cpu")
+    multinets = SYNTHESIZERS["multinets"]
+    generators = trainer_settings(run, METHODS["multinets"])["generator"]
+    assert generators == [str(run.generator(multinets, name)) for name in ("north", "south")]
+
+
+def test_a_longer_training_has_multinets_steps_of_three_sites_and_only_intrastyler_a_warm_up():
+    trained = {key: synthesizer for key, synthesizer in SYNTHESIZERS.items() if not synthesizer.shipped}
+    trainings = {key: SCALES["small"].pretraining.of(synthesizer) for key, synthesizer in trained.items()}
+    assert {key: training.steps for key, training in trainings.items() if training.steps != 400} == {"longer": 1200}
+    assert {key for key, training in trainings.items() if training.style_warmup} == {"intrastyler", "longer"}
+
+
+def test_a_shipped_generator_is_translated_with_and_scored_but_not_trained(tmp_path):
+    run, shipped = Run(tmp_path, 4, SCALES["small"], "cpu"), SYNTHESIZERS["shipped"]
+    stages = pretraining_stages(run, shipped, Results(tmp_path / "results.jsonl"))
+    assert [stage.name for stage in stages] == ["score-translations-shipped"]
+    generator = Path(trainer_settings(run, METHODS["shipped"])["generator"])
+    assert generator.is_file() and generator.parent.name == "pretrained"
+
+
+def test_choice_of_methods():
+    assert [method.key for method in chosen_methods(["oracle", "noadapt"], own_data=False)] == ["noadapt", "oracle"]
+    assert len(chosen_methods(None, own_data=False)) == len(METHODS)
+    left_out = set(METHODS) - {method.key for method in chosen_methods(None, own_data=True)}
+    assert left_out == {"oracle", "shipped"}
+    with pytest.raises(InputError, match="'oracel' is not known"):
+        chosen_methods(["oracel"], own_data=False)
+    for key in left_out:
+        with pytest.raises(InputError, match=f"'{key}' is for simulated images only"):
+            chosen_methods([key], own_data=True)
+
+
+def write_tests(folder: Path, images: list[str], labels: list[str]) -> Path:
+    for name, cases in (("imagesTs", [f"{case}_0000" for case in images]), ("labelsTs", labels)):
+        (folder / name).mkdir(parents=True)
+        for case in cases:
+            (folder / name / f"{case}.nii.gz").touch()
+    return folder
+
+
+def test_own_data_are_found_where_nnunet_keeps_them(own_dataset, tmp_path):
+    tests = write_tests(tmp_path / "tests", ["test_1", "test_2"], ["test_1", "test_2"])
+    own = find_own_data("998", tests, r"(\d)$", with_subdomains=True)
+    assert own == OwnData("Dataset998_Tiny", own_dataset.raw, own_dataset.preprocessed, tests, r"(\d)$")
+
+
+@pytest.mark.parametrize(
+    "images, labels, pattern, message",
+    [
+        (["test_1", "test_2"], ["test_1"], None, "found test_2, expected an image in imagesTs and labels in labelsTs"),
+        (["test_1"], ["test_1", "test_2"], None, "found test_2, expected an image"),
+        ([], [], None, "found no image, expected an image"),
+        (["test_1", "target_0"], ["test_1", "target_0"], None, "target_0 is a target case, too"),
+        (["test_1"], ["test_1"], "no(thing)", "finds nothing in its name"),
+    ],
+)
+def test_own_data_that_cannot_be_compared_on_are_refused(own_dataset, tmp_path, images, labels, pattern, message):
+    tests = write_tests(tmp_path / "tests", images, labels)
+    with pytest.raises(InputError, match=message):
+        find_own_data("998", tests, pattern, with_subdomains=pattern is not None)
+
+
+def test_own_data_without_sites_need_a_pattern_for_sub_domains_alone(own_dataset, tmp_path):
+    tests = write_tests(tmp_path / "tests", ["test_1"], ["test_1"])
+    find_own_data("998", tests, None, with_subdomains=False)
+    with pytest.raises(InputError, match="or give --subdomain-pattern"):
+        find_own_data("998", tests, None, with_subdomains=True)
+
+
+def test_own_data_are_linked_and_stay_as_they_are(tmp_path):
+    for place in ("raw", "preprocessed"):
+        (tmp_path / place / "images").mkdir(parents=True)
+        (tmp_path / place / "plans.json").write_text("{}")
+    own = OwnData("Dataset123_Own", tmp_path / "raw", tmp_path / "preprocessed", tmp_path / "tests")
+    for _ in range(2):
+        link(own, tmp_path / "run_raw", tmp_path / "run_preprocessed")
+    (tmp_path / "run_preprocessed" / "plans.json").write_text('{"changed": 1}')
+    (tmp_path / "run_preprocessed" / "images_pseudo").mkdir()
+    assert (tmp_path / "preprocessed" / "plans.json").read_text() == "{}"
+    assert sorted(path.name for path in (tmp_path / "preprocessed").iterdir()) == ["images", "plans.json"]
+    assert (tmp_path / "run_raw" / "images").resolve() == tmp_path / "raw" / "images"

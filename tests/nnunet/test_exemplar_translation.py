@@ -1,0 +1,90 @@
+"""Several generators and several channels in one batch, against each generator's translator called alone."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from fake_cuda import fake_cuda
+from tiny_dataset import tiny_generator
+
+from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation
+from intrastyler_nnunet.nnunet.translations import Translations
+from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw
+from intrastyler_nnunet.translation.translator import Translator
+
+SPATIAL = (8, 12, 16)
+WINDOWS = {"a": (-1.0, 2.0), "b": (-1.5, 2.5), "c": (-0.5, 1.0), "d": (-2.0, 2.0)}
+CODES = {"first": (1.0, 0.0), "second": (0.0, 1.0)}
+
+
+def bank(vectors: torch.Tensor) -> StyleBank:
+    count = len(vectors)
+    windows = torch.tensor([[-1.0, 1.0 + number] for number in range(count)])
+    return StyleBank(tuple(f"exemplar_{number}" for number in range(count)), vectors, windows, torch.zeros(count))
+
+
+def translations(channel: int = 0, device: str = "cpu") -> Translations:
+    """A generator with three styles and one with two codes."""
+    learnt = bank(F.normalize(torch.eye(3, 8) + 0.1, dim=1))
+    codes = bank(torch.eye(2))
+    generators = (tiny_generator(), tiny_generator(1, method="unified", codes=CODES))
+    pairs = zip(generators, (learnt, codes), strict=True)
+    return Translations([OnlineTranslation(Translator(g), b, WINDOWS, device, channel) for g, b in pairs])
+
+
+def alone(given: Translations, number: int, image: torch.Tensor, case: str, exemplar: int) -> torch.Tensor:
+    """One image (1, 1, *spatial) by one generator."""
+    member = given.members[number]
+    style, window = (getattr(member.bank, name)[exemplar : exemplar + 1] for name in ("vectors", "windows"))
+    return member.translator(image, torch.tensor([WINDOWS[case]]), style, window)
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_each_sample_by_its_own_generator_and_only_the_named_channel(channel):
+    given = translations(channel)
+    images = torch.randn(4, 2, *SPATIAL, generator=torch.Generator().manual_seed(0))
+    draw = StyleDraw.of(np.array([4, 1, KEEP_SOURCE, 0]))  # the second code, two learnt styles
+    result = given.translate_batch(images, torch.zeros_like(images, dtype=torch.bool), None, list("abcd"), draw)
+    expected = images.clone()
+    for sample, number, exemplar in ((0, 1, 1), (1, 0, 1), (3, 0, 0)):
+        image = images[sample : sample + 1, channel : channel + 1]
+        expected[sample, channel] = alone(given, number, image, "abcd"[sample], exemplar)[0, 0]
+    torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5)
+    assert torch.equal(result[:, 1 - channel], images[:, 1 - channel])
+
+
+def test_interpolated_styles_stay_with_their_generator():
+    given = translations()
+    images = torch.randn(2, 1, *SPATIAL, generator=torch.Generator().manual_seed(0))
+    outside = torch.zeros_like(images, dtype=torch.bool)
+    draw = StyleDraw(np.array([0, 3]), np.array([2, 4]), np.array([0.5, 0.5]))
+    result = given.translate_batch(images, outside, None, ["a", "b"], draw)
+    for number, own in enumerate((StyleDraw(*map(np.array, ([0], [2], [0.5]))),
+                                  StyleDraw(*map(np.array, ([0], [1], [0.5]))))):  # fmt: skip
+        part = slice(number, number + 1)
+        expected = given.members[number].translate_batch(images[part], outside[part], None, ["ab"[number]], own)
+        torch.testing.assert_close(result[part], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("exemplar", [2, 3])
+def test_whole_cases(exemplar):
+    given = translations(channel=1)
+    image = np.random.default_rng(0).normal(size=(2, *SPATIAL)).astype(np.float32)
+    labels = np.zeros((1, *SPATIAL), np.int16)
+    result = given.translate_case(image, labels, "b", StyleDraw.of(np.array([exemplar])))
+    number, own = (0, 2) if exemplar == 2 else (1, 0)
+    expected = alone(given, number, torch.from_numpy(image[1:])[None], "b", own)[0, 0]
+    np.testing.assert_allclose(result[1], expected, atol=1e-4)
+    assert np.array_equal(result[0], image[0])
+    assert np.array_equal(given.translate_case(image, labels, "b", StyleDraw.of(np.array([KEEP_SOURCE]))), image)
+
+
+def test_on_a_cuda_device_without_reading_back(monkeypatch):
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    with fake_cuda():
+        given = translations(channel=1, device="cuda")
+        images = torch.randn(3, 2, *SPATIAL)
+        draw = StyleDraw(np.array([4, 1, 0]), np.array([3, 2, 0]), np.array([0.5, 0.0, 0.3]))
+        result = given.translate_batch(images, images > 5, None, list("abc"), draw)
+        assert result.device.type == "cuda" and result.shape == images.shape

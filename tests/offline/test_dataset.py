@@ -1,0 +1,124 @@
+"""`intrastyler synthesize` on the tiny dataset: the online route's pixels, as a dataset nnU-Net accepts."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from tiny_dataset import CONFIGURATION, run_command, tiny_generator
+
+from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.offline.dataset import splits
+from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.styles.slerp import slerp
+from intrastyler_nnunet.translation.space import read_windows
+from intrastyler_nnunet.translation.translator import Translator
+
+
+@pytest.fixture
+def synthesize(own_dataset, tmp_path):
+    """Runs the command; returns the folder of the new dataset."""
+    generator = tmp_path / "generator.safetensors"
+    tiny_generator().save(generator)
+
+    def run(*options):
+        main(["synthesize", "-d", "998", "-c", CONFIGURATION, "-o", "997", "-g", str(generator), "-device", "cpu",
+              "--styles-per-case", "2", *map(str, options)])  # fmt: skip
+        return own_dataset.raw.parent / "Dataset997_TinyTranslated"
+
+    return run
+
+
+def array_of(path) -> np.ndarray:
+    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+
+
+def test_pixels_are_the_online_routes_for_the_recorded_styles(synthesize, tmp_path):
+    output = synthesize("--p-slerp", 0.5)
+    record = json.loads((output / "synthesis.json").read_text())
+    plans = folders.read_plans(998)
+    bank = StyleBank.load(folders.synthesizer_folder(998, "nnUNetPlans", CONFIGURATION) / "style_bank.safetensors")
+    source_folder = folders.configuration_folder(998, plans, CONFIGURATION)
+    windows = read_windows(source_folder)
+    cases = nnUNetDatasetBlosc2(str(source_folder), sorted(windows))
+    translator = Translator(tiny_generator())
+    assert len(record["cases"]) == 10 and {bool(made["t"]) for made in record["cases"].values()} == {True, False}
+    for name, made in record["cases"].items():
+        image, labels, _, _ = cases.load_case(made["case"])
+        first, last = (bank.names.index(exemplar) for exemplar in (made["exemplars"] * 2)[:2])
+        online = translator(
+            torch.from_numpy(image[:])[None],
+            torch.tensor([windows[made["case"]]]),
+            slerp(bank.vectors[first][None], bank.vectors[last][None], made["t"]),
+            torch.lerp(bank.windows[first], bank.windows[last], made["t"])[None],
+        )[0, 0].numpy()
+        inside = labels[0] >= 0
+        written = array_of(output / "imagesTr" / f"{name}_0000.nii.gz")
+        assert np.abs(written - online)[inside].max() < 1e-4
+        assert (written[~inside & (image[0] == 0)] == 0).all()
+        assert np.array_equal(array_of(output / "labelsTr" / f"{name}.nii.gz"), np.maximum(labels[0], 0))
+
+
+def test_nnunet_takes_the_dataset_and_keeps_a_cases_styles_together(synthesize, own_dataset):
+    output = synthesize()
+    run_command("nnUNetv2_plan_and_preprocess", "-d", "997", "-c", "3d_fullres", "-npfp", "1", "-np", "1",
+                "--verify_dataset_integrity", environment=own_dataset.environment)  # fmt: skip
+    preprocessed = own_dataset.preprocessed.parent / output.name
+    parts = json.loads((preprocessed / "splits_final.json").read_text())
+    record = json.loads((output / "synthesis.json").read_text())["cases"]
+    assert len(parts) == 5 and sorted(name for part in parts for name in part["val"]) == sorted(record)
+    for part in parts:
+        sides = [{record[name]["case"] for name in part[side]} for side in ("train", "val")]
+        assert not sides[0] & sides[1] and len(part["train"]) + len(part["val"]) == len(record)
+
+
+def test_an_interrupted_synthesis_goes_on_to_the_same_bytes(synthesize):
+    output = synthesize()
+    images = sorted((output / "imagesTr").iterdir())
+    whole = {path: path.read_bytes() for path in images}
+    written = {path: path.stat().st_mtime_ns for path in images}
+    images[3].unlink()
+    synthesize()
+    assert {path: path.read_bytes() for path in images} == whole
+    untouched = [path for path in images if path.name[:8] != images[3].name[:8]]
+    assert all(path.stat().st_mtime_ns == written[path] for path in untouched)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--seed", 1), "synthesized with seed 0, expected 1"),
+        (("--policy", "balanced"), "synthesized with policy uniform, expected balanced"),
+        (("--p-slerp", 2), "p_slerp is 2.0"),
+        (("--styles-per-case", 0), "0 styles per case"),
+        (("-g", "nowhere"), "nowhere: no such generator"),
+    ],
+)
+def test_another_synthesis_is_not_mixed_in(synthesize, capsys, options, expected):
+    output = synthesize()
+    before = (output / "synthesis.json").read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        synthesize(*options)
+    assert stop.value.code == 2 and expected in capsys.readouterr().err
+    assert (output / "synthesis.json").read_bytes() == before
+
+
+def test_a_foreign_folder_is_left_alone(synthesize, own_dataset, capsys):
+    foreign = own_dataset.raw.parent / "Dataset997_TinyTranslated"
+    foreign.mkdir()
+    (foreign / "mine.txt").write_text("precious")
+    with pytest.raises(SystemExit):
+        synthesize()
+    assert "expected a new dataset" in capsys.readouterr().err
+    assert [path.name for path in foreign.iterdir()] == ["mine.txt"]
+
+
+def test_fewer_cases_than_folds():
+    cases = {f"{case}_{style}": {"case": case} for case in "ab" for style in range(3)}
+    parts = splits(cases)
+    assert [sorted(part["val"]) for part in parts] in (
+        [["a_0", "a_1", "a_2"], ["b_0", "b_1", "b_2"]], [["b_0", "b_1", "b_2"], ["a_0", "a_1", "a_2"]],
+    )  # fmt: skip

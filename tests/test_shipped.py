@@ -1,0 +1,45 @@
+"""nnU-Net finds the trainer in the folder that `intrastyler trainer-path` prints."""
+import pickle
+from pathlib import Path
+
+import pytest
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
+from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.demo.stages import TRAINERS
+
+
+def test_nnunet_finds_a_class_that_can_be_pickled(capsys, monkeypatch):
+    main(["trainer-path"])
+    folder = capsys.readouterr().out.strip()
+    assert not (Path(folder) / "setup.py").exists()
+    monkeypatch.setenv("nnUNet_extTrainer", folder)
+    trainer = recursive_find_trainer_class_by_name("nnUNetTrainerIntraStyler")
+    assert issubclass(trainer, nnUNetTrainer)
+    assert pickle.loads(pickle.dumps(trainer)) is trainer
+
+
+@pytest.fixture
+def trainer_path(capsys, monkeypatch):
+    """nnU-Net looks for trainers in the printed folder."""
+    main(["trainer-path"])
+    monkeypatch.setenv("nnUNet_extTrainer", capsys.readouterr().out.strip())
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("_1epoch", 1), ("_250epochs", 250), ("_8000epochs", 8000)])
+def test_nnunet_finds_trainers_by_their_number_of_epochs(trainer_path, name, epochs):
+    trainer = recursive_find_trainer_class_by_name(f"nnUNetTrainerIntraStyler{name}")
+    assert trainer.choose_settings(None).num_epochs == epochs
+    assert pickle.loads(pickle.dumps(trainer)) is trainer
+
+
+@pytest.mark.parametrize("trainer_of_demo", TRAINERS.values())
+def test_nnunet_finds_the_demos_trainers_with_its_own_adamw(trainer_path, trainer_of_demo):
+    names = (trainer_of_demo.removesuffix("Adam1en3"), trainer_of_demo)
+    plain, trainer = map(recursive_find_trainer_class_by_name, names)
+    assert trainer.choose_settings is plain.choose_settings and trainer.train_step is plain.train_step
+    assert trainer.configure_optimizers is nnUNetTrainerAdam1en3.configure_optimizers
+    assert trainer.__init__ is nnUNetTrainerAdam1en3.__init__  # sets the learning rate
+    assert pickle.loads(pickle.dumps(trainer)) is trainer
