@@ -1,8 +1,15 @@
-"""Labels of the challenge's editions, and names of a submission's files."""
+"""Names and label values of structures: of the challenge's editions, and of any nnU-Net dataset.
 
+`Labels` map the name of a structure to its value, or to several values for a structure made of several labels
+(nnU-Net's regions). Background is not a structure.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import read_json
 
 BACKGROUND, COCHLEA_NAME = "background", "cochlea"
 
@@ -41,3 +48,49 @@ LABELS = {
 LATEST = 2023
 
 ARCHIVE_PATTERN = "{case}_Label.nii.gz"  # unconfirmed: no official description was found
+
+Labels = Mapping[str, int | tuple[int, ...]]
+
+# The 2023 edition, from the organisers' submission container.
+CROSSMODA_LABELS: Labels = {"extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
+BOUNDARY = ("extra_meatal", "intra_meatal")  # the two structures whose interface the boundary ASSD scores
+
+
+def find_labels(references: Path | str, dataset_json: Path | str | None = None) -> Labels:
+    """Labels of `dataset_json`; without it, of the dataset.json beside `references`; else CrossMoDA's.
+
+    Raises InputError for a dataset.json that is not nnU-Net's.
+    """
+    if dataset_json is not None:
+        return read_labels(dataset_json)
+    beside = Path(references).resolve().parent / "dataset.json"
+    return read_labels(beside) if beside.is_file() else CROSSMODA_LABELS
+
+
+def read_labels(path: Path | str) -> Labels:
+    """Labels of the nnU-Net dataset.json `path`. Raises InputError if it has no usable labels."""
+    try:
+        labels = read_json(path)["labels"]
+        values = {name: _values(value) for name, value in labels.items() if name != "background"}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path}: not nnU-Net's dataset.json, expected labels in it") from None
+    if "ignore" in values:
+        raise InputError(f"{path}: found an ignore label, expected label maps annotated everywhere")
+    if not values:
+        raise InputError(f"{path}: found no label but background, expected at least one structure")
+    return values
+
+
+def label_values(labels: Labels) -> set[int]:
+    """All values a label map may hold, background (0) included."""
+    return {0}.union(*(_as_tuple(value) for value in labels.values()))
+
+
+def _values(value: int | list[int]) -> int | tuple[int, ...]:
+    return tuple(int(part) for part in value) if isinstance(value, list) else int(value)
+
+
+def _as_tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)

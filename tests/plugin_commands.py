@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from tiny_dataset import CONFIGURATION, TinyDataset, run_command
 
-from intrastyler_nnunet.cli.trainer_path import trainers_folder
+from intrastyler_nnunet.shipped import trainers_folder
 
 TRAINER = "nnUNetTrainerIntraStyler"
 REPOSITORY = Path(__file__).parents[1]

@@ -1,8 +1,7 @@
 """The configuration of trainings that take seconds, of networks that the fixture `tiny_preset` provides."""
 
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.model.metadata import GeneratorMetadata, LabelHint
 from intrastyler_nnunet.objective.config import PretrainingConfig
-from intrastyler_nnunet.translation.label_hint import LabelHint
 
 METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
 CONFIG = PretrainingConfig(

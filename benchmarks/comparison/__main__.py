@@ -15,9 +15,8 @@ from benchmarks.comparison.plan import Method
 from benchmarks.comparison.results import NoResult, Results
 from benchmarks.comparison.run import REPOSITORY, Run
 from benchmarks.comparison.stages import data_stages, method_stages
-from intrastyler_nnunet.demo.stages import run_stages
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.wall_time import FILE_NAME, seconds, timed
+from intrastyler_nnunet.workflow import WALL_TIME_FILE, run_stages, seconds, timed
 
 
 def main() -> None:
@@ -51,7 +50,7 @@ def compare(comparison: Comparison, publish: bool) -> None:
 def run_method(run: Run, method: Method, results: Results) -> None:
     """All stages of the method that are not finished yet; the first one's time includes the data's."""
     print(f"\n{method.name}, seed {run.seed}", flush=True)
-    clock = run.folder / f"{method.key}_{FILE_NAME}"
+    clock = run.folder / f"{method.key}_{WALL_TIME_FILE}"
     with timed(clock):
         try:
             run_stages(data_stages(run), run.folder)

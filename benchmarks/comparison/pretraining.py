@@ -7,10 +7,9 @@ from benchmarks.comparison.plan import Synthesizer
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import BASE_CONFIGURATION, PLANS, Run
 from benchmarks.comparison.synthesis import score_translations
-from intrastyler_nnunet.demo.stages import Stage, run_command
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.pretraining.competitors import read_subdomains
-from intrastyler_nnunet.wall_time import FILE_NAME, seconds, timed
+from intrastyler_nnunet.workflow import WALL_TIME_FILE, Stage, run_command, seconds, timed
 
 
 def pretraining_stages(run: Run, synthesizer: Synthesizer, results: Results) -> list[Stage]:
@@ -54,7 +53,7 @@ def pretrain(run: Run, synthesizer: Synthesizer, subdomain: str | None) -> None:
         options.append(f"--subdomain {shlex.quote(subdomain)}")
     if run.own_data and run.own_data.subdomain_pattern and synthesizer.needs_subdomains:
         options.append(f"--subdomain-pattern {shlex.quote(run.own_data.subdomain_pattern)}")
-    with timed(folder / FILE_NAME), run.environment():
+    with timed(folder / WALL_TIME_FILE), run.environment():
         run_command(
             f"intrastyler pretrain -d {run.number} -c {BASE_CONFIGURATION} -o {shlex.quote(str(folder))} "
             f"--method {synthesizer.method} --seed {run.seed} -device {run.device} {' '.join(options)}"
@@ -67,6 +66,6 @@ def record_cost(run: Run, synthesizer: Synthesizer, results: Results) -> None:
     length = run.scale.pretraining.of(synthesizer)
     row = {
         "networks": len(names), "steps": len(names) * length.steps, "style_warmup": length.style_warmup,
-        "seconds": sum(seconds(run.synthesizer(synthesizer, name) / FILE_NAME) for name in names),
+        "seconds": sum(seconds(run.synthesizer(synthesizer, name) / WALL_TIME_FILE) for name in names),
     }  # fmt: skip
     results.put([row], table="cost", seed=run.seed, synthesizer=synthesizer.key)

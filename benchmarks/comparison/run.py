@@ -8,10 +8,9 @@ from pathlib import Path
 
 from benchmarks.comparison.own_data import OwnData
 from benchmarks.comparison.plan import Method, Scale, Synthesizer
-from intrastyler_nnunet.cli.trainer_path import trainers_folder
 from intrastyler_nnunet.demo.stages import MEMORY
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE, GENERATOR_VARIABLE, SETTINGS_VARIABLE
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.shipped import shipped_generator, trainers_folder
 
 SIMULATED = "Dataset990_SimCrossMoDA"
 ORACLE = "Dataset991_SimCrossMoDAOracle"

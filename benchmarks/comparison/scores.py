@@ -5,8 +5,8 @@ from benchmarks.comparison.plan import Method
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import Run
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
-from intrastyler_nnunet.evaluation.labels import Labels, read_labels
 from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.structures import Labels, read_labels
 
 
 def labels_of(run: Run) -> Labels:

@@ -12,8 +12,9 @@ from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import BASE_CONFIGURATION, ORACLE, PLANS, Run
 from benchmarks.comparison.scores import score_predictions
 from benchmarks.comparison.self_training import choose_pseudo_labels
-from intrastyler_nnunet.demo.stages import Stage, add_demo_configuration, run_command
+from intrastyler_nnunet.demo.stages import add_demo_configuration
 from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.workflow import Stage, run_command
 
 
 def data_stages(run: Run) -> list[Stage]:

@@ -15,10 +15,10 @@ import numpy as np
 import SimpleITK
 from scipy.ndimage import center_of_mass, label
 
-from intrastyler_nnunet.cli.trainer_path import trainers_folder
-from intrastyler_nnunet.demo.stages import add_demo_configuration, run_command
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.demo.stages import add_demo_configuration
+from intrastyler_nnunet.shipped import shipped_generator, trainers_folder
 from intrastyler_nnunet.simulation.patient import COCHLEA
+from intrastyler_nnunet.workflow import run_command
 
 RESULT = Path(__file__).parents[1] / "results" / "localisation_routes.json"
 DATASET = "Dataset124_CrossMoDA2023Localiser"

@@ -16,7 +16,7 @@ from benchmarks.quality.simulated_pairs import Pair, held_out_pairs, style_of, t
 from benchmarks.quality.synthesis_quality import SEED
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.shipped import shipped_generator
 from intrastyler_nnunet.translation.translator import Translator
 
 PIECES = ((1, 1), (2, 1), (1, 2), (2, 2))  # into which images are cut, from left to right and from back to front

@@ -20,7 +20,7 @@ from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compu
 from benchmarks.quality.simulated_pairs import generator_input, image_of, style_of
 from intrastyler_nnunet.files import write_json, written_atomically
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.shipped import shipped_generator
 from intrastyler_nnunet.simulation.challenge import FIELD_CENTRE
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.patient import build_anatomy

@@ -17,7 +17,7 @@ from benchmarks.quality.simulated_pairs import Pair, generator_input, held_out_p
 from benchmarks.quality.synthesis_quality import SEED
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.shipped import shipped_generator
 from intrastyler_nnunet.translation.translator import Translator
 
 RESULT = Path(__file__).parents[1] / "results" / "slices.json"

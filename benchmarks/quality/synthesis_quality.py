@@ -41,7 +41,7 @@ from benchmarks.quality.style_space import style_space
 from benchmarks.quality.t2_segmenter import CLASSES, STEPS, class_map, dice_of, segmented, true_t2_segmenter
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.shipped import shipped_generator
 from intrastyler_nnunet.simulation.plan import sites_of
 from intrastyler_nnunet.translation.translator import Translator
 

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.quality.simulated_pairs import TISSUES, image_of, tissue_means, translated, wrong_orders
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.shipped import shipped_generator
 from intrastyler_nnunet.simulation.plan import sites_of
 from intrastyler_nnunet.translation.translator import Translator
 

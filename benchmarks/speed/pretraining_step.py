@@ -23,14 +23,12 @@ from benchmarks.speed.device_clock import seconds
 from benchmarks.speed.peak_memory import peak_bytes
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.nnunet.cases import TrainingPatches
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
-from intrastyler_nnunet.objective.step import sample_plan
+from intrastyler_nnunet.objective.step import TrainingPatches, sample_plan
 from intrastyler_nnunet.pretraining.ranks import ALONE
-from intrastyler_nnunet.pretraining.state import TrainingState
+from intrastyler_nnunet.pretraining.state import TrainingState, initial_state
 from intrastyler_nnunet.pretraining.updates import training_step, update_average
-from intrastyler_nnunet.synthesis.initial import initial_state
 
 METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
 PATCH, STYLE_PATCH = (16, 64, 96), (11, 45, 67)  # of the shipped generator, nnU-Net's axis order

@@ -32,13 +32,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.device_clock import seconds
-from intrastyler_nnunet.demo.stages import run_command
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset
 from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_case
 from intrastyler_nnunet.styles.sampling import StyleDraw
+from intrastyler_nnunet.workflow import run_command
 
 DATASET, NAME, CONFIGURATION = "990", "Dataset990_SimCrossMoDA", "3d_fullres"
 STOCK, PRESETS = "stock", ("reference", "light")

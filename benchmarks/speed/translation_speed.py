@@ -21,7 +21,7 @@ from benchmarks.speed.device_clock import seconds
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.config import PRESETS
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.pretrained_generators import shipped_generator
+from intrastyler_nnunet.shipped import shipped_generator
 from intrastyler_nnunet.simulation.plan import SCALES
 from intrastyler_nnunet.translation.streaming import translate_streamed
 

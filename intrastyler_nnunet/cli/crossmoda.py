@@ -166,8 +166,7 @@ def _postprocess_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _postprocess(arguments: argparse.Namespace) -> None:
     """keep one tumour and two cochleae"""
-    from intrastyler_nnunet.crossmoda.cleaning import clean_folder
-    from intrastyler_nnunet.crossmoda.postprocess import Rules
+    from intrastyler_nnunet.crossmoda.postprocess import Rules, clean_folder
 
     rules = Rules(not arguments.keep_all_tumours, not arguments.keep_all_cochleae)
     for case, changes in clean_folder(arguments.input, arguments.output, rules, _structures(arguments)).items():

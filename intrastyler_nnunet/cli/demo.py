@@ -17,20 +17,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run what is left to do, then print and draw the results."""
-    from intrastyler_nnunet.demo.picture import draw_panel
-    from intrastyler_nnunet.demo.stages import demo_stages, run_stages, set_environment
-    from intrastyler_nnunet.demo.summary import summarise, table
+    from intrastyler_nnunet.demo.picture import draw_demo_picture
+    from intrastyler_nnunet.demo.stages import demo_stages, set_environment
+    from intrastyler_nnunet.demo.summary import score_demo, table
     from intrastyler_nnunet.files import write_json
-    from intrastyler_nnunet.pretrained_generators import shipped_generator
+    from intrastyler_nnunet.shipped import shipped_generator
+    from intrastyler_nnunet.workflow import run_stages
 
     folder = arguments.output.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     generator = shipped_generator()
     set_environment(folder, generator)
     run_stages(demo_stages(folder, generator, arguments.device), folder)
-    summary = summarise(folder)
+    summary = score_demo(folder)
     write_json(summary, folder / "summary.json")
-    draw_panel(folder, generator, folder / "panel.png")
+    draw_demo_picture(folder, generator, folder / "panel.png")
     print(table(summary["methods"]))
     print(f"\n{sum(summary['minutes'].values()):.0f} minutes")
     print("", *(folder / name for name in ("summary.json", "panel.png", "report.html")), sep="\n")

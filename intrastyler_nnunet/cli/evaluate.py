@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.evaluation.folder import evaluate_folder
-    from intrastyler_nnunet.evaluation.labels import find_labels
     from intrastyler_nnunet.evaluation.table import format_table
     from intrastyler_nnunet.files import write_json
+    from intrastyler_nnunet.structures import find_labels
 
     summary = evaluate_folder(
         arguments.predictions,

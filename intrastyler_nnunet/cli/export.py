@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Convert and write."""
     from intrastyler_nnunet.model.generator import Generator
-    from intrastyler_nnunet.networks.upstream_export import export_upstream
+    from intrastyler_nnunet.model.released_weights import export_upstream
 
     generator = Generator.load(arguments.generator)
     export_upstream(generator, arguments.output)

@@ -1,8 +1,9 @@
 """`intrastyler trainer-path`: for `export nnUNet_extTrainer=$(intrastyler trainer-path)`."""
-import argparse
-from pathlib import Path
 
-import intrastyler_nnunet
+
+import argparse
+
+from intrastyler_nnunet.shipped import trainers_folder
 
 HELP = "print the folder in which nnU-Net finds nnUNetTrainerIntraStyler"
 
@@ -14,10 +15,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the folder."""
     print(trainers_folder())
-
-
-def trainers_folder() -> Path:
-    """trainers/ inside the installed package, or beside it in a source checkout."""
-    package = Path(intrastyler_nnunet.__file__).resolve().parent
-    installed = package / "trainers"
-    return installed if installed.is_dir() else package.parent / "trainers"

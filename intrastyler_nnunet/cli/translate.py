@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _styles(arguments: argparse.Namespace, generator) -> list:
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.offline.image_files import between, random_styles, style_from_bank, style_of_file
-    from intrastyler_nnunet.styles.bank import FILE_NAME, StyleBank
+    from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank
 
     if arguments.exemplar2 is not None and arguments.exemplar is None:
         raise InputError("--exemplar2 is given without --exemplar, expected both")
@@ -79,7 +79,7 @@ def _styles(arguments: argparse.Namespace, generator) -> list:
         if arguments.exemplar2 is None:
             return [first]
         return [between(first, style_of_file(generator, arguments.exemplar2), arguments.t)]
-    path = arguments.bank or arguments.generator.with_name(FILE_NAME)
+    path = arguments.bank or arguments.generator.with_name(BANK_FILE)
     bank = StyleBank.load(path)
     if arguments.style:
         return [style_from_bank(bank, name, path) for name in arguments.style]

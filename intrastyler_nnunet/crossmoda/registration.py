@@ -11,7 +11,7 @@ from intrastyler_nnunet.simulation.chains import COCHLEA_CENTRE, bilateral_struc
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import head_signal, load_head
 from intrastyler_nnunet.simulation.painting import chain_layer, paint_signals
-from intrastyler_nnunet.simulation.raw_dataset import to_image
+from intrastyler_nnunet.simulation.raw_dataset import volume_image
 from intrastyler_nnunet.simulation.scanner import tissue_signals
 from intrastyler_nnunet.simulation.sites import sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
@@ -47,7 +47,7 @@ def template() -> SimpleITK.Image:
     right = cochlea(1.0)
     chains = (*bilateral_structures(), right, right.mirrored())
     paint_signals(volume, tuple(chain_layer(chain, points, VOXEL) for chain in chains), signals)
-    return to_image(volume.reshape(TEMPLATE_GRID.shape), TEMPLATE_GRID)
+    return volume_image(volume.reshape(TEMPLATE_GRID.shape), TEMPLATE_GRID)
 
 
 def locate_cochleae(image: SimpleITK.Image) -> Localisation | None:

@@ -11,15 +11,14 @@ from intrastyler_nnunet.files import read_json, written_atomically
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.report.pictures import fullest_level
-from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
-from intrastyler_nnunet.styles.bank import StyleBank
+from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank
 from intrastyler_nnunet.translation.space import read_windows
 from intrastyler_nnunet.translation.translator import Translator
 
 COLOURS = ("tab:orange", "tab:cyan", "tab:red")  # extra-meatal, intra-meatal, cochlea
 
 
-def draw_panel(folder: Path, generator_path: Path, path: Path) -> None:
+def draw_demo_picture(folder: Path, generator_path: Path, path: Path) -> None:
     """One row per target site; the unseen site has no exemplar, so its row has only the test image.
 
     Columns: source, exemplar, translation, then for each method a T2 test image with the true outlines (dotted) and

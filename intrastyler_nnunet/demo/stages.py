@@ -1,21 +1,17 @@
 """The demo as a list of real commands, each run once."""
 
+
 import os
 import shlex
-import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from intrastyler_nnunet.cli.trainer_path import trainers_folder
-from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.images import image_files
 from intrastyler_nnunet.nnunet.settings import GENERATOR_VARIABLE, SETTINGS_VARIABLE
-from intrastyler_nnunet.wall_time import seconds, timed
+from intrastyler_nnunet.shipped import trainers_folder
+from intrastyler_nnunet.workflow import Stage, run_command
 
 DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
 CONFIGURATION, BASE_CONFIGURATION = "3d_demo", "3d_fullres"
@@ -31,35 +27,6 @@ VALIDATION_CASES = 2  # each is predicted once for every style, which takes long
 TRAINING = {"num_epochs": 50, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A named piece of work; it is skipped once its marker says that it was finished."""
-
-    name: str
-    run: Callable[[], None]
-
-
-def run_stages(stages: list[Stage], folder: Path) -> None:
-    """Run the stages that are not finished yet; `folder`/wall_time keeps how long each took."""
-    for number, stage in enumerate(stages, start=1):
-        marker = folder / "finished" / stage.name
-        title = f"[{number}/{len(stages)}] {stage.name}"
-        if marker.exists():
-            print(f"{title}: done before", flush=True)
-            continue
-        print(f"\n{title}", flush=True)
-        with timed(folder / "wall_time" / f"{stage.name}.json"):
-            stage.run()
-        marker.parent.mkdir(exist_ok=True)
-        marker.touch()
-
-
-def minutes_of_stages(folder: Path) -> dict[str, float]:
-    """How long each finished stage took, interrupted parts included, in the order they finished."""
-    markers = sorted((folder / "finished").iterdir(), key=lambda marker: marker.stat().st_mtime_ns)
-    return {marker.name: round(seconds(folder / "wall_time" / f"{marker.name}.json") / 60, 2) for marker in markers}
-
-
 def set_environment(folder: Path, generator: Path) -> None:
     """Point nnU-Net and the trainer, in this process and in those it starts, at the demo's folders and generator."""
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
@@ -70,19 +37,6 @@ def set_environment(folder: Path, generator: Path) -> None:
     os.environ.update(MEMORY)
     os.environ[GENERATOR_VARIABLE] = str(generator)
     os.environ[SETTINGS_VARIABLE] = str(folder / "training.json")
-
-
-def run_command(line: str) -> None:
-    """Run an installed command; its output goes to this terminal.
-
-    Raises:
-        InputError: the command failed; its own message stands above.
-    """
-    print(f"$ {line}", flush=True)
-    name, *arguments = shlex.split(line)
-    finished = subprocess.run([str(Path(sys.executable).with_name(name)), *arguments])
-    if finished.returncode:
-        raise InputError(f"`{line}` ended with exit code {finished.returncode}, see above")
 
 
 def demo_stages(folder: Path, generator: Path, device: str) -> list[Stage]:
@@ -102,7 +56,7 @@ def demo_stages(folder: Path, generator: Path, device: str) -> list[Stage]:
         predictions = shlex.quote(str(folder / "predictions" / method))
         model = f"-d {DATASET} -c {CONFIGURATION} -f 0 -tr {trainer} -device {device}"
         stages += [
-            Stage(f"train-{method}", lambda trainer=trainer: train(folder, trainer, device)),
+            Stage(f"train-{method}", lambda trainer=trainer: train_fold(folder, trainer, device)),
             stage(
                 f"predict-{method}",
                 f"nnUNetv2_predict -i {images} -o {predictions} {model} --disable_tta -npp 1 -nps 1",
@@ -143,7 +97,7 @@ def configure(folder: Path) -> None:
     write_json(TRAINING, folder / "training.json")
 
 
-def train(folder: Path, trainer: str, device: str) -> None:
+def train_fold(folder: Path, trainer: str, device: str) -> None:
     """Train fold 0, or go on where an interrupted training stopped."""
     output = folder / "nnUNet_results" / NAME / f"{trainer}__{PLANS}__{CONFIGURATION}" / "fold_0"
     resume = " --c" if (output / "checkpoint_latest.pth").exists() else ""

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from intrastyler_nnunet.demo.stages import NAME, TRAINERS, minutes_of_stages
+from intrastyler_nnunet.demo.stages import NAME, TRAINERS
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
-from intrastyler_nnunet.evaluation.labels import CROSSMODA_LABELS
 from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.structures import CROSSMODA_LABELS
+from intrastyler_nnunet.workflow import minutes_of_stages
 
 
-def summarise(folder: Path) -> dict:
+def score_demo(folder: Path) -> dict:
     """{"minutes": {stage: minutes}, "methods": {method: {"seen_sites" | "unseen_site": scores}}} of a finished demo.
 
     Scores of its predictions: mean_dice, structures, boundary and cases.

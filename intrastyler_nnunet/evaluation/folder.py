@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_same_grid
-from intrastyler_nnunet.evaluation.labels import Labels, label_values
 from intrastyler_nnunet.evaluation.metrics import EMPTY_PENALTY_MM, CaseScores, evaluate_case
 from intrastyler_nnunet.images import image_files
+from intrastyler_nnunet.structures import Labels, label_values
 
 
 def evaluate_folder(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import find_objects
 
-from intrastyler_nnunet.evaluation.labels import BOUNDARY, Labels
 from intrastyler_nnunet.evaluation.surfaces import interface_points, mean_distance, surface_points
+from intrastyler_nnunet.structures import BOUNDARY, Labels
 
 # The organisers' 2022 evaluation gives an empty prediction this ASSD: farther than a head is wide.
 EMPTY_PENALTY_MM = 350.0

@@ -4,9 +4,7 @@ import torch
 from torch import nn
 
 from intrastyler_nnunet.model.config import GeneratorConfig
-from intrastyler_nnunet.model.layers import BlurDown
-from intrastyler_nnunet.networks.normalisation import InstanceNorm
-from intrastyler_nnunet.networks.pixel_blocks import VoxelsToChannels
+from intrastyler_nnunet.model.layers import BlurDown, InstanceNorm, VoxelsToChannels
 
 
 class ResidualBlock(nn.Module):

@@ -5,10 +5,7 @@ from torch import nn
 
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.content_encoder import ReflectionPad
-from intrastyler_nnunet.model.layers import BlurUp
-from intrastyler_nnunet.networks.image_convolution import ImageConv3d
-from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
-from intrastyler_nnunet.networks.pixel_blocks import ChannelsToVoxels, VoxelsToChannels
+from intrastyler_nnunet.model.layers import BlurUp, ChannelsToVoxels, DynamicInstanceNorm, ImageConv3d, VoxelsToChannels
 
 
 class DecoderStage(nn.Module):

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from intrastyler_nnunet.model.config import DiscriminatorConfig
-from intrastyler_nnunet.networks.normalisation import InstanceNorm
+from intrastyler_nnunet.model.layers import InstanceNorm
 
 
 class Discriminator(nn.Module):

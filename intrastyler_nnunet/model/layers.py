@@ -1,13 +1,35 @@
-"""Anti-aliased down- and up-sampling by binomial filters (Zhang, "Making convolutional networks shift-invariant").
-
-The filters are separable and tiny, so each axis is a weighted sum of shifted slices: no convolution is needed.
-"""
+"""The layers that all networks are made of: norms, blur, blocks of voxels, and the convolution to an image."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from intrastyler_nnunet.model.config import Triple
+
+EPSILON = 1e-5
+
+
+class InstanceNorm(nn.Module):
+    """IN(x) per sample and channel, eps 1e-5, in float32 whatever the autocast precision."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, *spatial) -> the same shape and dtype."""
+        with torch.autocast(x.device.type, enabled=False):
+            return F.instance_norm(x.float(), eps=EPSILON).to(x.dtype)
+
+
+class DynamicInstanceNorm(nn.Module):
+    """DIN(x, v) = gamma(v) * IN(x) + beta(v); gamma and beta from one 1x1x1 convolution of the style vector."""
+
+    def __init__(self, style_dim: int, channels: int):
+        super().__init__()
+        self.norm = InstanceNorm()
+        self.controller = nn.Conv3d(style_dim, 2 * channels, kernel_size=1)
+
+    def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        """(B, C, X, Y, Z) features and (B, K) style vectors -> (B, C, X, Y, Z)."""
+        gamma, beta = self.controller(style[..., None, None, None]).chunk(2, dim=1)
+        return torch.addcmul(beta, gamma, self.norm(x))
 
 
 class BlurDown(nn.Module):
@@ -74,3 +96,55 @@ def _strided(x: torch.Tensor, axis: int, start: int, size: int) -> torch.Tensor:
     slices = [slice(None)] * 5
     slices[2 + axis] = slice(start, start + 2 * size - 1, 2)
     return x[tuple(slices)]
+
+
+class ImageConv3d(nn.Conv3d):
+    """nn.Conv3d without padding; to one channel on a CPU several times faster.
+
+    CPU kernels compute blocks of output channels at once, and a single one leaves most of the block idle. So each
+    offset of the kernel along x becomes an output channel of its own; their sum, each shifted by its offset, is the
+    same convolution.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, X, Y, Z) -> (B, out_channels, X - x + 1, Y - y + 1, Z - z + 1) for a kernel (x, y, z)."""
+        if self.out_channels > 1 or x.device.type != "cpu":
+            return super().forward(x)
+        offsets = self.weight[0].transpose(0, 1)[:, :, None]  # (x, C, 1, y, z)
+        parts = F.conv3d(x, offsets)
+        length = x.shape[2] - len(offsets) + 1
+        image = parts[:, :1, :length]
+        for shift in range(1, len(offsets)):
+            image = image + parts[:, shift : shift + 1, shift : shift + length]
+        return image + self.bias
+
+
+class VoxelsToChannels(nn.Module):
+    """(B, C, aX, bY, cZ) -> (B, C * abc, X, Y, Z) for a block (a, b, c)."""
+
+    def __init__(self, block: Triple):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Rearrange; each axis must be a multiple of its block."""
+        if self.block == (1, 1, 1):
+            return x
+        batch, channels, *sizes = x.shape
+        split = [n for size, step in zip(sizes, self.block, strict=True) for n in (size // step, step)]
+        return x.reshape(batch, channels, *split).permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+
+
+class ChannelsToVoxels(nn.Module):
+    """Inverse of `VoxelsToChannels`."""
+
+    def __init__(self, block: Triple):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Rearrange (B, C * abc, X, Y, Z) to (B, C, aX, bY, cZ)."""
+        if self.block == (1, 1, 1):
+            return x
+        x = x.unflatten(1, (-1, *self.block)).permute(0, 1, 5, 2, 6, 3, 7, 4)
+        return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)

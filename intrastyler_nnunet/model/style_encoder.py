@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from intrastyler_nnunet.networks.normalisation import InstanceNorm
+from intrastyler_nnunet.model.layers import InstanceNorm
 
 
 class StyleEncoder(nn.Module):

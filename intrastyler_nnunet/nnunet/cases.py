@@ -1,35 +1,15 @@
 """Random patches of source and target, read straight from nnU-Net's blosc2 chunks."""
 
-from copy import copy
-from dataclasses import dataclass
+
+from copy import copy, deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.translation.space import read_windows, to_generator_space
-
-
-@dataclass(frozen=True)
-class TrainingPatches:
-    """One sample in generator space and generator axis order, each (1, 1, X, Y, Z)."""
-
-    source: torch.Tensor
-    source_window: torch.Tensor  # (1, 2) of its case
-    source_labels: torch.Tensor
-    target: torch.Tensor
-    style_query: torch.Tensor  # two random places of the target patch's own volume
-    style_positive: torch.Tensor
-    style_code: torch.Tensor  # (1, K) of the target case, where styles are codes; else (1, 0)
-
-    def to(self, device: torch.device) -> "TrainingPatches":
-        """The same on `device`."""
-        return TrainingPatches(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
-
-    def pin_memory(self) -> "TrainingPatches":
-        """The same in page-locked memory, from where a copy to the device need not be waited for."""
-        return TrainingPatches(**{name: value.pin_memory() for name, value in vars(self).items()})
 
 
 class PreprocessedCases:
@@ -102,30 +82,36 @@ class PreprocessedCases:
         start = [rng.integers(0, extent - n + 1) for extent, n in zip(self.shapes[name], size, strict=True)]
         return self.patch(name, np.array(start), size)
 
-
-def sample_patches(
-    rng: np.random.Generator, source: PreprocessedCases, target: PreprocessedCases,
-    patch_size: tuple[int, ...], style_patch_size: tuple[int, ...],
-) -> TrainingPatches:  # fmt: skip
-    """Draw a source case and an exemplar, and their patches; each pair is mirrored left-right by a coin toss."""
-    source_name, target_name = rng.choice(source.names), rng.choice(target.names)
-    image, labels = source.random_patch(rng, source_name, patch_size)
-    exemplar = target.random_patch(rng, target_name, patch_size)[0]
-    query, positive = (target.random_patch(rng, target_name, style_patch_size)[0] for _ in range(2))
-    if rng.random() < 0.5:
-        image, labels = (x.flip(2 + source.left_right) for x in (image, labels))
-    if rng.random() < 0.5:
-        exemplar = exemplar.flip(2 + target.left_right)
-    code = torch.tensor([target.codes.get(target_name, ())])
-    return TrainingPatches(image, source.window(source_name), labels, exemplar, query, positive, code)
+PER_CHANNEL = ("normalization_schemes", "use_mask_for_norm")  # entries of a configuration
 
 
-def exemplar_patch(rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...]) -> torch.Tensor:
-    """A random patch (1, 1, X, Y, Z) of a random exemplar."""
-    return target.random_patch(rng, rng.choice(target.names), size)[0]
+def translated_channel(dataset_json: dict, name: str | None) -> int:
+    """Index of the channel that is translated.
+
+    Args:
+        dataset_json: nnU-Net's.
+        name: of the channel, as in `channel_names`; None: the only one.
+
+    Raises:
+        InputError: no such channel; no name where there are several.
+    """
+    names = dataset_json.get("channel_names") or dataset_json["modality"]
+    by_name = {channel: int(index) for index, channel in names.items()}
+    if name is None and len(by_name) == 1:
+        return 0
+    if name not in by_name:
+        found = "no channel is named" if name is None else f"there is no channel {name!r}"
+        raise InputError(f"{found}, expected the one to translate: {', '.join(by_name)}")
+    return by_name[name]
 
 
-def batch_of(samples: list[TrainingPatches]) -> TrainingPatches:
-    """Stack samples to a batch."""
-    names = TrainingPatches.__dataclass_fields__
-    return TrainingPatches(**{name: torch.cat([getattr(sample, name) for sample in samples]) for name in names})
+def one_channel_plans(plans: PlansManager, channel: int) -> PlansManager:
+    """The plans as if `channel` were the only one: how images of that channel alone are preprocessed."""
+    content = deepcopy(plans.plans)
+    for configuration in content["configurations"].values():
+        for entry in PER_CHANNEL:
+            if entry in configuration:
+                configuration[entry] = [configuration[entry][channel]]
+    properties = content["foreground_intensity_properties_per_channel"]
+    content["foreground_intensity_properties_per_channel"] = {"0": properties[str(channel)]}
+    return PlansManager(content)

@@ -1,22 +1,23 @@
 """Translation during nnU-Net's training: generator, style bank and source windows in one place."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import distributed
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.channels import one_channel_plans
-from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
-from intrastyler_nnunet.styles.bank import StyleBank, style_bank
+from intrastyler_nnunet.nnunet.cases import one_channel_plans
+from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, style_bank
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, styles_of
 from intrastyler_nnunet.translation.space import read_windows
-from intrastyler_nnunet.translation.translator import Translator, check_generator_fits
+from intrastyler_nnunet.translation.translator import Translator
 
 
 class OnlineTranslation:
@@ -175,3 +176,120 @@ def _first_rank_first() -> Iterator[None]:
     yield
     if distributed_run and distributed.get_rank() == 0:
         distributed.barrier()
+
+SPACING_TOLERANCE = 0.05
+SMALL_PATCH = 0.7  # of the size that the generator was trained on, along any axis
+
+
+def check_volumes(configuration: ConfigurationManager) -> None:
+    """Raise InputError for a 2D configuration: single slices are not what a generator was trained on."""
+    if len(configuration.patch_size) != 3:
+        raise InputError(
+            "this configuration is 2D, but generators translate volumes, not single slices; expected a 3D "
+            "configuration, or nnU-Net's own 2D trainer on the dataset that intrastyler synthesize writes"
+        )
+
+
+def check_generator_fits(
+    metadata: GeneratorMetadata, plans: PlansManager, configuration: ConfigurationManager
+) -> list[str]:
+    """Compare what the generator was trained on with the plans it is to be used on.
+
+    Returns:
+        One warning per property the generator's metadata do not state, and one if it was trained on larger patches:
+        a small patch has tissues in other proportions than the norms are used to, and comes out worse.
+
+    Raises:
+        InputError: spacing (more than 5 % apart on an axis), axis order or normalisation differ, or the
+            configuration is not 3D with one image channel.
+    """
+    check_volumes(configuration)
+    if len(configuration.normalization_schemes) != 1:
+        raise InputError(f"the plans have {len(configuration.normalization_schemes)} image channels; expected one")
+    comparisons = {
+        "spacing": (metadata.spacing, configuration.spacing, _close),
+        "transpose_forward": (metadata.transpose_forward, plans.transpose_forward, _equal),
+        "normalization": (metadata.normalization, configuration.normalization_schemes, _equal),
+    }
+    warnings = []
+    for name, (trained, planned, agree) in comparisons.items():
+        if trained is None:
+            warnings.append(f"the generator does not state its {name}; assuming the plans' {list(planned)}")
+        elif not agree(list(trained), list(planned)):
+            raise InputError(f"trained with {name} {list(trained)}, but the plans have {list(planned)}")
+    if metadata.patch_size and np.any(np.divide(configuration.patch_size, metadata.patch_size) < SMALL_PATCH):
+        warnings.append(
+            f"trained on patches of {list(metadata.patch_size)}, but the plans' are {list(configuration.patch_size)}; "
+            "small patches have tissues in other proportions and are translated worse"
+        )
+    return warnings
+
+
+def _close(trained: list[float], planned: list[float]) -> bool:
+    return len(trained) == len(planned) and np.allclose(trained, planned, rtol=SPACING_TOLERANCE, atol=0)
+
+
+def _equal(trained: list, planned: list) -> bool:
+    return trained == planned
+
+
+def translated_dataset_class(
+    stock: type[nnUNetBaseDataset], translate: Callable[[str, np.ndarray, np.ndarray], np.ndarray]
+) -> type[nnUNetBaseDataset]:
+    """A subclass of `stock` whose `load_case` returns `translate(case, image, labels)` for the image."""
+
+    class TranslatedDataset(stock):
+        def load_case(self, identifier: str):
+            image, labels, previous_labels, properties = super().load_case(identifier)
+            return translate(identifier, image[:], labels[:]), labels, previous_labels, properties
+
+    return TranslatedDataset
+
+
+class Translations:
+    """Exemplars of all generators, numbered through in the generators' order; each is translated to by its own."""
+
+    def __init__(self, members: Sequence[OnlineTranslation]):
+        self.members = members
+        # Which generator each exemplar belongs to; needed several times in every step.
+        self.generators = np.repeat(np.arange(len(members)), [len(member) for member in members])
+
+    def __len__(self) -> int:
+        return len(self.generators)
+
+    @property
+    def banks(self) -> list[StyleBank]:
+        """The style bank of each generator."""
+        return [member.bank for member in self.members]
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether any generator was trained with a label hint."""
+        return any(member.needs_labels for member in self.members)
+
+    def translate_batch(
+        self,
+        images: torch.Tensor,
+        outside: torch.Tensor,
+        labels: torch.Tensor | None,
+        cases: Sequence[str],
+        draw: StyleDraw,
+    ) -> torch.Tensor:
+        """As `OnlineTranslation.translate_batch`, each sample by the generator of its exemplar."""
+        for number, member in enumerate(self.members):
+            images = member.translate_batch(images, outside, labels, cases, self._of(number, draw))
+        return images
+
+    def translate_case(self, image: np.ndarray, labels: np.ndarray, case: str, draw: StyleDraw) -> np.ndarray:
+        """As `OnlineTranslation.translate_case`, to a single style; KEEP_SOURCE returns the image."""
+        exemplar = int(draw.exemplars[0])
+        if exemplar == KEEP_SOURCE:
+            return np.array(image, dtype=np.float32)
+        number = self.generators[exemplar]
+        return self.members[number].translate_case(image, labels, case, self._of(number, draw))[0]
+
+    def _of(self, number: int, draw: StyleDraw) -> StyleDraw:
+        """The draw in one generator's own numbers; KEEP_SOURCE where the sample is another's."""
+        first = int(np.flatnonzero(self.generators == number)[0])
+        own = (draw.exemplars != KEEP_SOURCE) & (self.generators[draw.exemplars] == number)
+        return StyleDraw(np.where(own, draw.exemplars - first, KEEP_SOURCE), draw.partners - first, draw.t)

@@ -13,9 +13,8 @@ from torch import distributed
 
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.styles.clusters import cluster_styles
+from intrastyler_nnunet.styles.clusters import cluster_styles, typical_exemplars
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE
-from intrastyler_nnunet.styles.typicality import typical_exemplars
 
 TABLE, PLOT = "styles.jsonl", "progress_styles.png"
 

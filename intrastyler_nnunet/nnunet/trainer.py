@@ -17,11 +17,15 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
-from intrastyler_nnunet.nnunet.augmentation.worker_transforms import marking_outside, without_intensity
-from intrastyler_nnunet.nnunet.channels import translated_channel
-from intrastyler_nnunet.nnunet.exemplar_translation import load_online_translation
+from intrastyler_nnunet.nnunet.augmentation.worker_transforms import marking_outside, split_outside, without_intensity
+from intrastyler_nnunet.nnunet.cases import translated_channel
+from intrastyler_nnunet.nnunet.exemplar_translation import (
+    Translations,
+    check_volumes,
+    load_online_translation,
+    translated_dataset_class,
+)
 from intrastyler_nnunet.nnunet.folders import configuration_folder, pseudo_label_folder, synthesizer_folder
-from intrastyler_nnunet.nnunet.mark_outside import split_outside
 from intrastyler_nnunet.nnunet.self_training import MixedDataset, PseudoLabelledCases, read_case_list
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
@@ -34,11 +38,8 @@ from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_
 from intrastyler_nnunet.nnunet.step_clock import StepClock
 from intrastyler_nnunet.nnunet.style_validation import choose_validation_styles, dice_by_style
 from intrastyler_nnunet.nnunet.style_validation import record as record_styles
-from intrastyler_nnunet.nnunet.translated_dataset import translated_dataset_class
-from intrastyler_nnunet.nnunet.translations import Translations
-from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
+from intrastyler_nnunet.styles.bank import BANK_FILE
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
-from intrastyler_nnunet.translation.translator import check_volumes
 
 # Independent random streams of one iteration.
 TRAINING_EXEMPLARS, INTENSITY, CASE_EXEMPLAR = range(3)

@@ -7,19 +7,49 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from intrastyler_nnunet.losses.query_selection import gather_places, sample_places, select_by_attention
 from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.networks.anatomy import ContentHead, LightSegmenter
-from intrastyler_nnunet.nnunet.cases import TrainingPatches
 from intrastyler_nnunet.objective.adversarial import discriminator_loss, generator_loss
-from intrastyler_nnunet.objective.anatomy import edge_consistency, fluid_brightness, segmentation_loss
+from intrastyler_nnunet.objective.anatomy import (
+    ContentHead,
+    LightSegmenter,
+    edge_consistency,
+    fluid_brightness,
+    segmentation_loss,
+)
 from intrastyler_nnunet.objective.config import PretrainingConfig
-from intrastyler_nnunet.objective.patch_nce import PatchProjector, patch_nce
+from intrastyler_nnunet.objective.patch_nce import (
+    PatchProjector,
+    gather_places,
+    patch_nce,
+    sample_places,
+    select_by_attention,
+)
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb, sample_perturbation
 from intrastyler_nnunet.objective.restyling import RandomCurves, apply_curves, most_alike, sample_curves
 from intrastyler_nnunet.objective.style import style_consistency, style_contrast
 from intrastyler_nnunet.translation.label_hint import apply_label_hint, is_one_of
+
+
+@dataclass(frozen=True)
+class TrainingPatches:
+    """One sample in generator space and generator axis order, each (1, 1, X, Y, Z)."""
+
+    source: torch.Tensor
+    source_window: torch.Tensor  # (1, 2) of its case
+    source_labels: torch.Tensor
+    target: torch.Tensor
+    style_query: torch.Tensor  # two random places of the target patch's own volume
+    style_positive: torch.Tensor
+    style_code: torch.Tensor  # (1, K) of the target case, where styles are codes; else (1, 0)
+
+    def to(self, device: torch.device) -> "TrainingPatches":
+        """The same on `device`."""
+        return TrainingPatches(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+
+    def pin_memory(self) -> "TrainingPatches":
+        """The same in page-locked memory, from where a copy to the device need not be waited for."""
+        return TrainingPatches(**{name: value.pin_memory() for name, value in vars(self).items()})
 
 
 @dataclass

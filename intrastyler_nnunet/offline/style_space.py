@@ -12,12 +12,11 @@ from tqdm import tqdm
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.exemplar_translation import check_generator_fits
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
 from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
-from intrastyler_nnunet.styles.bank import FILE_NAME as BANK_FILE
-from intrastyler_nnunet.styles.bank import StyleBank, exemplar_style, style_bank
+from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, exemplar_style, style_bank
 from intrastyler_nnunet.translation.space import intensity_window
-from intrastyler_nnunet.translation.translator import check_generator_fits
 
 
 @dataclass(frozen=True)

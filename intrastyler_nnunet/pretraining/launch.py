@@ -10,14 +10,14 @@ from torch import distributed
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.objective.config import parse_schedule
 from intrastyler_nnunet.pretraining.loop import pretrain
 from intrastyler_nnunet.pretraining.ranks import join_ranks
 from intrastyler_nnunet.pretraining.run import Run, prepare_run
 from intrastyler_nnunet.structures import Structures
 from intrastyler_nnunet.styles import bank
-from intrastyler_nnunet.synthesis.schedules import parse_schedule
-from intrastyler_nnunet.translation.label_hint import LabelHint
 
 SETTINGS = (
     "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
@@ -38,7 +38,7 @@ def train(arguments: argparse.Namespace) -> None:
     if ranks.first:
         generator = Generator.load(path, device)
         patch_size = run.config.style_patch_size
-        bank.style_bank(generator, path, run.target_folder, patch_size, run.folder / bank.FILE_NAME, device)
+        bank.style_bank(generator, path, run.target_folder, patch_size, run.folder / bank.BANK_FILE, device)
     if distributed.is_initialized():
         distributed.destroy_process_group()
 

@@ -11,16 +11,21 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.files import remove_half_written, write_json
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases, exemplar_patch
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.pretraining.panel import draw_panel
-from intrastyler_nnunet.pretraining.prefetch import TrainingParts, parts_on_device
+from intrastyler_nnunet.pretraining.prefetch import TrainingParts, exemplar_patch, parts_on_device
 from intrastyler_nnunet.pretraining.ranks import ALONE, Ranks
 from intrastyler_nnunet.pretraining.record import Record
-from intrastyler_nnunet.pretraining.state import TrainingState, load_checkpoint, save_checkpoint
+from intrastyler_nnunet.pretraining.state import (
+    TrainingState,
+    centre_styles,
+    initial_state,
+    load_checkpoint,
+    save_checkpoint,
+)
 from intrastyler_nnunet.pretraining.updates import training_step, warm_up_step
 from intrastyler_nnunet.pretraining.validation import Domains, hold_out, truth_error, validate
-from intrastyler_nnunet.synthesis.initial import centre_styles, initial_state
 
 
 def pretrain(

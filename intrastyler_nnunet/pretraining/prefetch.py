@@ -7,9 +7,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases, TrainingPatches, batch_of, sample_patches
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective.config import PretrainingConfig
-from intrastyler_nnunet.objective.step import StepPlan, sample_plan
+from intrastyler_nnunet.objective.step import StepPlan, TrainingPatches, sample_plan
 from intrastyler_nnunet.pretraining.ranks import Ranks
 
 Part = tuple[int, TrainingPatches, StepPlan]  # the seed of the device's own random numbers, the batch, its plan
@@ -59,3 +59,31 @@ def parts_on_device(
 
 def _unchanged(sample: list[Part]) -> list[Part]:
     return sample
+
+
+def sample_patches(
+    rng: np.random.Generator, source: PreprocessedCases, target: PreprocessedCases,
+    patch_size: tuple[int, ...], style_patch_size: tuple[int, ...],
+) -> TrainingPatches:  # fmt: skip
+    """Draw a source case and an exemplar, and their patches; each pair is mirrored left-right by a coin toss."""
+    source_name, target_name = rng.choice(source.names), rng.choice(target.names)
+    image, labels = source.random_patch(rng, source_name, patch_size)
+    exemplar = target.random_patch(rng, target_name, patch_size)[0]
+    query, positive = (target.random_patch(rng, target_name, style_patch_size)[0] for _ in range(2))
+    if rng.random() < 0.5:
+        image, labels = (x.flip(2 + source.left_right) for x in (image, labels))
+    if rng.random() < 0.5:
+        exemplar = exemplar.flip(2 + target.left_right)
+    code = torch.tensor([target.codes.get(target_name, ())])
+    return TrainingPatches(image, source.window(source_name), labels, exemplar, query, positive, code)
+
+
+def exemplar_patch(rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...]) -> torch.Tensor:
+    """A random patch (1, 1, X, Y, Z) of a random exemplar."""
+    return target.random_patch(rng, rng.choice(target.names), size)[0]
+
+
+def batch_of(samples: list[TrainingPatches]) -> TrainingPatches:
+    """Stack samples to a batch."""
+    names = TrainingPatches.__dataclass_fields__
+    return TrainingPatches(**{name: torch.cat([getattr(sample, name) for sample in samples]) for name in names})

@@ -10,8 +10,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases
-from intrastyler_nnunet.nnunet.channels import one_channel_plans, translated_channel
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
 from intrastyler_nnunet.translation.space import read_windows

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import torch
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.nnunet.cases import TrainingPatches
 from intrastyler_nnunet.objective.config import PretrainingConfig
-from intrastyler_nnunet.objective.step import StepPlan, discriminator_step, generator_step, style_step
+from intrastyler_nnunet.objective.step import StepPlan, TrainingPatches, discriminator_step, generator_step, style_step
 from intrastyler_nnunet.pretraining.prefetch import Part
 from intrastyler_nnunet.pretraining.ranks import Ranks, average_gradients
 from intrastyler_nnunet.pretraining.state import TrainingState

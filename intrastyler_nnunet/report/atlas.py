@@ -10,8 +10,7 @@ import torch
 
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.pretraining.competitors import read_subdomains
-from intrastyler_nnunet.styles.clusters import Clusters, cluster_styles
-from intrastyler_nnunet.styles.typicality import typical_exemplars
+from intrastyler_nnunet.styles.clusters import Clusters, cluster_styles, typical_exemplars
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.offline.style_space import StyleSpace, preprocessed_images, volume_style
+from intrastyler_nnunet.pretraining.record import loss_terms
 from intrastyler_nnunet.report import figures, sections
 from intrastyler_nnunet.report.atlas import StyleAtlas, known_sites, make_atlas
 from intrastyler_nnunet.report.history import panel_pictures, style_tables
 from intrastyler_nnunet.report.page import Page
 from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture
-from intrastyler_nnunet.report.translations import ENDS, Translations
+from intrastyler_nnunet.report.translations import ENDS, StyleMatrix
 from intrastyler_nnunet.styles.coverage import Coverage, coverage
-from intrastyler_nnunet.synthesis.loss_plot import loss_terms
 from intrastyler_nnunet.translation.space import intensity_window, to_generator_space
 
 MAP = (
@@ -102,7 +102,7 @@ def _add_map(
     ]
     page.data["typical"] = atlas.typical
     page.figures["map"] = figures.style_map(atlas, (names, atlas.project(vectors)) if names else None)
-    _add(page, "map", "Style map", MAP, sections.style_map(atlas, names))
+    _add(page, "map", "Style map", MAP, sections.style_map_section(atlas, names))
     table = sections.cluster_table(atlas)
     if atlas.clusters.silhouettes:
         page.figures["silhouettes"] = figures.silhouette_curve(atlas)
@@ -113,7 +113,7 @@ def _add_map(
 def _add_translations(page: Page, atlas: StyleAtlas, space: StyleSpace, configuration: str) -> None:
     source_folder = folders.configuration_folder(space.plans.dataset_name, space.plans, configuration)
     source = PreprocessedCases(source_folder, space.generator.metadata.axes)
-    translations = Translations(space, source, atlas.vectors[atlas.typical])
+    translations = StyleMatrix(space, source, atlas.vectors[atlas.typical])
     rows, thumbnails = translations.matrix(), [point["picture"] for point in page.data["points"]]
     _add(page, "translations", "Translations", TRANSLATIONS, sections.matrix(atlas, rows, thumbnails))
     page.data["ends"] = [cell.picture for cell in rows[0].translations[:ENDS]]

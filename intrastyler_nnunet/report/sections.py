@@ -23,7 +23,7 @@ def figure(name: str, description: str) -> str:
     return f'<div class="figure" data-figure="{name}" role="img" aria-label="{escape(description)}"></div>'
 
 
-def style_map(atlas: StyleAtlas, new_names: list[str]) -> str:
+def style_map_section(atlas: StyleAtlas, new_names: list[str]) -> str:
     """The map, its colouring, and the card of the point that is looked at."""
     colouring = ""
     if atlas.sites:

@@ -25,7 +25,7 @@ GENERATOR_SPACE = (-1.0, 1.0)  # an intensity window that changes nothing
 
 
 @dataclass(frozen=True)
-class Translation:
+class MatrixCell:
     """One cell of the matrix.
 
     Attributes:
@@ -45,10 +45,10 @@ class SourceRow:
 
     name: str
     picture: str
-    translations: list[Translation]
+    translations: list[MatrixCell]
 
 
-class Translations:
+class StyleMatrix:
     """Renders what the report shows of a generator."""
 
     def __init__(self, space: StyleSpace, source: PreprocessedCases, typical: torch.Tensor):
@@ -98,7 +98,7 @@ class Translations:
         for volume, style in zip(self.translated(name, image, labels, self.typical), self.typical, strict=True):
             degrees = float(degrees_between(self.style_of(volume)[None], style[None]))
             edges = float(edge_correlation(source, volume))
-            cells.append(Translation(slice_picture(volume, level, PICTURE), degrees, edges))
+            cells.append(MatrixCell(slice_picture(volume, level, PICTURE), degrees, edges))
         return SourceRow(name, slice_picture(source, level, PICTURE), cells)
 
     def _load(self, name: str) -> tuple[torch.Tensor, torch.Tensor, int]:

@@ -15,7 +15,7 @@ from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
 from intrastyler_nnunet.simulation.plan import TRAINING_HEAD
-from intrastyler_nnunet.simulation.raw_dataset import to_image, write_all
+from intrastyler_nnunet.simulation.raw_dataset import volume_image, write_all
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import Range, Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
@@ -61,7 +61,7 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
 
 
 @dataclass(frozen=True)
-class Scale:
+class ChallengeScale:
     """Numbers of images, and the smallest voxel (mm in plane, between slices), which bounds time and disk."""
 
     source: int
@@ -71,9 +71,9 @@ class Scale:
 
 
 SCALES = {
-    "tiny": Scale(6, 6, 4, (1.6, 2.0)),
-    "small": Scale(18, 12, 9, (1.0, 1.5)),
-    "full": Scale(60, 75, 30, (0.35, 0.78)),
+    "tiny": ChallengeScale(6, 6, 4, (1.6, 2.0)),
+    "small": ChallengeScale(18, 12, 9, (1.0, 1.5)),
+    "full": ChallengeScale(60, 75, 30, (0.35, 0.78)),
 }
 
 
@@ -151,10 +151,10 @@ def render_challenge_case(case: ChallengeCase, seed: int) -> tuple[sitk.Image, s
         sample_subject(seed, case.subject, case.head), Grid(case.size, case.spacing, FIELD_CENTRE)
     )
     intensities = np.rint(scan_anatomy(anatomy, case.scan)).clip(0, np.iinfo(np.int16).max).astype(np.int16)
-    return tuple(_oriented(to_image(array, anatomy.grid), case) for array in (intensities, anatomy.labels))
+    return tuple(_oriented(volume_image(array, anatomy.grid), case) for array in (intensities, anatomy.labels))
 
 
-def _plan_case(split: str, index: int, scale: Scale, seed: int, head: str) -> ChallengeCase:
+def _plan_case(split: str, index: int, scale: ChallengeScale, seed: int, head: str) -> ChallengeCase:
     rng = np.random.default_rng([seed, index, 3])
     site = list(PROTOCOLS)[index % len(PROTOCOLS)]
     protocol = PROTOCOLS[site][_kind(split)]

@@ -25,7 +25,7 @@ LABELS = {"background": 0, "extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
 IMAGE_ENDING, LABEL_ENDING = "_0000.nii.gz", ".nii.gz"
 
 
-def to_image(array: np.ndarray, grid: Grid) -> sitk.Image:
+def volume_image(array: np.ndarray, grid: Grid) -> sitk.Image:
     """A volume (x, y, z) on `grid` as a SimpleITK image in LPS orientation."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)))
     image.SetSpacing(grid.spacing)
@@ -46,9 +46,9 @@ def write_case(case: Case, folder: Path, scale: str, seed: int) -> None:
     grid = SCALES[scale].grid
     anatomy = build_anatomy(case.sample_subject(seed), grid)
     if label_folder is not None:
-        write_image(to_image(anatomy.labels, grid), folder / label_folder / f"{case.case}{LABEL_ENDING}")
+        write_image(volume_image(anatomy.labels, grid), folder / label_folder / f"{case.case}{LABEL_ENDING}")
     intensities = np.rint(scan_anatomy(anatomy, case.scan)).clip(0, np.iinfo(np.int16).max)
-    write_image(to_image(intensities.astype(np.int16), grid), image_path)
+    write_image(volume_image(intensities.astype(np.int16), grid), image_path)
 
 
 def raw_folder_for(dataset_id: int) -> Path:
@@ -65,7 +65,7 @@ def raw_folder_for(dataset_id: int) -> Path:
     return folder
 
 
-def check_resumable(description: dict, path: Path) -> None:
+def require_same_simulation(description: dict, path: Path) -> None:
     """Raise `InputError` if the dataset of `path` (sites.json) exists and is not the one described."""
     if not path.exists():
         if path.parent.exists() and any(path.parent.iterdir()):
@@ -121,7 +121,7 @@ def simulate_dataset(
     cases = plan_dataset(scale, seed, paired=paired, test_head=test_head)
     description = {"scale": scale, "seed": seed, "paired": paired, "test_head": test_head}
     description["cases"] = [case.record() for case in cases]
-    check_resumable(description, sites_path)
+    require_same_simulation(description, sites_path)
     write_json(description, sites_path)
     remove_half_written(folder)
     write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)

@@ -15,7 +15,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.translation.space import read_windows, to_generator_space
 
-FILE_NAME = "style_bank.safetensors"
+BANK_FILE = "style_bank.safetensors"
 
 
 @dataclass(frozen=True)

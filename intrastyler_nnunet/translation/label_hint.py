@@ -4,28 +4,13 @@ Cochleae are dark in ceT1 and bright in T2, an enhancing tumour is the reverse. 
 mapping, so the released code changes the *generator's input* where the source label says what is there.
 """
 
-from dataclasses import dataclass
+
 
 import torch
 import torch.nn.functional as F
 
+from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.translation.space import to_generator_space
-
-
-@dataclass(frozen=True)
-class LabelHint:
-    """Label values, and what is done to the intensities of their voxels.
-
-    As in the released code: the cochlea `inverted`, the tumour `shifted` by `shift`, both in generator space. There,
-    equal tissues of two cases differ, as a case's window reaches to its brightest voxels. Labels in `levels` get a
-    z-score, and their neighbours that much more or less as they have of them by partial volume.
-    """
-
-    inverted: tuple[int, ...] = (3,)
-    shifted: tuple[int, ...] = (1, 2)
-    shift: float = -1.0
-    soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
-    levels: tuple[tuple[tuple[int, ...], float], ...] = ()  # label values and their z-score, in nnU-Net space
 
 
 def apply_label_hint(

@@ -13,7 +13,7 @@ from torch import nn
 
 from intrastyler_nnunet.model.content_encoder import ResidualBlock
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.networks.normalisation import EPSILON, InstanceNorm
+from intrastyler_nnunet.model.layers import EPSILON, InstanceNorm
 
 MARGIN = 4  # voxels of the neighbours on either side of a slab: as far as a layer reaches, a multiple of its stride
 

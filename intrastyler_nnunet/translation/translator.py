@@ -1,19 +1,12 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
 from intrastyler_nnunet.translation.space import from_generator_space, to_generator_space
 from intrastyler_nnunet.translation.streaming import translate_streamed
-
-SPACING_TOLERANCE = 0.05
-SMALL_PATCH = 0.7  # of the size that the generator was trained on, along any axis
 
 
 class Translator:
@@ -114,55 +107,3 @@ class Translator:
     def _to_nnunet_axes(self, images: torch.Tensor) -> torch.Tensor:
         inverse = (self.axes.index(axis) for axis in range(len(self.axes)))
         return images.permute(0, 1, *(2 + axis for axis in inverse)).contiguous()
-
-
-def check_volumes(configuration: ConfigurationManager) -> None:
-    """Raise InputError for a 2D configuration: single slices are not what a generator was trained on."""
-    if len(configuration.patch_size) != 3:
-        raise InputError(
-            "this configuration is 2D, but generators translate volumes, not single slices; expected a 3D "
-            "configuration, or nnU-Net's own 2D trainer on the dataset that intrastyler synthesize writes"
-        )
-
-
-def check_generator_fits(
-    metadata: GeneratorMetadata, plans: PlansManager, configuration: ConfigurationManager
-) -> list[str]:
-    """Compare what the generator was trained on with the plans it is to be used on.
-
-    Returns:
-        One warning per property the generator's metadata do not state, and one if it was trained on larger patches:
-        a small patch has tissues in other proportions than the norms are used to, and comes out worse.
-
-    Raises:
-        InputError: spacing (more than 5 % apart on an axis), axis order or normalisation differ, or the
-            configuration is not 3D with one image channel.
-    """
-    check_volumes(configuration)
-    if len(configuration.normalization_schemes) != 1:
-        raise InputError(f"the plans have {len(configuration.normalization_schemes)} image channels; expected one")
-    comparisons = {
-        "spacing": (metadata.spacing, configuration.spacing, _close),
-        "transpose_forward": (metadata.transpose_forward, plans.transpose_forward, _equal),
-        "normalization": (metadata.normalization, configuration.normalization_schemes, _equal),
-    }
-    warnings = []
-    for name, (trained, planned, agree) in comparisons.items():
-        if trained is None:
-            warnings.append(f"the generator does not state its {name}; assuming the plans' {list(planned)}")
-        elif not agree(list(trained), list(planned)):
-            raise InputError(f"trained with {name} {list(trained)}, but the plans have {list(planned)}")
-    if metadata.patch_size and np.any(np.divide(configuration.patch_size, metadata.patch_size) < SMALL_PATCH):
-        warnings.append(
-            f"trained on patches of {list(metadata.patch_size)}, but the plans' are {list(configuration.patch_size)}; "
-            "small patches have tissues in other proportions and are translated worse"
-        )
-    return warnings
-
-
-def _close(trained: list[float], planned: list[float]) -> bool:
-    return len(trained) == len(planned) and np.allclose(trained, planned, rtol=SPACING_TOLERANCE, atol=0)
-
-
-def _equal(trained: list, planned: list) -> bool:
-    return trained == planned

@@ -7,8 +7,8 @@ import torch
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.translation.label_hint import LabelHint
 
 COMMAND = (
     "pretrain", "-d", "998", "-c", "tiny", "-device", "cpu", "--preset", "mini", "--style-warmup", "1", "-np", "0",

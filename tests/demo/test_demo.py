@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from intrastyler_nnunet.demo.stages import Stage, minutes_of_stages, run_command, run_stages
 from intrastyler_nnunet.demo.summary import split_test_cases, table
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.simulation.plan import plan_dataset
+from intrastyler_nnunet.workflow import Stage, minutes_of_stages, run_command, run_stages
 
 
 def test_a_second_call_continues_with_the_stage_that_failed(tmp_path):

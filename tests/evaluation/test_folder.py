@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
-from intrastyler_nnunet.evaluation.labels import CROSSMODA_LABELS, find_labels
 from intrastyler_nnunet.evaluation.table import format_table
+from intrastyler_nnunet.structures import CROSSMODA_LABELS, find_labels
 
 SPACING = (0.41, 0.6, 1.5)  # x, y, z
 OBLIQUE = Rotation.from_euler("xyz", (20, -15, 40), degrees=True).as_matrix().ravel().tolist()

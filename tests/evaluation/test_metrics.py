@@ -13,8 +13,8 @@ from monai.metrics import compute_average_surface_distance
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 
-from intrastyler_nnunet.evaluation.labels import CROSSMODA_LABELS
 from intrastyler_nnunet.evaluation.metrics import EMPTY_PENALTY_MM, evaluate_case
+from intrastyler_nnunet.structures import CROSSMODA_LABELS
 
 SPACING = (1.5, 0.41, 0.6)
 label_maps = arrays(np.uint8, (4, 5, 3), elements=st.integers(0, 3))

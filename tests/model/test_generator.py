@@ -15,9 +15,9 @@ from intrastyler_nnunet import Generator
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.config import DiscriminatorConfig, GeneratorConfig
 from intrastyler_nnunet.model.discriminator import Discriminator
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.networks.normalisation import DynamicInstanceNorm
-from intrastyler_nnunet.translation.label_hint import LabelHint, apply_label_hint
+from intrastyler_nnunet.model.layers import DynamicInstanceNorm
+from intrastyler_nnunet.model.metadata import GeneratorMetadata, LabelHint
+from intrastyler_nnunet.translation.label_hint import apply_label_hint
 from intrastyler_nnunet.translation.space import from_generator_space, to_generator_space
 
 TINY = GeneratorConfig(width=4, residual_blocks=5, style_dim=16, style_width=4)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from intrastyler_nnunet.model.layers import BlurDown, BlurUp
+from intrastyler_nnunet.model.layers import BlurDown, BlurUp, ChannelsToVoxels, ImageConv3d, VoxelsToChannels
 
 
 def dense_kernel(taps: list[float], released: bool) -> torch.Tensor:
@@ -37,3 +38,39 @@ def test_a_stride_of_one_leaves_its_axis_alone():
     torch.testing.assert_close(BlurDown((2, 2, 1))(x), planes)
     constant = torch.full((1, 1, 4, 4, 4), 3.0)
     torch.testing.assert_close(BlurUp((2, 2, 1))(constant), torch.full((1, 1, 8, 8, 4), 3.0))
+
+
+@pytest.mark.parametrize(("channels", "kernel"), [(1, (7, 7, 7)), (1, (5, 3, 3)), (4, (3, 3, 3))])
+def test_equals_pytorchs_convolution(channels, kernel):
+    torch.manual_seed(0)
+    ours = ImageConv3d(6, channels, kernel).double()
+    stock = nn.Conv3d(6, channels, kernel).double()
+    stock.load_state_dict(ours.state_dict())
+    inputs = [torch.randn(2, 6, 12, 11, 9, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    inputs[1].data = inputs[0].data
+    results = [conv(x) for conv, x in zip((ours, stock), inputs, strict=True)]
+    torch.testing.assert_close(*results)
+    for result in results:
+        (result**2).sum().backward()
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad)
+    torch.testing.assert_close(ours.weight.grad, stock.weight.grad)
+    torch.testing.assert_close(ours.bias.grad, stock.bias.grad)
+
+
+@pytest.mark.parametrize("block", [(1, 1, 1), (2, 2, 1), (2, 3, 4)])
+def test_a_block_becomes_channels_and_comes_back(block):
+    x = torch.rand(2, 3, 4, 6, 8)
+    folded = VoxelsToChannels(block)(x)
+    a, b, c = block
+    assert folded.shape == (2, 3 * a * b * c, 4 // a, 6 // b, 8 // c)
+    assert torch.equal(ChannelsToVoxels(block)(folded), x)
+    # Within the channels of one input channel, the offsets in the block count up, the last axis fastest.
+    for i, j, k in [(0, 0, 0), (a - 1, 0, c - 1), (0, b - 1, 0)]:
+        channel = 3 * 0 + (i * b + j) * c + k
+        assert torch.equal(folded[:, channel], x[:, 0, i::a, j::b, k::c])
+
+
+def test_in_plane_blocks_are_pytorchs_pixel_shuffle():
+    x = torch.rand(2, 8, 4, 6)
+    expected = torch.nn.functional.pixel_shuffle(x, 2)
+    assert torch.equal(ChannelsToVoxels((2, 2, 1))(x[..., None])[..., 0], expected)

@@ -9,8 +9,7 @@ from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.model.released_weights import compare_with_reference, import_upstream
-from intrastyler_nnunet.networks.upstream_export import export_upstream
+from intrastyler_nnunet.model.released_weights import compare_with_reference, export_upstream, import_upstream
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "upstream_fixture"
 needs_fixture = pytest.mark.skipif(not FIXTURE.is_dir(), reason="the released weights are not part of the repository")

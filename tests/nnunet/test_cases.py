@@ -6,8 +6,7 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases
-from intrastyler_nnunet.nnunet.channels import one_channel_plans, translated_channel
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
 from intrastyler_nnunet.translation.space import read_windows
 
 TWO = {"channel_names": {"0": "CT", "1": "ceT1"}}

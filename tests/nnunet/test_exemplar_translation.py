@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from fake_cuda import fake_cuda
 from tiny_dataset import tiny_generator
 
-from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation
-from intrastyler_nnunet.nnunet.translations import Translations
+from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation, Translations
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw
 from intrastyler_nnunet.translation.translator import Translator

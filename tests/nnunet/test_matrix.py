@@ -26,10 +26,10 @@ from dataset_variants import (
 from plugin_commands import SHORT, TRAINER, losses, predict, segmentations, train, with_plugin, without_plugin
 from tiny_dataset import CONFIGURATION, TinyDataset, run_command, tiny_generator
 
+from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.target.case import TargetCase, preprocess
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.translation.label_hint import LabelHint
 
 pytestmark = pytest.mark.slow
 matrix = pytest.mark.matrix

@@ -13,9 +13,8 @@ from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
-from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation
+from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation, Translations
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
-from intrastyler_nnunet.nnunet.translations import Translations
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import draw_styles
 from intrastyler_nnunet.translation.space import read_windows

@@ -3,8 +3,7 @@
 import pytest
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.objective.config import PretrainingConfig
-from intrastyler_nnunet.synthesis.schedules import parse_schedule, weight_at
+from intrastyler_nnunet.objective.config import PretrainingConfig, parse_schedule, weight_at
 
 SIZES = {"preset": "mini", "patch_size": (8, 16, 16), "style_patch_size": (8, 12, 12)}
 

@@ -5,11 +5,16 @@ import torch
 import torch.nn.functional as F
 from fake_cuda import fake_cuda
 
-from intrastyler_nnunet.losses.query_selection import gather_places, sample_places
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.content_encoder import ContentEncoder
 from intrastyler_nnunet.objective.adversarial import discriminator_loss, generator_loss
-from intrastyler_nnunet.objective.patch_nce import PatchProjector, layer_channels, patch_nce
+from intrastyler_nnunet.objective.patch_nce import (
+    PatchProjector,
+    gather_places,
+    layer_channels,
+    patch_nce,
+    sample_places,
+)
 from intrastyler_nnunet.objective.style import style_consistency, style_contrast
 
 NCE_LAYERS = (0, 4, 8, 12, 16)

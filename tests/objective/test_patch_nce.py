@@ -6,12 +6,12 @@ from fake_cuda import fake_cuda
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from intrastyler_nnunet.losses import query_selection
-from intrastyler_nnunet.losses.query_selection import attention_rows, gather_places, select_by_attention
+from intrastyler_nnunet.objective import patch_nce
+from intrastyler_nnunet.objective.patch_nce import attention_rows, gather_places, select_by_attention
 
 
 def test_the_most_focused_places_are_chosen(monkeypatch):
-    monkeypatch.setattr(query_selection, "ATTENTION_BUDGET", 100)  # several blocks
+    monkeypatch.setattr(patch_nce, "ATTENTION_BUDGET", 100)  # several blocks
     feature = torch.randn(2, 3, 4, 3, 2, generator=torch.Generator().manual_seed(0))
     rows = attention_rows(feature, 5)
     for sample in range(2):

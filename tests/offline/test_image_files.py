@@ -12,8 +12,8 @@ from tiny_dataset import tiny_generator
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.translation.label_hint import LabelHint
 
 SHAPE, SPACING = (12, 20, 28), (1.0, 1.0, 1.5)  # z, y, x; x, y, z: the generator's
 ORIENTATIONS = ["".join(flip) for axes in permutations(("LR", "PA", "SI")) for flip in product(*axes)]

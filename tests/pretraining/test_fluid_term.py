@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny_pretraining import CONFIG, METADATA
 
-from intrastyler_nnunet.nnunet.cases import sample_patches
 from intrastyler_nnunet.objective.anatomy import fluid_brightness
 from intrastyler_nnunet.objective.step import generator_step, sample_plan
-from intrastyler_nnunet.synthesis.initial import initial_state
+from intrastyler_nnunet.pretraining.prefetch import sample_patches
+from intrastyler_nnunet.pretraining.state import initial_state
 
 pytestmark = pytest.mark.usefixtures("tiny_preset")
 

@@ -12,17 +12,19 @@ from tiny_pretraining import CONFIG, METADATA
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases, TrainingPatches, sample_patches
+from intrastyler_nnunet.model.metadata import LabelHint
+from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective import step
 from intrastyler_nnunet.objective.perturbations import KINDS, Perturbation, perturb, sample_perturbation
 from intrastyler_nnunet.objective.restyling import RandomCurves, most_alike, sample_curves
-from intrastyler_nnunet.objective.step import StepPlan, discriminator_step, generator_step, sample_plan
+from intrastyler_nnunet.objective.step import StepPlan, TrainingPatches, discriminator_step, generator_step, sample_plan
 from intrastyler_nnunet.pretraining.loop import pretrain, training_steps
+from intrastyler_nnunet.pretraining.prefetch import sample_patches
 from intrastyler_nnunet.pretraining.run import left_right_axis
+from intrastyler_nnunet.pretraining.state import initial_state
 from intrastyler_nnunet.pretraining.updates import learning_rate_factor, set_learning_rate
 from intrastyler_nnunet.styles.bank import style_bank
-from intrastyler_nnunet.synthesis.initial import initial_state
-from intrastyler_nnunet.translation.label_hint import LabelHint, apply_label_hint
+from intrastyler_nnunet.translation.label_hint import apply_label_hint
 
 SHAPE = (10, 18, 20)
 pytestmark = pytest.mark.usefixtures("tiny_preset")

@@ -8,9 +8,9 @@ from tiny_pretraining import CONFIG, METADATA
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.pretraining.loop import pretrain
-from intrastyler_nnunet.synthesis.initial import initial_state
-from intrastyler_nnunet.translation.label_hint import LabelHint
+from intrastyler_nnunet.pretraining.state import initial_state
 
 pytestmark = pytest.mark.usefixtures("tiny_preset")
 

@@ -4,7 +4,7 @@ import json
 
 import matplotlib.image
 
-from intrastyler_nnunet.synthesis.loss_plot import plot_losses
+from intrastyler_nnunet.pretraining.record import plot_losses
 
 
 def test_every_term_has_its_plot(tmp_path):

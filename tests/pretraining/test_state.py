@@ -10,8 +10,7 @@ from tiny_pretraining import CONFIG, METADATA
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.pretraining.loop import pretrain, training_steps
-from intrastyler_nnunet.pretraining.state import load_checkpoint, save_checkpoint
-from intrastyler_nnunet.synthesis.initial import initial_state
+from intrastyler_nnunet.pretraining.state import initial_state, load_checkpoint, save_checkpoint
 
 pytestmark = pytest.mark.usefixtures("tiny_preset")
 

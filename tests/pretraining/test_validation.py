@@ -21,6 +21,7 @@ from intrastyler_nnunet.pretraining.loop import pretrain
 from intrastyler_nnunet.pretraining.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.pretraining.ranks import ALONE
 from intrastyler_nnunet.pretraining.record import Record
+from intrastyler_nnunet.pretraining.state import initial_state
 from intrastyler_nnunet.pretraining.validation import (
     edge_correlation,
     hold_out,
@@ -28,7 +29,6 @@ from intrastyler_nnunet.pretraining.validation import (
     truth_error,
     validate,
 )
-from intrastyler_nnunet.synthesis.initial import initial_state
 
 METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
 CONFIG = PretrainingConfig(

@@ -7,7 +7,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.offline.style_space import StyleSpace
-from intrastyler_nnunet.report.translations import Translations
+from intrastyler_nnunet.report.translations import StyleMatrix
 from intrastyler_nnunet.styles.slerp import slerp
 
 AXES = (2, 1, 0)
@@ -30,7 +30,7 @@ def test_cells_and_frames_are_the_generators_images(tiny_dataset, monkeypatch):
     source = source_of(tiny_dataset, monkeypatch)
     generator = tiny_generator(style_patch_size=(64, 64, 64)).eval()  # one patch: the whole volume
     styles = torch.nn.functional.normalize(torch.randn(3, 8, generator=torch.Generator().manual_seed(0)), dim=1)
-    translations = Translations(space_of(generator, "cpu"), source, styles)
+    translations = StyleMatrix(space_of(generator, "cpu"), source, styles)
     row = translations.matrix()[0]
     assert [cell.name for cell in translations.matrix()] == ["source_0", "source_2", "source_4"]
     with torch.no_grad():
@@ -39,7 +39,7 @@ def test_cells_and_frames_are_the_generators_images(tiny_dataset, monkeypatch):
     assert abs(row.translations[1].degrees - torch.rad2deg(torch.acos(torch.tensor(cosine))).item()) < 0.1
     frames = translations.frames()
     assert set(frames) == {"0-1", "0-2", "1-2"} and {len(pictures) for pictures in frames.values()} == {9}
-    only = Translations(space_of(generator, "cpu"), source, slerp(styles[1:2], styles[2:3], 0.4))
+    only = StyleMatrix(space_of(generator, "cpu"), source, slerp(styles[1:2], styles[2:3], 0.4))
     assert only.matrix()[0].translations[0].picture == frames["1-2"][3]
     assert only.frames() == {}
 
@@ -50,7 +50,7 @@ def test_translations_come_back_from_a_cuda_device(tiny_dataset, monkeypatch):
         with torch.device("cuda"):
             generator = tiny_generator(style_patch_size=(8, 12, 16))
         styles, image = torch.rand(2, 8), torch.rand(1, 1, 16, 32, 40)
-        translations = Translations(space_of(generator, "cuda"), source, styles)
+        translations = StyleMatrix(space_of(generator, "cuda"), source, styles)
         for volume in translations.translated("source_0", image, torch.zeros(1, 1, 16, 32, 40), styles):
             assert volume.shape == (1, 1, 40, 32, 16) and volume.device.type == "cpu"
             assert translations.style_of(volume).device.type == "cpu"

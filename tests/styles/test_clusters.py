@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from intrastyler_nnunet.styles.clusters import cluster_styles
-from intrastyler_nnunet.styles.typicality import typical_exemplars
+from intrastyler_nnunet.styles.clusters import cluster_styles, typical_exemplars
 
 
 def groups(sizes: tuple[int, ...], spread: float, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:

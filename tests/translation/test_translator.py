@@ -9,9 +9,9 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from tiny_dataset import tiny_generator
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.translation.label_hint import LabelHint
-from intrastyler_nnunet.translation.translator import Translator, check_generator_fits
+from intrastyler_nnunet.model.metadata import GeneratorMetadata, LabelHint
+from intrastyler_nnunet.nnunet.exemplar_translation import check_generator_fits
+from intrastyler_nnunet.translation.translator import Translator
 
 SPATIAL = (10, 14, 17)
 

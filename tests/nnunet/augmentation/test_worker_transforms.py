@@ -7,8 +7,13 @@ import torch
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from intrastyler_nnunet.nnunet.augmentation.worker_transforms import is_intensity, marking_outside, without_intensity
-from intrastyler_nnunet.nnunet.mark_outside import MarkOutside, split_outside
+from intrastyler_nnunet.nnunet.augmentation.worker_transforms import (
+    MarkOutside,
+    is_intensity,
+    marking_outside,
+    split_outside,
+    without_intensity,
+)
 
 PATCH = (12, 20, 24)
 

@@ -1,7 +1,16 @@
-"""Where the generator that comes with the package is."""
+"""Where the generator and the trainers that come with the package are."""
 from pathlib import Path
 
+import intrastyler_nnunet
 from intrastyler_nnunet.errors import InputError
+
+
+def trainers_folder() -> Path:
+    """trainers/ inside the installed package, or beside it in a source checkout."""
+    package = Path(intrastyler_nnunet.__file__).resolve().parent
+    installed = package / "trainers"
+    return installed if installed.is_dir() else package.parent / "trainers"
+
 
 NAME = "simcrossmoda"
 
