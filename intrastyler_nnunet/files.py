@@ -1,4 +1,5 @@
 """Atomic writing: a file is complete under its final name, or it is not there."""
+
 import json
 import os
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 SimpleITK reads a truncated NIfTI or GIPL file without complaint: the missing voxels come back as zeros. So do
 the voxels of a NIfTI file that are not finite.
 """
+
 import gzip
 import math
 import zlib

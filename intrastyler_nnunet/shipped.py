@@ -1,4 +1,5 @@
 """Where the generator and the trainers that come with the package are."""
+
 from pathlib import Path
 
 import intrastyler_nnunet

@@ -1,4 +1,5 @@
 """Shared fixtures. Test helpers that live beside the tests are importable by name."""
+
 import sys
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """nnU-Net finds the trainer in the folder that `intrastyler trainer-path` prints."""
+
 import pickle
 from pathlib import Path
 

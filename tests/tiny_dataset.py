@@ -1,4 +1,5 @@
 """A tiny labelled source dataset with unlabelled target images, through nnU-Net's real commands."""
+
 import json
 import os
 import subprocess

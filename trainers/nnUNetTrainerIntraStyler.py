@@ -1,2 +1,3 @@
 """Found by nnU-Net through nnUNet_extTrainer; the class lives in the package, where it can be pickled."""
+
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler  # noqa: F401

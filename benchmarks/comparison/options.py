@@ -9,7 +9,8 @@ from benchmarks.comparison.plan import METHODS, SCALES
 def parsed(command_line: list[str]) -> argparse.Namespace:
     """The options of the command; bad ones end it with one line and exit code 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.comparison", description="Run what is left to do, then write the page.",
+        prog="python -m benchmarks.comparison",
+        description="Run what is left to do, then write the page.",
         allow_abbrev=False,
     )
     parser.add_argument(

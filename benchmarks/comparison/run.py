@@ -108,9 +108,7 @@ class Run:
             "nnUNet_raw": self.folder / "nnUNet_raw",
             "nnUNet_preprocessed": self.folder / "nnUNet_preprocessed",
             "nnUNet_results": self.models(method) if method else self.folder / "models",
-            "nnUNet_extTrainer": os.pathsep.join(
-                (str(Path(__file__).parent / "trainers"), str(trainers_folder()))
-            ),
+            "nnUNet_extTrainer": os.pathsep.join((str(Path(__file__).parent / "trainers"), str(trainers_folder()))),
             "nnUNet_compile": "f",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH")))),
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", THREADS),

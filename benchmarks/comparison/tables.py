@@ -172,9 +172,7 @@ def runs(rows: list[dict]) -> str:
         place = row["seed"], row["machine"], row["software"]
         hours[place] += row["seconds"] / 3600
         methods[place] += row["methods"]
-    lines = [
-        [str(place[0]), _names(methods[place]), number(hours[place], 1), *place[1:]] for place in sorted(hours)
-    ]
+    lines = [[str(place[0]), _names(methods[place]), number(hours[place], 1), *place[1:]] for place in sorted(hours)]
     return table(["seed", "methods", "wall time (h)", "machine", "software"], lines)
 
 

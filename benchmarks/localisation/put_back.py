@@ -1,6 +1,6 @@
 """What putting predictions back onto the original grids costs: Dice there against Dice in the region.
 
-    python -m benchmarks.localisation.put_back FOLDER      (the folder of docs/crossmoda_walkthrough.sh)
+python -m benchmarks.localisation.put_back FOLDER      (the folder of docs/crossmoda_walkthrough.sh)
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Are both cochleae inside the region that is cut around the found places? On a scanner and a head never seen.
 
-    python -m benchmarks.localisation.templates            (200 simulated cases, about 8 minutes on two cores)
+python -m benchmarks.localisation.templates            (200 simulated cases, about 8 minutes on two cores)
 """
 
 import argparse

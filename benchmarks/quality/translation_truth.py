@@ -12,6 +12,7 @@ all in the exemplar's z-score units, of
 And the order of tissues: of every two tissues whose mean intensities differ in the truth by a margin
 (`simulated_pairs`), the brighter one should be the brighter one in the translation, too.
 """
+
 import argparse
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,8 @@
 """How long one simulated volume takes on one core.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.speed.simulation_speed -o benchmarks/results/simulation_speed.json
+OMP_NUM_THREADS=1 python -m benchmarks.speed.simulation_speed -o benchmarks/results/simulation_speed.json
 """
+
 import argparse
 import statistics
 import time

@@ -3,6 +3,7 @@
 A sub-command module has `HELP` (one line), `add_arguments(parser)` and `run(arguments)`; it imports what is heavy
 inside `run`, so that `intrastyler --help` answers at once.
 """
+
 import argparse
 import sys
 from importlib import import_module
@@ -17,9 +18,7 @@ COMMANDS = (
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="intrastyler", description="Exemplar-based style synthesis for nnU-Net v2."
-    )
+    parser = argparse.ArgumentParser(prog="intrastyler", description="Exemplar-based style synthesis for nnU-Net v2.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = import_module(f"intrastyler_nnunet.cli.{name.replace('-', '_')}")

@@ -1,4 +1,5 @@
 """`intrastyler add-target`: unlabelled target images into an nnU-Net dataset."""
+
 import argparse
 from pathlib import Path
 

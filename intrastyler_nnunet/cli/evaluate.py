@@ -1,4 +1,5 @@
 """`intrastyler evaluate`: Dice, ASSD and boundary ASSD of a folder of predictions."""
+
 import argparse
 from pathlib import Path
 

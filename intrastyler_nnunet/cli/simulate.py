@@ -1,4 +1,5 @@
 """`intrastyler simulate`: write SimCrossMoDA, a simulated stand-in for CrossMoDA."""
+
 import argparse
 from pathlib import Path
 

@@ -1,6 +1,5 @@
 """`intrastyler trainer-path`: for `export nnUNet_extTrainer=$(intrastyler trainer-path)`."""
 
-
 import argparse
 
 from intrastyler_nnunet.shipped import trainers_folder

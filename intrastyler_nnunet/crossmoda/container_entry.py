@@ -1,6 +1,6 @@
 """What the container of a submission runs: every T2 image of a folder to a label map, offline.
 
-    python -m intrastyler_nnunet.crossmoda.container_entry /input /output /model
+python -m intrastyler_nnunet.crossmoda.container_entry /input /output /model
 """
 
 import argparse

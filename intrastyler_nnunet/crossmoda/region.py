@@ -47,9 +47,7 @@ def cochlear_region(cochleae: np.ndarray, image: SamplingGrid, region: Region) -
     return image.part(tuple((np.round(start) / scale).tolist()), region.size, region.spacing)
 
 
-def region_around(
-    labels: SimpleITK.Image, value: int, image: SimpleITK.Image, region: Region
-) -> SamplingGrid | None:
+def region_around(labels: SimpleITK.Image, value: int, image: SimpleITK.Image, region: Region) -> SamplingGrid | None:
     """`cochlear_region` of an LPS image whose cochleae are `value` in a label map; None if none is there."""
     import SimpleITK
 

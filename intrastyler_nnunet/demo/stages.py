@@ -1,6 +1,5 @@
 """The demo as a list of real commands, each run once."""
 
-
 import os
 import shlex
 from pathlib import Path

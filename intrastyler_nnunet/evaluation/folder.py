@@ -1,4 +1,5 @@
 """Score a folder of predictions against a folder of references."""
+
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -76,9 +77,7 @@ def _means(rows: Sequence[dict]) -> dict:
     return means | {"penalised": sum(row["penalised"] for row in rows)}
 
 
-def _matching_files(
-    predictions: Path, references: Path, cases: Collection[str] | None
-) -> dict[str, tuple[Path, Path]]:
+def _matching_files(predictions: Path, references: Path, cases: Collection[str] | None) -> dict[str, tuple[Path, Path]]:
     predicted, true = image_files(predictions), image_files(references)
     wanted = sorted(true if cases is None else set(cases))
     if not wanted:

@@ -1,4 +1,5 @@
 """Label maps from files, and the check that two of them lie on one grid."""
+
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 docs/metrics.md has the definitions and the rules for empty masks.
 """
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,6 +3,7 @@
 All masks are (I, J, K) booleans; `spacing` is (3,) in mm, in the masks' axis order. Points are (N, 3) in mm
 along the grid's axes. Image directions are orthonormal: distances on the grid are distances in the patient.
 """
+
 from collections.abc import Sequence
 
 import numpy as np

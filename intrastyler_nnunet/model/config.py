@@ -52,7 +52,11 @@ PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
     "compact": (
         # Half the depth of down-sampling along the thick slices, where the cochlea is a handful of voxels.
         GeneratorConfig(
-            width=12, residual_blocks=6, strides=((2, 2, 1), (2, 2, 2)), outer_kernel=(5, 5, 3), style_width=16,
+            width=12,
+            residual_blocks=6,
+            strides=((2, 2, 1), (2, 2, 2)),
+            outer_kernel=(5, 5, 3),
+            style_width=16,
             skip=True,
         ),
         DiscriminatorConfig(width=32),
@@ -60,8 +64,13 @@ PRESETS: dict[str, tuple[GeneratorConfig, DiscriminatorConfig]] = {
     "light": (
         # No layer at full in-plane resolution: 2 x 2 voxels are one place with four channels.
         GeneratorConfig(
-            width=16, residual_blocks=6, strides=((2, 2, 1), (1, 1, 2)), outer_kernel=(3, 3, 3), pixel_block=(2, 2, 1),
-            style_width=16, skip=True,
+            width=16,
+            residual_blocks=6,
+            strides=((2, 2, 1), (1, 1, 2)),
+            outer_kernel=(3, 3, 3),
+            pixel_block=(2, 2, 1),
+            style_width=16,
+            skip=True,
         ),
         DiscriminatorConfig(width=32),
     ),

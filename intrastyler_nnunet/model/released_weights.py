@@ -124,6 +124,7 @@ def compare_with_reference(generator: Generator, path: Path | str) -> dict[str, 
         ) from None
     return differences
 
+
 SEGMENTATION_CLASSES = 4  # of the released code's auxiliary head
 PLACES = {"conv": 1, "din": 2}  # in a stage of the decoder
 RELEASED = GeneratorConfig()  # what the released architecture fixes

@@ -1,6 +1,5 @@
 """Random patches of source and target, read straight from nnU-Net's blosc2 chunks."""
 
-
 from copy import copy, deepcopy
 from pathlib import Path
 
@@ -81,6 +80,7 @@ class PreprocessedCases:
         """A patch of `size` anywhere in the case, and its labels."""
         start = [rng.integers(0, extent - n + 1) for extent, n in zip(self.shapes[name], size, strict=True)]
         return self.patch(name, np.array(start), size)
+
 
 PER_CHANNEL = ("normalization_schemes", "use_mask_for_norm")  # entries of a configuration
 

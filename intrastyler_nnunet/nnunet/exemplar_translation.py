@@ -1,4 +1,5 @@
 """Translation during nnU-Net's training: generator, style bank and source windows in one place."""
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -176,6 +177,7 @@ def _first_rank_first() -> Iterator[None]:
     yield
     if distributed_run and distributed.get_rank() == 0:
         distributed.barrier()
+
 
 SPACING_TOLERANCE = 0.05
 SMALL_PATCH = 0.7  # of the size that the generator was trained on, along any axis

@@ -2,6 +2,7 @@
 
 Every function checks what it hands out and says in one line what is missing and which command makes it.
 """
+
 import os
 from pathlib import Path
 
@@ -95,8 +96,7 @@ def configuration_folder(dataset: int | str, plans: PlansManager, configuration_
     folder = preprocessed_folder(dataset) / configuration.data_identifier
     if not case_names(folder):
         raise InputError(
-            f"{folder}: no preprocessed cases; "
-            f"run nnUNetv2_preprocess -d {dataset} -c {configuration_name} first"
+            f"{folder}: no preprocessed cases; run nnUNetv2_preprocess -d {dataset} -c {configuration_name} first"
         )
     return folder
 

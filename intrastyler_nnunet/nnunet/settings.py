@@ -1,4 +1,5 @@
 """Settings of the trainer. nnU-Net hands a trainer no arguments, so they come from a JSON file."""
+
 import hashlib
 import json
 import os

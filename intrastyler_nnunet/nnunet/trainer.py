@@ -1,4 +1,5 @@
 """nnU-Net's trainer on source batches that are translated to target styles on the fly."""
+
 import shutil
 import sys
 import zlib
@@ -222,9 +223,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             draw.exemplars[[key in self.pseudo.weights for key in keys]] = KEEP_SOURCE
         return draw
 
-    def _translated_to(
-        self, images: torch.Tensor, outside: torch.Tensor, batch: dict, draw: StyleDraw
-    ) -> torch.Tensor:
+    def _translated_to(self, images: torch.Tensor, outside: torch.Tensor, batch: dict, draw: StyleDraw) -> torch.Tensor:
         labels = None
         if self.translation.needs_labels:
             target = batch["target"]  # with deep supervision a list, full resolution first
@@ -233,9 +232,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
 
     def _rng(self, stream: int) -> np.random.Generator:
         """Random numbers that depend on where training stands, so that a resumed one goes on the same."""
-        return np.random.default_rng(
-            [self.settings.seed, self.local_rank, self.current_epoch, self.iteration, stream]
-        )
+        return np.random.default_rng([self.settings.seed, self.local_rank, self.current_epoch, self.iteration, stream])
 
     def perform_actual_validation(self, save_probabilities: bool = False):
         """nnU-Net's final validation on translated cases: each in a style of its own, then all in each style."""
@@ -265,9 +262,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         finally:
             self.dataset_class = stock
 
-    def _translated_case(
-        self, exemplar: int | None, case: str, image: np.ndarray, labels: np.ndarray
-    ) -> np.ndarray:
+    def _translated_case(self, exemplar: int | None, case: str, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
         draw = draw_styles(rng, 1, self.probabilities, 1.0, self.settings.p_slerp, self.translation.generators)
         if exemplar is not None:

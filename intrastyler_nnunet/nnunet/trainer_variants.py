@@ -1,4 +1,5 @@
 """Named variants of the trainer, for nnU-Net's habit of choosing by class name."""
+
 from dataclasses import replace
 
 from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
@@ -47,7 +48,6 @@ def _with_epochs(epochs: int) -> type[nnUNetTrainerIntraStyler]:
 
 # The lengths that nnU-Net has trainers for, e.g. nnUNetTrainerIntraStyler_250epochs.
 EPOCH_VARIANTS = {
-    variant.__name__: variant
-    for variant in map(_with_epochs, (1, 5, 10, 20, 50, 100, 250, 500, 750, 2000, 4000, 8000))
+    variant.__name__: variant for variant in map(_with_epochs, (1, 5, 10, 20, 50, 100, 250, 500, 750, 2000, 4000, 8000))
 }
 globals().update(EPOCH_VARIANTS)

@@ -45,6 +45,7 @@ class LightSegmenter(nn.Module):
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, padding=1), InstanceNorm(), nn.LeakyReLU(0.01))
 
+
 # A cochlea is fluid and bone in one voxel, and lies in bone: simulated T2 has it and the bone beside it at about these
 # shares of the range from dark to bright.
 DARK, BRIGHT = 0.05, 0.98  # quantiles of an image

@@ -37,6 +37,7 @@ def parse_schedule(text: str) -> tuple[str, Schedule]:
     except ValueError:
         raise InputError(f"schedule {text!r}, expected TERM=PROGRESS:WEIGHT,... such as nce=0:1,0.5:1,1:2") from None
 
+
 # The paper's and its competitors: an exemplar's vector | a one-hot code of its sub-domain | one constant style
 METHODS = ("intrastyler", "unified", "nodiverse")
 PRECISIONS = ("float32", "bfloat16", "float16")

@@ -52,6 +52,7 @@ def patch_nce(queries: list[torch.Tensor], keys: list[torch.Tensor], temperature
         losses.append(F.cross_entropy(logits.flatten(0, 1), target.flatten()))
     return torch.stack(losses).mean()
 
+
 ATTENTION_BUDGET = 2**24  # entries of an attention matrix held at once: 64 MB in float32
 
 

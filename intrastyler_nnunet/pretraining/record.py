@@ -45,6 +45,7 @@ def plot_losses(stats: Path, path: Path) -> None:
         figure.savefig(temporary, bbox_inches="tight")
     plt.close(figure)
 
+
 VALIDATION = "validation_"  # begins the names of what was measured on held-out cases
 
 

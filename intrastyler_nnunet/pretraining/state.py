@@ -131,6 +131,7 @@ def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
         return path, content
     raise InputError(f"{paths[0]}: no readable checkpoint, expected one written by intrastyler; use a new folder")
 
+
 STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors, before training
 
 

@@ -76,7 +76,7 @@ def matrix(atlas: StyleAtlas, rows: list[SourceRow], thumbnails: list[str]) -> s
     body = ""
     for row in rows:
         cells = "".join(
-            f'<td>{_image(cell.picture, f"{row.name} in the style of {atlas.names[i]}")}'
+            f"<td>{_image(cell.picture, f'{row.name} in the style of {atlas.names[i]}')}"
             f"<small>style {cell.degrees:.0f}°, edges {cell.edges:.2f}</small></td>"
             for cell, i in zip(row.translations, atlas.typical, strict=True)
         )

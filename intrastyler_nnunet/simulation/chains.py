@@ -3,6 +3,7 @@
 Everything is given for the right side (x > 0) and mirrored for the left. A structure is a chain of balls: points
 with radii, dense enough to be a smooth tube.
 """
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -147,9 +147,7 @@ def write_challenge_case(case: ChallengeCase, folder: Path, seed: int) -> None:
 
 def render_challenge_case(case: ChallengeCase, seed: int) -> tuple[sitk.Image, sitk.Image]:
     """Image (int16) and label map (uint8) of a case, in its orientation."""
-    anatomy = build_anatomy(
-        sample_subject(seed, case.subject, case.head), Grid(case.size, case.spacing, FIELD_CENTRE)
-    )
+    anatomy = build_anatomy(sample_subject(seed, case.subject, case.head), Grid(case.size, case.spacing, FIELD_CENTRE))
     intensities = np.rint(scan_anatomy(anatomy, case.scan)).clip(0, np.iinfo(np.int16).max).astype(np.int16)
     return tuple(_oriented(volume_image(array, anatomy.grid), case) for array in (intensities, anatomy.labels))
 

@@ -1,4 +1,5 @@
 """The voxel grid an image is made on, and smooth random fields over the patient."""
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The heads the simulation starts from: tissue classes of real heads around the skull base, in MNI space."""
+
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,9 +57,7 @@ def head_signal(head: Head, coordinates: np.ndarray, signals: np.ndarray) -> np.
     towards_darker, towards_brighter = texture_slopes(signals)
     slopes = np.where(texture < 0, towards_darker[tissue], towards_brighter[tissue])
     volume = signals.astype(np.float32)[tissue] + texture * slopes
-    return map_coordinates(
-        volume, coordinates - start[:, None], order=1, mode="constant", output=np.float32
-    )
+    return map_coordinates(volume, coordinates - start[:, None], order=1, mode="constant", output=np.float32)
 
 
 def texture_slopes(signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@
 
 The slabs it wrote are part of the package; this script is here so that they can be made again.
 """
+
 import argparse
 from pathlib import Path
 

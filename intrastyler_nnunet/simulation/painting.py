@@ -1,4 +1,5 @@
 """Layers of tissue painted over the head: how far a structure covers which voxels."""
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,4 +1,5 @@
 """From a subject to its anatomy on a grid: warped head, inner ear and tumour, ready to be given signals."""
+
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -101,9 +102,7 @@ def tumour_layers(tumour: GrownTumour, is_bone: np.ndarray) -> list[Layer]:
     ]
 
 
-def label_map(
-    tumour: GrownTumour, cochleae: list[Layer], fine: Grid, factors: tuple[int, int, int]
-) -> np.ndarray:
+def label_map(tumour: GrownTumour, cochleae: list[Layer], fine: Grid, factors: tuple[int, int, int]) -> np.ndarray:
     """Labels (x, y, z), uint8, of the image voxels that a structure fills by half or more."""
     cochlea_share = sum(share(layer.index, layer.coverage, fine, factors) for layer in cochleae)
     extra_share = share(tumour.index, tumour.coverage * tumour.is_extra_meatal, fine, factors)

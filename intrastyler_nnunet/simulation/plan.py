@@ -1,4 +1,5 @@
 """What a simulated dataset consists of: every case with its subject and its scan, before anything is rendered."""
+
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -83,7 +84,12 @@ def plan_paired(source: list[Case], sites: list[str], seed: int) -> list[Case]:
     """Every source subject in a protocol of each of `sites`."""
     return [
         Case(
-            f"{case.case}_{site}", "paired", site, SITES[site].seen, case.head, case.subject,
+            f"{case.case}_{site}",
+            "paired",
+            site,
+            SITES[site].seen,
+            case.head,
+            case.subject,
             sample_scan(site, np.random.default_rng([seed, case.subject, 2, number])),
         )
         for case in source

@@ -1,4 +1,5 @@
 """Write a simulated dataset in nnU-Net's raw format."""
+
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor

@@ -1,4 +1,5 @@
 """The scanner: from anatomy and scan parameters to an image."""
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -56,9 +57,7 @@ def tissue_signals(subject: Subject, scan: Scan) -> np.ndarray:
 def point_spread(scan: Scan, grid: Grid) -> tuple[float, float, float]:
     """Standard deviation, in voxels of `grid`, of the blur that brings the grid to the scan's resolution."""
     resolution = (scan.in_plane, scan.in_plane, scan.slice_thickness)
-    return tuple(
-        float(np.sqrt(max(r**2 - s**2, 0)) / FWHM / s) for r, s in zip(resolution, grid.spacing, strict=True)
-    )
+    return tuple(float(np.sqrt(max(r**2 - s**2, 0)) / FWHM / s) for r, s in zip(resolution, grid.spacing, strict=True))
 
 
 def correlated_noise(scan: Scan, grid: Grid, rng: np.random.Generator) -> np.ndarray:

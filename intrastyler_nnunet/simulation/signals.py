@@ -3,6 +3,7 @@
 Times are in ms, flip angles in degrees; the signal is in units of the magnetisation of free water. See Bernstein,
 King and Zhou, Handbook of MRI Pulse Sequences (2004), chapters 14 and 16.
 """
+
 import numpy as np
 
 # Longitudinal and transverse relaxivity of gadolinium chelates in plasma at 3 T, 1 / (mM ms): amid the agents

@@ -1,4 +1,5 @@
 """Subjects: what differs from patient to patient, as numbers drawn by a seed."""
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Tissue classes of the head and their magnetic properties at 3 T."""
+
 from dataclasses import dataclass
 from enum import IntEnum
 

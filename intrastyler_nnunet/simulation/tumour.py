@@ -1,4 +1,5 @@
 """The tumour: a plug in the internal auditory canal and a bulge into the cerebellopontine angle."""
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -49,6 +49,7 @@ def cluster_styles(vectors: torch.Tensor, seed: int = 0) -> Clusters:
         silhouettes[number] = float(silhouette_score(points, partitions[number]))
     return Clusters(partitions[max(silhouettes, key=silhouettes.get)], silhouettes)
 
+
 NEIGHBOURS = 20  # TypiClust's number, or all others of a smaller cluster
 
 

@@ -4,8 +4,6 @@ Cochleae are dark in ceT1 and bright in T2, an enhancing tumour is the reverse. 
 mapping, so the released code changes the *generator's input* where the source label says what is there.
 """
 
-
-
 import torch
 import torch.nn.functional as F
 

@@ -100,9 +100,7 @@ class _Layers:
             result[:, :, low:high] = part[:, :, low - skipped : high - skipped].to(x.device)
         return result
 
-    def _normalised(
-        self, x: torch.Tensor, gamma: torch.Tensor | float, beta: torch.Tensor | float
-    ) -> torch.Tensor:
+    def _normalised(self, x: torch.Tensor, gamma: torch.Tensor | float, beta: torch.Tensor | float) -> torch.Tensor:
         """gamma * (x - mean) / deviation + beta with the statistics of the whole volume, in place."""
         mean = x.mean(dim=(2, 3, 4), keepdim=True)
         variance = x.var(dim=(2, 3, 4), keepdim=True, correction=0)

@@ -1,4 +1,5 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
+
 from collections.abc import Iterator
 
 import torch

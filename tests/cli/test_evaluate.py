@@ -1,4 +1,5 @@
 """`intrastyler evaluate` on good and on bad input."""
+
 import json
 import shutil
 from pathlib import Path

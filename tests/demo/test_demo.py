@@ -1,4 +1,5 @@
 """The demo's bookkeeping; its stages are the commands other tests run."""
+
 import json
 import time
 

@@ -1,4 +1,5 @@
 """Folders of label maps, scored through files."""
+
 import json
 
 import numpy as np

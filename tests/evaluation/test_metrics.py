@@ -1,4 +1,5 @@
 """Against medpy, MONAI, brute force and geometry done by hand."""
+
 from dataclasses import astuple
 from itertools import permutations, product
 

@@ -28,9 +28,7 @@ def test_reproduces_the_released_network(tmp_path):
 def test_an_export_is_the_released_file_but_for_the_head_no_translation_uses(tmp_path):
     main(["import-upstream", str(FIXTURE / "latest_net_G.pth"), "-o", str(tmp_path / "generator.safetensors")])
     main(["export", "-g", str(tmp_path / "generator.safetensors"), "--to-upstream", str(tmp_path / "latest_net_G.pth")])
-    released, exported = (
-        torch.load(folder / "latest_net_G.pth", weights_only=True) for folder in (FIXTURE, tmp_path)
-    )
+    released, exported = (torch.load(folder / "latest_net_G.pth", weights_only=True) for folder in (FIXTURE, tmp_path))
     assert {name: t.shape for name, t in released.items()} == {name: t.shape for name, t in exported.items()}
     for name, tensor in released.items():
         if name.endswith("filt"):

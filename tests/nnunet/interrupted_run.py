@@ -1,6 +1,6 @@
 """A training of the tiny dataset that notes the styles it draws, and can kill itself in the middle of an epoch.
 
-    python interrupted_run.py DRAWS begin|continue EPOCH_TO_DIE_IN
+python interrupted_run.py DRAWS begin|continue EPOCH_TO_DIE_IN
 """
 
 import os

@@ -1,4 +1,5 @@
 """nnU-Net's own commands with the plug-in: train, continue, predict where the plug-in is not installed."""
+
 import json
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Folders of nnU-Net: what is returned, and one line on what is missing."""
+
 import shutil
 
 import pytest

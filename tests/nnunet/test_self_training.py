@@ -39,9 +39,7 @@ def test_cases_join_training_with_their_labels_and_weights(make_trainer, case_li
     sources = [name for name in training.identifiers if name.startswith("source")]
     assert len(sources) == 4 and not any(name.startswith("target") for name in validation.identifiers)
     assert [training.identifiers.count(f"target_{number}") for number in range(2)] == [3, 1]
-    labels = SimpleITK.GetArrayFromImage(
-        SimpleITK.ReadImage(str(own_dataset.raw / "labelsTr" / "source_1.nii.gz"))
-    )
+    labels = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(own_dataset.raw / "labelsTr" / "source_1.nii.gz")))
     _, loaded, _, _ = training.load_case("target_1")
     assert np.array_equal(np.maximum(loaded[0], 0), labels)
 

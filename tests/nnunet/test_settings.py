@@ -1,4 +1,5 @@
 """Settings of the trainer: defaults, checks, the generator's place, and what is kept beside a training."""
+
 import hashlib
 import json
 import re

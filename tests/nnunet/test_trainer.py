@@ -1,4 +1,5 @@
 """The trainer on a real, tiny nnU-Net dataset."""
+
 import shutil
 from collections.abc import Callable
 
@@ -81,9 +82,7 @@ def test_validation_batches_are_translated_and_not_augmented(make_trainer):
         formed = trainer.validation_batch(copied(batch))["data"]
         styles = trainer.validation_styles.exemplars
         exemplars = np.full(2, styles[iteration % len(styles)])
-        torch.testing.assert_close(
-            formed, offline_translation(trainer, batch, exemplars), atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(formed, offline_translation(trainer, batch, exemplars), atol=1e-4, rtol=1e-4)
 
 
 def test_padding_is_zero_and_labels_are_untouched(make_trainer):

@@ -1,4 +1,5 @@
 """Smooth fields against SciPy's splines, block means against PyTorch's pooling."""
+
 import numpy as np
 import torch
 from scipy.interpolate import BSpline

@@ -1,4 +1,5 @@
 """Sizes and places of the labelled structures against those measured in real label maps."""
+
 import numpy as np
 import pytest
 from scipy import ndimage

@@ -1,4 +1,5 @@
 """The written dataset: the same bytes every time, accepted by nnU-Net, described by sites.json."""
+
 import gzip
 import os
 from pathlib import Path

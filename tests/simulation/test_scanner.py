@@ -1,4 +1,5 @@
 """Noise against Rayleigh's and Rice's moments; contrast of the sites; the same subject in two scans."""
+
 import json
 from dataclasses import asdict, replace
 

@@ -1,4 +1,5 @@
 """Signal equations against closed-form limits and against Bloch equations solved for the steady state."""
+
 from collections.abc import Callable
 
 import numpy as np

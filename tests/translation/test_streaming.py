@@ -14,8 +14,13 @@ CONFIGS = {
         width=4, residual_blocks=1, style_width=4, strides=((2, 2, 1), (2, 2, 2)), outer_kernel=(5, 5, 3)
     ),
     "blocks of voxels": GeneratorConfig(
-        width=4, residual_blocks=1, style_width=4, strides=((2, 2, 1), (1, 1, 2)), outer_kernel=(3, 3, 3),
-        pixel_block=(2, 2, 1), skip=True,
+        width=4,
+        residual_blocks=1,
+        style_width=4,
+        strides=((2, 2, 1), (1, 1, 2)),
+        outer_kernel=(3, 3, 3),
+        pixel_block=(2, 2, 1),
+        skip=True,
     ),
     "skip": GeneratorConfig(width=4, residual_blocks=1, style_width=4, skip=True),
     "released blur": GeneratorConfig(width=4, residual_blocks=1, style_width=4, released_blur=True),

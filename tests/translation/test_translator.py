@@ -1,4 +1,5 @@
 """The translator against a second path written out with NumPy."""
+
 from dataclasses import dataclass, replace
 
 import numpy as np

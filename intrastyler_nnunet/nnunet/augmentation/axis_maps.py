@@ -3,6 +3,7 @@
 Gaussian blur and simulated low resolution are both linear and separable. Written as matrices they apply to
 images with different parameters in one batched product, and the matrices are made on the CPU.
 """
+
 import math
 
 import numpy as np

@@ -3,6 +3,7 @@
 It follows the translation there, so it cannot stay in nnU-Net's workers. Formulas and order are those of the
 transforms in batchgeneratorsv2; nothing here reads a value back from the device.
 """
+
 from collections.abc import Callable
 
 import numpy as np

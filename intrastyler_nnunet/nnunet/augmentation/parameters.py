@@ -3,6 +3,7 @@
 Probabilities and ranges are those of `nnUNetTrainer.get_training_transforms` in nnU-Net 2.8
 (Isensee et al., Nature Methods 18, 2021, supplementary note 4).
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +57,7 @@ def sample_intensity_parameters(
     scale = np.repeat(rng.uniform(*LOW_RESOLUTION_SCALE, (*shape, 1)), axes, axis=-1)
     if not through_plane_low_resolution:
         scale[..., 0] = 1.0
-    low_resolution = _where_applied(
-        rng, LOW_RESOLUTION_PROBABILITY, (*shape, axes), scale, CHANNEL_PROBABILITY
-    )
+    low_resolution = _where_applied(rng, LOW_RESOLUTION_PROBABILITY, (*shape, axes), scale, CHANNEL_PROBABILITY)
     inverted_gamma, gamma = (
         _where_applied(rng, probability, shape, _factors(rng, GAMMA_EXPONENT, shape))
         for probability in (INVERTED_GAMMA_PROBABILITY, GAMMA_PROBABILITY)

@@ -1,4 +1,5 @@
 """What is left to nnU-Net's workers: its own pipelines without intensity augmentation, plus `MarkOutside`."""
+
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
@@ -37,6 +38,7 @@ def split_outside(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """
     outside = images.isnan()
     return images.masked_fill(outside, 0.0), outside
+
 
 INTENSITY_TRANSFORMS = (
     GaussianNoiseTransform,

@@ -1,4 +1,5 @@
 """Unlabelled target images through the very plans and preprocessor of the labelled source images."""
+
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -102,9 +103,7 @@ def _preprocess_images(
 ) -> None:
     """Preprocess those images into `folder` that are not there yet or out of date."""
     remove_unfinished(folder)
-    cases = [
-        TargetCase(name, image, folder, plans, configuration, dataset_json) for name, image in images.items()
-    ]
+    cases = [TargetCase(name, image, folder, plans, configuration, dataset_json) for name, image in images.items()]
     outdated = [case for case in cases if not is_up_to_date(case)]
     if len(outdated) < len(cases):
         print(f"{folder.name}: {len(cases) - len(outdated)} of {len(cases)} cases are up to date")

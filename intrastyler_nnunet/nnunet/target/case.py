@@ -1,4 +1,5 @@
 """One target image through nnU-Net's preprocessor: whole and up to date, or not there."""
+
 import hashlib
 import json
 import os

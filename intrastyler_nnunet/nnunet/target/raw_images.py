@@ -1,4 +1,5 @@
 """Finding and checking unlabelled target images before anything is written."""
+
 import re
 from pathlib import Path
 

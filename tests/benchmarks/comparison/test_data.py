@@ -1,4 +1,5 @@
 """What the comparison is made on and of, before anything is rendered or trained."""
+
 from collections import Counter
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Tables and page of the comparison, from rows made by hand."""
+
 import pytest
 from comparison_rows import row
 

@@ -1,4 +1,5 @@
 """The whole comparison at its smallest, through the real commands."""
+
 import json
 import os
 import shutil

@@ -1,4 +1,5 @@
 """Statistics of the comparison against formulas and SciPy."""
+
 from itertools import product
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Measures of translations against changes of the truth whose effect is known."""
+
 from dataclasses import replace
 
 import numpy as np

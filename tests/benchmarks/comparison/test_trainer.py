@@ -1,4 +1,5 @@
 """The comparison's trainer gives the same weights again, also when it is interrupted."""
+
 import json
 
 import pytest
@@ -27,9 +28,7 @@ def trainer_of(own_dataset, tmp_path, monkeypatch):
             "num_val_iterations_per_epoch": 1, "save_every": 1,
         }  # fmt: skip
         (tmp_path / "settings.json").write_text(json.dumps(settings))
-        return trainer(
-            plans | {"continue_training": resume}, CONFIGURATION, "all", dataset_json, torch.device("cpu")
-        )
+        return trainer(plans | {"continue_training": resume}, CONFIGURATION, "all", dataset_json, torch.device("cpu"))
 
     return make
 

@@ -1,4 +1,5 @@
 """The batched intensity augmentation against batchgeneratorsv2's transforms, image by image."""
+
 from dataclasses import replace
 
 import numpy as np

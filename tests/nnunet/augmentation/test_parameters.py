@@ -1,4 +1,5 @@
 """Drawn parameters against the probabilities and ranges of nnU-Net's own training pipeline."""
+
 import numpy as np
 import pytest
 from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform

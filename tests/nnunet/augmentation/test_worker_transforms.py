@@ -1,4 +1,5 @@
 """What nnU-Net's workers still do, and how they mark voxels outside the image."""
+
 import pickle
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Target images must come out exactly as nnU-Net itself preprocesses them."""
+
 import shutil
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Unusable target images are recognised, each in one line."""
+
 import gzip
 from pathlib import Path
 
