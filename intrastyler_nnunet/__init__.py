@@ -7,7 +7,7 @@ _PLACES = {
     "Generator": "model.generator",
     "StyleBank": "styles.bank",
     "Translator": "translation.translator",
-    "intensity_window": "translation.space",
+    "intensity_window": "translation.windows",
     "slerp": "styles.slerp",
 }
 

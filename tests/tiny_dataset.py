@@ -99,7 +99,7 @@ def write_image(path: Path, array: np.ndarray) -> None:
     sitk.WriteImage(image, str(path))
 
 
-def tiny_generator(seed: int = 0, **metadata) -> Generator:
+def tiny_generator(seed: int = 0, skip: bool = False, **metadata) -> Generator:
     """A generator with random weights, the same for a seed, and metadata that fit the tiny dataset.
 
     Where the metadata have codes, they are its styles.
@@ -115,7 +115,7 @@ def tiny_generator(seed: int = 0, **metadata) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Generator(
-            GeneratorConfig(width=4, residual_blocks=1, **styles),
+            GeneratorConfig(width=4, residual_blocks=1, skip=skip, **styles),
             GeneratorMetadata(**{**fitting, **metadata}),
         )
 

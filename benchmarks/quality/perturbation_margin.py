@@ -21,7 +21,7 @@ from benchmarks.quality.contrast_measures import contrast_measures
 from benchmarks.quality.simulated_pairs import Image, image_of, sites_of, tissue_masks
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.objective.perturbations import KINDS, perturb, sample_perturbation
-from intrastyler_nnunet.translation.space import intensity_window
+from intrastyler_nnunet.translation.windows import intensity_window
 
 SEED = 2026
 SCANS = 6  # of one subject and protocol

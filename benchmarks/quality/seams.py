@@ -28,9 +28,9 @@ from intrastyler_nnunet.simulation.plan import sites_of
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
-from intrastyler_nnunet.translation.space import intensity_window
 from intrastyler_nnunet.translation.streaming import translate_streamed
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import intensity_window
 
 SEED, IMAGES = 2026, 4
 GRID = Grid((192, 128, 24), (1.0, 1.0, 1.5), FIELD_CENTRE)
@@ -49,7 +49,7 @@ def main() -> None:
     path = arguments.generator or shipped_generator()
     translator = Translator(Generator.load(path))
     results = [translations(translator, number) for number in range(IMAGES)]
-    tile = tuple(translator.generator.metadata.patch_size[axis] for axis in translator.axes)
+    tile = tuple(translator.generator.metadata.patch_size[axis] for axis in translator.space.axes)
     near = near_seams(tile)
     methods = [name for name in results[0] if name != "whole"]
     differences = {
@@ -72,7 +72,7 @@ def translations(translator: Translator, number: int) -> dict[str, torch.Tensor]
     """One image in one style, (1, 1, X, Y, Z) in [-1, 1], by every method."""
     generator = translator.generator
     source, style = _source(translator, number), _style(translator, number)
-    tile = tuple(generator.metadata.patch_size[axis] for axis in translator.axes)
+    tile = tuple(generator.metadata.patch_size[axis] for axis in translator.space.axes)
     return {
         "whole": generator(source, style),
         "tiles": tiled(generator, source, style, tile, blended=False),

@@ -20,9 +20,8 @@ from intrastyler_nnunet.simulation.sites import Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.simulation.tissues import Tissue
 from intrastyler_nnunet.styles.bank import exemplar_style
-from intrastyler_nnunet.translation.label_hint import apply_label_hint
-from intrastyler_nnunet.translation.space import from_generator_space, intensity_window, to_generator_space
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import from_generator_space, intensity_window, to_generator_space
 
 TISSUES = {
     "csf": (Tissue.CSF,), "brain": (Tissue.GREY_MATTER, Tissue.WHITE_MATTER), "bone": (Tissue.BONE_OR_AIR,),
@@ -123,10 +122,8 @@ def generator_input(
     translator: Translator, volume: np.ndarray, window: tuple[float, float], anatomy: Anatomy
 ) -> torch.Tensor:
     """A source volume (x, y, z) of `anatomy` as the generator gets it, with its label hint: (1, 1, X, Y, Z)."""
-    windows = torch.tensor([window])
-    image = to_generator_space(tensor(volume), windows)
-    image = apply_label_hint(image, windows, tensor(anatomy.labels.astype(np.int16)), translator.label_hint)
-    return image.permute(0, 1, *(2 + axis for axis in translator.axes)).contiguous()
+    labels = tensor(anatomy.labels.astype(np.int16))
+    return translator.space.enter(tensor(volume), torch.tensor([window]), labels)
 
 
 def code_of(generator: Generator, site: str) -> torch.Tensor | None:

@@ -90,7 +90,7 @@ def _frames(translator: Translator, source: Image, pairs: list[tuple[Image, Imag
         windows += [torch.lerp(*bounds, step) for step in steps]
     volumes = translator.volume(
         tensor(source.volume), torch.tensor([source.window]), torch.cat(styles), torch.stack(windows),
-        tensor(source.anatomy.labels.astype(np.int16)),
+        labels=tensor(source.anatomy.labels.astype(np.int16)),
     )  # fmt: skip
     return [
         (volume[0, 0].numpy().transpose(2, 1, 0), tuple(window.tolist()))

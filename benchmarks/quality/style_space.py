@@ -6,8 +6,8 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
 from benchmarks.quality.simulated_pairs import Image, style_of, tensor
 from intrastyler_nnunet.styles.clusters import cluster_styles
-from intrastyler_nnunet.translation.space import to_generator_space
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import to_generator_space
 
 PATCHES = 4  # per image
 

@@ -12,8 +12,8 @@ from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.report.pictures import fullest_level
 from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank
-from intrastyler_nnunet.translation.space import read_windows
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import read_windows
 
 COLOURS = ("tab:orange", "tab:cyan", "tab:red")  # extra-meatal, intra-meatal, cochlea
 

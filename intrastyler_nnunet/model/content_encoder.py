@@ -1,8 +1,11 @@
 """The content encoder: first half of the generator, and the feature extractor of PatchNCE."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
+from intrastyler_nnunet.model.borders import Inside, seen_by
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.layers import BlurDown, InstanceNorm, VoxelsToChannels
 
@@ -17,9 +20,13 @@ class ResidualBlock(nn.Module):
             nn.ReflectionPad3d(1), nn.Conv3d(channels, channels, 3), InstanceNorm(),
         )  # fmt: skip
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, X, Y, Z) -> the same shape."""
-        return x + self.body(x)
+    def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
+        """(B, C, X, Y, Z) -> the same shape; `inside`: as in `InstanceNorm`."""
+        change = x
+        for layer in self.body:
+            change = seen_by(layer, change, inside)
+            change = layer(change, inside) if isinstance(layer, InstanceNorm) else layer(change)
+        return x + change
 
 
 class ContentEncoder(nn.Module):
@@ -49,21 +56,50 @@ class ContentEncoder(nn.Module):
         self.out_channels = channels
 
     def forward(
-        self, x: torch.Tensor, indices: tuple[int, ...] = (), last: int | None = None
+        self,
+        x: torch.Tensor,
+        indices: tuple[int, ...] = (),
+        last: int | None = None,
+        inside: Sequence[Inside] | None = None,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Content features, and the outputs of the layers `indices` on the way (for PatchNCE).
 
-        (B, 1, X, Y, Z) in [-1, 1] -> (B, 2^stages * width, X/4, Y/4, Z/4), for two stages of stride 2; with `last`, the
-        output of that layer, where it stops.
+        Args:
+            x: (B, 1, X, Y, Z) in [-1, 1].
+            indices: layers whose outputs are returned too.
+            last: stop after this layer.
+            inside: of `levels`; None: all of `x` is image.
+
+        Returns:
+            (B, 2^stages * width, X/4, Y/4, Z/4), for two stages of stride 2, and the layers' outputs.
         """
         collected = []
+        level = 0  # of resolution
         for index, layer in enumerate(self.layers):
-            x = layer(x)
+            here = None if inside is None else inside[level]
+            x = seen_by(layer, x, here)
+            x = layer(x, here) if isinstance(layer, InstanceNorm | ResidualBlock) else layer(x)
+            level += isinstance(layer, BlurDown)
             if index in indices:
                 collected.append(x)
             if index == last:
                 break
         return x, collected
+
+    def levels(self, inside: torch.Tensor) -> list[Inside]:
+        """What is image at each resolution, the finest first: before each down-sampling and after the last.
+
+        Args:
+            inside: (B, 1, X, Y, Z), bool, of the source.
+        """
+        to_channels = self.layers[0][0]
+        mask = to_channels(inside.float()).mean(dim=1, keepdim=True) >= 0.5
+        masks = [mask]
+        for layer in self.layers:
+            if isinstance(layer, BlurDown):  # whose output is centred on every second place
+                x, y, z = layer.strides
+                masks.append(masks[-1][:, :, ::x, ::y, ::z])
+        return [Inside(mask) for mask in masks]
 
 
 def ReflectionPad(kernel: tuple[int, int, int]) -> nn.Module:

@@ -1,8 +1,11 @@
 """The style-conditioned decoder: second half of the generator. Its last two norms are DIN (paper section 2.3)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
+from intrastyler_nnunet.model.borders import Inside, seen_by
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.content_encoder import ReflectionPad
 from intrastyler_nnunet.model.layers import BlurUp, ChannelsToVoxels, DynamicInstanceNorm, ImageConv3d, VoxelsToChannels
@@ -17,11 +20,22 @@ class DecoderStage(nn.Module):
         self.conv = nn.Conv3d(channels + skipped, channels // 2, 3, padding=1)
         self.din = DynamicInstanceNorm(config.style_dim, channels // 2)
 
-    def forward(self, x: torch.Tensor, style: torch.Tensor, skipped: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, C, X, Y, Z), (B, K), (B, S, 2X, 2Y, 2Z) -> (B, C/2, 2X, 2Y, 2Z)."""
-        x = self.up(x)
+    def forward(
+        self,
+        x: torch.Tensor,
+        style: torch.Tensor,
+        skipped: torch.Tensor | None = None,
+        inside: tuple[Inside | None, Inside | None] = (None, None),
+    ) -> torch.Tensor:
+        """(B, C, X, Y, Z), (B, K), (B, S, 2X, 2Y, 2Z) -> (B, C/2, 2X, 2Y, 2Z).
+
+        `inside`: what is image before and after upsampling; None: all.
+        """
+        before, after = inside
+        x = self.up(seen_by(self.up, x, before))
         x = x if skipped is None else torch.cat([x, skipped.to(x.dtype)], dim=1)
-        return torch.relu(self.din(self.conv(x), style))
+        x = self.conv(seen_by(self.conv, x, after))
+        return torch.relu(self.din(x, style, after))
 
 
 class Decoder(nn.Module):
@@ -41,10 +55,20 @@ class Decoder(nn.Module):
         self.to_image = ImageConv3d(channels, config.pixel_channels, config.outer_kernel)
         self.to_voxels = ChannelsToVoxels(config.pixel_block)
 
-    def forward(self, content: torch.Tensor, style: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-        """Content features, (B, K) style vectors and the source -> image (B, 1, X, Y, Z) in [-1, 1], as the source."""
-        *stages, last = self.stages
-        for stage in stages:
-            content = stage(content, style)
-        content = last(content, style, self.from_voxels and self.from_voxels(source))
+    def forward(
+        self,
+        content: torch.Tensor,
+        style: torch.Tensor,
+        source: torch.Tensor,
+        inside: Sequence[Inside] | None = None,
+    ) -> torch.Tensor:
+        """Content features, (B, K) style vectors and the source -> image (B, 1, X, Y, Z) in [-1, 1], as the source.
+
+        `inside`: of `ContentEncoder.levels`; None: all of the source is image.
+        """
+        levels = inside or [None] * (len(self.stages) + 1)
+        for stage, *around in zip(self.stages, levels[:0:-1], levels[-2::-1], strict=True):
+            skipped = self.from_voxels(source) if self.from_voxels and stage is self.stages[-1] else None
+            content = stage(content, style, skipped, tuple(around))
+        content = seen_by(self.pad, content, levels[0])
         return torch.tanh(self.to_voxels(self.to_image(self.pad(content))))

@@ -37,18 +37,32 @@ class Generator(nn.Module):
         """(B, 1, X, Y, Z) in [-1, 1] -> style vectors (B, K) of unit length."""
         return self.style_encoder(exemplar)
 
-    def forward(self, source: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        """Translate (B, 1, X, Y, Z) images to the styles (B, K); any size of at least 8 voxels an axis."""
-        return self.translate(source, style, feature_layers=())[0]
+    def forward(self, source: torch.Tensor, style: torch.Tensor, inside: torch.Tensor | None = None) -> torch.Tensor:
+        """Translate images to styles.
+
+        Args:
+            source: (B, 1, X, Y, Z) in [-1, 1], any size of at least 8 voxels an axis.
+            style: (B, K) unit vectors.
+            inside: (B, 1, X, Y, Z), bool: which voxels are image (see `borders`); None: all.
+
+        Returns:
+            (B, 1, X, Y, Z) in [-1, 1]; without meaning outside.
+        """
+        return self.translate(source, style, (), inside)[0]
 
     def translate(
-        self, source: torch.Tensor, style: torch.Tensor, feature_layers: tuple[int, ...]
+        self,
+        source: torch.Tensor,
+        style: torch.Tensor,
+        feature_layers: tuple[int, ...],
+        inside: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """`forward`, which also returns the content encoder's features of `source` at `feature_layers`."""
         padded = self.pad_to_stride(source)
-        content, features = self.content_encoder(padded, feature_layers)
+        levels = None if inside is None else self.content_encoder.levels(self.pad_to_stride(inside.float()) > 0.5)
+        content, features = self.content_encoder(padded, feature_layers, inside=levels)
         x, y, z = source.shape[2:]
-        return self.decoder(content, style, padded)[..., :x, :y, :z], features
+        return self.decoder(content, style, padded, levels)[..., :x, :y, :z], features
 
     def content_features(self, image: torch.Tensor, feature_layers: tuple[int, ...]) -> list[torch.Tensor]:
         """The content encoder's features of `image` at `feature_layers`."""

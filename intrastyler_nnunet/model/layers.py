@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from intrastyler_nnunet.model.borders import Inside
 from intrastyler_nnunet.model.config import Triple
 
 EPSILON = 1e-5
@@ -12,10 +13,14 @@ EPSILON = 1e-5
 class InstanceNorm(nn.Module):
     """IN(x) per sample and channel, eps 1e-5, in float32 whatever the autocast precision."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, *spatial) -> the same shape and dtype."""
+    def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
+        """(B, C, X, Y, Z) -> the same shape and dtype, by the statistics of what is `inside`; None: of all."""
         with torch.autocast(x.device.type, enabled=False):
-            return F.instance_norm(x.float(), eps=EPSILON).to(x.dtype)
+            if inside is None:
+                return F.instance_norm(x.float(), eps=EPSILON).to(x.dtype)
+            x32 = x.float()
+            mean, variance = inside.statistics(x32)
+            return ((x32 - mean) * (variance + EPSILON).rsqrt()).to(x.dtype)
 
 
 class DynamicInstanceNorm(nn.Module):
@@ -26,10 +31,10 @@ class DynamicInstanceNorm(nn.Module):
         self.norm = InstanceNorm()
         self.controller = nn.Conv3d(style_dim, 2 * channels, kernel_size=1)
 
-    def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        """(B, C, X, Y, Z) features and (B, K) style vectors -> (B, C, X, Y, Z)."""
+    def forward(self, x: torch.Tensor, style: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
+        """(B, C, X, Y, Z) features and (B, K) style vectors -> (B, C, X, Y, Z); `inside`: as in `InstanceNorm`."""
         gamma, beta = self.controller(style[..., None, None, None]).chunk(2, dim=1)
-        return torch.addcmul(beta, gamma, self.norm(x))
+        return torch.addcmul(beta, gamma, self.norm(x, inside))
 
 
 class BlurDown(nn.Module):
@@ -37,6 +42,8 @@ class BlurDown(nn.Module):
 
     `released_blur`: the released code multiplies the last axis' kernel twice, i.e. squares it: (1, 4, 1)/6.
     """
+
+    border = "reflect"
 
     def __init__(self, strides: Triple, released_blur: bool = False):
         super().__init__()
@@ -62,6 +69,8 @@ class BlurUp(nn.Module):
     `released_blur`: kernel of the last axis squared, (1, 9, 9, 1), and gain 1 instead of 2 on that axis, because the
     released code scales by stride^2 where three dimensions call for stride^3.
     """
+
+    border = "replicate"
 
     def __init__(self, strides: Triple, released_blur: bool = False):
         super().__init__()

@@ -31,6 +31,8 @@ class GeneratorMetadata:
     transpose_forward: tuple[int, ...] | None = None  # nnU-Net's plans
     orientation: str | None = None  # of the training images' stored axes, such as "LPS"
     normalization: tuple[str, ...] | None = None  # nnU-Net's scheme names, one per channel
+    use_mask_for_norm: tuple[bool, ...] | None = None  # whether nnU-Net normalised within the nonzero region
+    intensity_properties: dict[str, float] | None = None  # of nnU-Net's plans, for schemes such as CTNormalization
     patch_size: tuple[int, ...] | None = None  # of the generator, voxels in nnU-Net's axis order
     style_patch_size: tuple[int, ...] | None = None  # of the style encoder
     codes: dict[str, tuple[float, ...]] = field(default_factory=dict)  # style by target case, where none is learnt

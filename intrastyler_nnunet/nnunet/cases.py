@@ -8,7 +8,8 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.translation.space import read_windows, to_generator_space
+from intrastyler_nnunet.translation.space import GeneratorSpace
+from intrastyler_nnunet.translation.windows import read_windows
 
 
 class PreprocessedCases:
@@ -30,7 +31,7 @@ class PreprocessedCases:
     ):
         from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
-        self.axes = axes
+        self.space = GeneratorSpace(axes)
         self.channel = channel
         self.left_right = left_right
         self.windows = read_windows(folder, channel=channel)
@@ -50,10 +51,8 @@ class PreprocessedCases:
         data, labels = self.dataset.load_case(name)[:2]
         box = tuple(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True))
         image = torch.from_numpy(np.array(data[(slice(self.channel, self.channel + 1), *box)]))[None]
-        image = to_generator_space(image, self.window(name))
         labels = torch.from_numpy(np.array(labels[(slice(0, 1), *box)])).clamp(min=0)[None]
-        order = (0, 1, *(2 + axis for axis in self.axes))
-        return image.permute(order), labels.permute(order)
+        return self.space.enter(image, self.window(name)), self.space.turned(labels)
 
     def window(self, name: str) -> torch.Tensor:
         """The intensity window (1, 2) of the case."""

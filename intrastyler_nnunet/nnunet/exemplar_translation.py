@@ -1,4 +1,4 @@
-"""Translation during nnU-Net's training: generator, style bank and source windows in one place."""
+"""Translation to exemplars during nnU-Net's training: generators, style banks and source windows in one place."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,43 +17,57 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import one_channel_plans
 from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, style_bank
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, styles_of
-from intrastyler_nnunet.translation.space import read_windows
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import read_windows
+
+SPACING_TOLERANCE = 0.05
+SMALL_PATCH = 0.7  # of the size that the generator was trained on, along any axis
 
 
-class OnlineTranslation:
-    """Translates batches and whole cases to exemplars of the style bank."""
+class ExemplarTranslation:
+    """Translates batches and whole cases to exemplars of one generator, or of several (an ensemble, MultiNets).
+
+    The exemplars of all generators are numbered through, in the generators' order; each is translated to by its own.
+    """
 
     def __init__(
         self,
-        translator: Translator,
-        bank: StyleBank,
+        translators: Sequence[Translator],
+        banks: Sequence[StyleBank],
         source_windows: dict[str, tuple[float, float]],
         device: torch.device | str,
         channel: int = 0,
     ):
-        """`source_windows`: by case; `channel`: the image channel that is translated."""
-        self.translator = translator
-        self.bank = bank
+        """
+        Args:
+            translators: one per generator.
+            banks: their style banks.
+            source_windows: intensity windows of the source cases.
+            device: where batches are.
+            channel: the image channel that is translated.
+        """
+        self.translators = translators
+        self.banks = banks
         self.source_windows = source_windows
         self.device = device
         self.channel = slice(channel, channel + 1)
-        self.styles = bank.vectors.to(device)
-        self.target_windows = bank.windows.to(device)
+        # Which generator each exemplar belongs to; needed several times in every step.
+        self.generators = np.repeat(np.arange(len(banks)), [len(bank.names) for bank in banks])
+        self._on_device = [(bank.vectors.to(device), bank.windows.to(device)) for bank in banks]
 
     def __len__(self) -> int:
-        """Number of exemplars in the bank."""
-        return len(self.styles)
+        """Number of exemplars in all banks."""
+        return len(self.generators)
 
     @property
     def needs_labels(self) -> bool:
-        """Whether the generator was trained with a label hint."""
-        return self.translator.label_hint is not None
+        """Whether any generator was trained with a label hint."""
+        return any(translator.space.label_hint is not None for translator in self.translators)
 
     def translate_batch(
         self,
         images: torch.Tensor,
-        outside: torch.Tensor,
+        outside: torch.Tensor | None,
         labels: torch.Tensor | None,
         cases: Sequence[str],
         draw: StyleDraw,
@@ -62,7 +76,7 @@ class OnlineTranslation:
 
         Args:
             images: (B, C, *spatial) on the device, in nnU-Net space.
-            outside: (B, C, *spatial) bool, voxels outside the image.
+            outside: (B, C, *spatial) bool, voxels outside the image; None: there are none.
             labels: (B, 1, *spatial) source labels; may be None unless `needs_labels`.
             cases: the B samples' case names.
             draw: the B samples' styles.
@@ -70,23 +84,24 @@ class OnlineTranslation:
         Returns:
             A new tensor like `images`.
         """
-        chosen = np.flatnonzero(draw.exemplars != KEEP_SOURCE)
-        if len(chosen) == 0:
-            return images
-        draw = StyleDraw(draw.exemplars[chosen], draw.partners[chosen], draw.t[chosen])
-        styles, target_windows = styles_of(draw, self.styles, self.target_windows)
-        sample = self._on_device(chosen)
-        windows = np.array([self.source_windows[cases[i]] for i in chosen], dtype=np.float32)
-        translated = images.clone()
-        translated[sample, self.channel] = self.translator(
-            images[sample, self.channel],
-            self._on_device(windows),
-            styles,
-            target_windows,
-            outside[sample, self.channel],
-            None if labels is None else labels[sample],
-        )
-        return translated
+        for number, translator in enumerate(self.translators):
+            chosen, own = self._of(number, draw)
+            if len(chosen) == 0:
+                continue
+            styles, target_windows = styles_of(own, *self._on_device[number])
+            sample = self._to_device(chosen)
+            windows = np.array([self.source_windows[cases[i]] for i in chosen], dtype=np.float32)
+            translated = images.clone()
+            translated[sample, self.channel] = translator(
+                images[sample, self.channel],
+                self._to_device(windows),
+                styles,
+                target_windows,
+                None if outside is None else outside[sample, self.channel],
+                None if labels is None else labels[sample],
+            )
+            images = translated
+        return images
 
     def translate_case(self, image: np.ndarray, labels: np.ndarray, case: str, draw: StyleDraw) -> list[np.ndarray]:
         """Translate a preprocessed case of any size.
@@ -95,7 +110,7 @@ class OnlineTranslation:
             image: (C, *spatial) in nnU-Net space, of which one channel is translated.
             labels: (1 or more, *spatial) as preprocessed, -1 outside the nonzero region.
             case: its name.
-            draw: S styles, none of them KEEP_SOURCE.
+            draw: S styles.
 
         Returns:
             For each style, (C, *spatial), float32.
@@ -103,69 +118,81 @@ class OnlineTranslation:
         # Copies, because nnU-Net's memory maps are read-only.
         source = np.array(image, dtype=np.float32)
         segmentation = torch.from_numpy(np.array(labels[:1], dtype=np.int16))[None]
-        styles, target_windows = styles_of(draw, self.bank.vectors, self.bank.windows)
-        outside = (segmentation[0].numpy() == -1) & (source[self.channel] == 0)
+        channel = torch.from_numpy(source[self.channel].copy())[None]
+        outside = (segmentation == -1) & (channel == 0)
         window = torch.tensor([self.source_windows[case]])
-        results = []
-        for translated in self.translator.volume(
-            torch.from_numpy(source[self.channel].copy())[None], window, styles, target_windows, segmentation
-        ):
-            result = source.copy()
-            result[self.channel] = np.where(outside, 0.0, translated[0].numpy())
-            results.append(result)
+        results = [source.copy() for _ in draw.exemplars]  # as they are where the draw keeps the source
+        for number, translator in enumerate(self.translators):
+            chosen, own = self._of(number, draw)
+            if len(chosen) == 0:
+                continue
+            styles, target_windows = styles_of(own, self.banks[number].vectors, self.banks[number].windows)
+            volumes = translator.volume(
+                channel, window, styles, target_windows, outside if outside.any() else None, segmentation
+            )
+            for place, translated in zip(chosen, volumes, strict=True):
+                results[place][self.channel] = translated[0].numpy()
         return results
 
-    def _on_device(self, values: np.ndarray) -> torch.Tensor:
+    def _of(self, number: int, draw: StyleDraw) -> tuple[np.ndarray, StyleDraw]:
+        """Which samples are translated by one generator, and their styles in its own numbers."""
+        own = (draw.exemplars != KEEP_SOURCE) & (self.generators[draw.exemplars] == number)
+        chosen = np.flatnonzero(own)
+        first = int(np.flatnonzero(self.generators == number)[0])
+        return chosen, StyleDraw(draw.exemplars[chosen] - first, draw.partners[chosen] - first, draw.t[chosen])
+
+    def _to_device(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values).to(self.device, non_blocking=True)
 
 
-def load_online_translation(
-    generator_path: Path,
+def load_exemplar_translation(
+    generator_paths: Sequence[Path],
     plans: PlansManager,
     configuration_name: str,
     device: torch.device,
     regions: bool,
     channel: int = 0,
-    bank_name: str = BANK_FILE,
     **translator_options,
-) -> tuple[OnlineTranslation, list[str]]:
+) -> tuple[ExemplarTranslation, list[str]]:
     """Everything training needs from the files of one nnU-Net configuration.
 
     Args:
-        generator_path: a generator's file.
+        generator_paths: files of one generator or more.
         plans: nnU-Net's plans of the dataset.
         configuration_name: the configuration that is trained.
         device: the training device.
         regions: whether nnU-Net trains on regions, which leaves no label values for a label hint.
         channel: the image channel that is translated.
-        bank_name: file of the style bank beside the generator of this configuration.
         translator_options: of `Translator`.
 
     Returns:
-        The translation and warnings for the log.
+        The translation, and warnings for the log.
 
     Raises:
-        InputError: the generator cannot be read or does not fit the plans; target cases are missing.
+        InputError: a generator cannot be read or does not fit the plans; target cases are missing.
     """
-    dataset = plans.dataset_name
     alone = one_channel_plans(plans, channel)
     configuration = folders.read_configuration(alone, configuration_name)
-    source_folder = folders.configuration_folder(dataset, plans, configuration_name)
-    target_folder = folders.require_target(dataset, plans, configuration_name)
-    bank_path = folders.synthesizer_folder(dataset, plans.plans_name, configuration_name) / bank_name
-    generator = Generator.load(generator_path, device)
-    try:
-        warnings = check_generator_fits(generator.metadata, alone, configuration)
-    except InputError as error:
-        raise InputError(f"{generator_path}: {error}") from None
-    if generator.metadata.label_hint is not None and regions:
-        raise InputError(f"{generator_path}: trained with a label hint, but the dataset trains on regions")
-    translator = Translator(generator, **translator_options)
-    patch_size = tuple(configuration.patch_size)
+    source_folder = folders.configuration_folder(plans.dataset_name, plans, configuration_name)
+    target_folder = folders.require_target(plans.dataset_name, plans, configuration_name)
+    bank_folder = folders.synthesizer_folder(plans.dataset_name, plans.plans_name, configuration_name)
+    translators, banks, warnings = [], [], []
+    for number, path in enumerate(generator_paths, start=1):
+        generator = Generator.load(path, device)
+        try:
+            found = check_generator_fits(generator.metadata, alone, configuration)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        warnings += [f"{path}: {warning}" for warning in found]
+        if generator.metadata.label_hint is not None and regions:
+            raise InputError(f"{path}: trained with a label hint, but the dataset trains on regions")
+        translators.append(Translator(generator, **translator_options))
+        bank_path = bank_folder / (BANK_FILE if len(generator_paths) == 1 else f"style_bank_{number}.safetensors")
+        with _first_rank_first():
+            banks.append(style_bank(generator, path, target_folder, tuple(configuration.patch_size), bank_path, device))
     with _first_rank_first():
-        bank = style_bank(generator, generator_path, target_folder, patch_size, bank_path, device)
         source_windows = read_windows(source_folder, channel=channel)
-    return OnlineTranslation(translator, bank, source_windows, device, channel), warnings
+    return ExemplarTranslation(translators, banks, source_windows, device, channel), warnings
 
 
 @contextmanager
@@ -177,10 +204,6 @@ def _first_rank_first() -> Iterator[None]:
     yield
     if distributed_run and distributed.get_rank() == 0:
         distributed.barrier()
-
-
-SPACING_TOLERANCE = 0.05
-SMALL_PATCH = 0.7  # of the size that the generator was trained on, along any axis
 
 
 def check_volumes(configuration: ConfigurationManager) -> None:
@@ -246,52 +269,3 @@ def translated_dataset_class(
             return translate(identifier, image[:], labels[:]), labels, previous_labels, properties
 
     return TranslatedDataset
-
-
-class Translations:
-    """Exemplars of all generators, numbered through in the generators' order; each is translated to by its own."""
-
-    def __init__(self, members: Sequence[OnlineTranslation]):
-        self.members = members
-        # Which generator each exemplar belongs to; needed several times in every step.
-        self.generators = np.repeat(np.arange(len(members)), [len(member) for member in members])
-
-    def __len__(self) -> int:
-        return len(self.generators)
-
-    @property
-    def banks(self) -> list[StyleBank]:
-        """The style bank of each generator."""
-        return [member.bank for member in self.members]
-
-    @property
-    def needs_labels(self) -> bool:
-        """Whether any generator was trained with a label hint."""
-        return any(member.needs_labels for member in self.members)
-
-    def translate_batch(
-        self,
-        images: torch.Tensor,
-        outside: torch.Tensor,
-        labels: torch.Tensor | None,
-        cases: Sequence[str],
-        draw: StyleDraw,
-    ) -> torch.Tensor:
-        """As `OnlineTranslation.translate_batch`, each sample by the generator of its exemplar."""
-        for number, member in enumerate(self.members):
-            images = member.translate_batch(images, outside, labels, cases, self._of(number, draw))
-        return images
-
-    def translate_case(self, image: np.ndarray, labels: np.ndarray, case: str, draw: StyleDraw) -> np.ndarray:
-        """As `OnlineTranslation.translate_case`, to a single style; KEEP_SOURCE returns the image."""
-        exemplar = int(draw.exemplars[0])
-        if exemplar == KEEP_SOURCE:
-            return np.array(image, dtype=np.float32)
-        number = self.generators[exemplar]
-        return self.members[number].translate_case(image, labels, case, self._of(number, draw))[0]
-
-    def _of(self, number: int, draw: StyleDraw) -> StyleDraw:
-        """The draw in one generator's own numbers; KEEP_SOURCE where the sample is another's."""
-        first = int(np.flatnonzero(self.generators == number)[0])
-        own = (draw.exemplars != KEEP_SOURCE) & (self.generators[draw.exemplars] == number)
-        return StyleDraw(np.where(own, draw.exemplars - first, KEEP_SOURCE), draw.partners - first, draw.t)

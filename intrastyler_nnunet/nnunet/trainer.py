@@ -21,9 +21,9 @@ from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_p
 from intrastyler_nnunet.nnunet.augmentation.worker_transforms import marking_outside, split_outside, without_intensity
 from intrastyler_nnunet.nnunet.cases import translated_channel
 from intrastyler_nnunet.nnunet.exemplar_translation import (
-    Translations,
+    ExemplarTranslation,
     check_volumes,
-    load_online_translation,
+    load_exemplar_translation,
     translated_dataset_class,
 )
 from intrastyler_nnunet.nnunet.folders import configuration_folder, pseudo_label_folder, synthesizer_folder
@@ -39,7 +39,6 @@ from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_
 from intrastyler_nnunet.nnunet.step_clock import StepClock
 from intrastyler_nnunet.nnunet.style_validation import choose_validation_styles, dice_by_style
 from intrastyler_nnunet.nnunet.style_validation import record as record_styles
-from intrastyler_nnunet.styles.bank import BANK_FILE
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
 
 # Independent random streams of one iteration.
@@ -69,7 +68,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             setattr(self, name, value)
         self.translation, paths = None, []
         if self.settings.p_translate > 0:
-            paths, self.translation = self._load_translations()
+            paths, self.translation = self._load_translation()
             banks = self.translation.banks
             self.probabilities = exemplar_probabilities(banks, self.settings.policy, self.settings.exemplars)
             keeps_source = self.settings.p_translate < 1
@@ -81,24 +80,26 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         """The settings file's content; named variants of the trainer replace entries of it."""
         return read_settings()
 
-    def _load_translations(self) -> tuple[list[Path], Translations]:
+    def _load_translation(self) -> tuple[list[Path], ExemplarTranslation]:
         check_volumes(self.configuration_manager)
         plans, settings = self.plans_manager, self.settings
-        channel = translated_channel(self.dataset_json, settings.channel)
         folder = synthesizer_folder(plans.dataset_name, plans.plans_name, self.configuration_name)
         paths = generator_paths(settings, folder)
-        members = []
-        for number, path in enumerate(paths, start=1):
-            translation, warnings = load_online_translation(
-                path, plans, self.configuration_name, self.device, self.label_manager.has_regions, channel,
-                BANK_FILE if len(paths) == 1 else f"style_bank_{number}.safetensors",
-                samples_at_once=settings.translation_batch_size, compiled=settings.compile_generator,
-            )  # fmt: skip
-            for warning in warnings:
-                self.print_to_log_file(f"WARNING: {path}: {warning}")
-            self.print_to_log_file(f"Translating with {path} to {len(translation)} exemplars")
-            members.append(translation)
-        return paths, Translations(members)
+        translation, warnings = load_exemplar_translation(
+            paths,
+            plans,
+            self.configuration_name,
+            self.device,
+            self.label_manager.has_regions,
+            translated_channel(self.dataset_json, settings.channel),
+            samples_at_once=settings.translation_batch_size,
+            compiled=settings.compile_generator,
+        )
+        for warning in warnings:
+            self.print_to_log_file(f"WARNING: {warning}")
+        for path, bank in zip(paths, translation.banks, strict=True):
+            self.print_to_log_file(f"Translating with {path} to {len(bank.names)} exemplars")
+        return paths, translation
 
     def _read_pseudo_labelled(self) -> PseudoLabelledCases | None:
         if self.settings.self_training is None:
@@ -165,7 +166,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
 
     def training_batch(self, batch: dict) -> dict:
         """Turn what a worker made into what the network sees: translated, then augmented in intensity."""
-        images, outside = split_outside(batch["data"].to(self.device, non_blocking=True))
+        images, outside = split_outside(batch["data"], self.device)
         if self.translation is not None:
             with self.clock.part("translation"):
                 images = self._translated_to(images, outside, batch, self._draw(batch["keys"]))
@@ -174,7 +175,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         self.iteration += 1
         return batch | {"data": images}
 
-    def _augmented(self, images: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
+    def _augmented(self, images: torch.Tensor, outside: torch.Tensor | None) -> torch.Tensor:
         """Intensity augmentation; zero stays zero outside where nnU-Net normalises within a mask."""
         masked_channels = self.configuration_manager.use_mask_for_norm
         parameters = sample_intensity_parameters(
@@ -185,13 +186,13 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             through_plane_low_resolution=self.through_plane_low_resolution,
         )
         images = augment_intensity(images, parameters, self.noise_generator)
-        for channel in np.flatnonzero(masked_channels):
+        for channel in np.flatnonzero(masked_channels) if outside is not None else ():
             images[:, channel].masked_fill_(outside[:, channel], 0.0)
         return images
 
     def validation_batch(self, batch: dict) -> dict:
         """Translate every sample to one of the typical exemplars, which take turns; no augmentation."""
-        images, outside = split_outside(batch["data"].to(self.device, non_blocking=True))
+        images, outside = split_outside(batch["data"], self.device)
         if self.translation is not None:
             exemplar = self.validation_styles.exemplars[self.iteration % len(self.validation_styles)]
             images = self._translated_to(images, outside, batch, StyleDraw.of(np.full(len(images), exemplar)))
@@ -223,7 +224,9 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             draw.exemplars[[key in self.pseudo.weights for key in keys]] = KEEP_SOURCE
         return draw
 
-    def _translated_to(self, images: torch.Tensor, outside: torch.Tensor, batch: dict, draw: StyleDraw) -> torch.Tensor:
+    def _translated_to(
+        self, images: torch.Tensor, outside: torch.Tensor | None, batch: dict, draw: StyleDraw
+    ) -> torch.Tensor:
         labels = None
         if self.translation.needs_labels:
             target = batch["target"]  # with deep supervision a list, full resolution first
@@ -267,7 +270,7 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         draw = draw_styles(rng, 1, self.probabilities, 1.0, self.settings.p_slerp, self.translation.generators)
         if exemplar is not None:
             draw = StyleDraw.of(np.array([exemplar]))
-        return self.translation.translate_case(image, labels, case, draw)
+        return self.translation.translate_case(image, labels, case, draw)[0]
 
     def save_checkpoint(self, filename: str) -> None:
         """Name nnU-Net's own trainer in the checkpoint, which is all that inference needs of it."""

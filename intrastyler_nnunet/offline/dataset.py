@@ -16,7 +16,7 @@ from intrastyler_nnunet.files import read_json, remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
-from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation, load_online_translation
+from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation, load_exemplar_translation
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
 
 RECORD = "synthesis.json"
@@ -71,8 +71,8 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     plans = folders.read_plans(what.dataset, what.plans)
     _check_output(what, output)
     remove_half_written(output)
-    translation, _ = load_online_translation(generator, plans, what.configuration, device, regions=False)
-    probabilities = exemplar_probabilities([translation.bank], what.policy)
+    translation, _ = load_exemplar_translation([generator], plans, what.configuration, device, regions=False)
+    probabilities = exemplar_probabilities(translation.banks, what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
     cases = {}
     for case in tqdm(source.names, "synthesize"):
@@ -111,14 +111,14 @@ def _check_output(what: OfflineSynthesis, output: Path) -> None:
     write_json({"synthesis": vars(what), "cases": {}} if not record.is_file() else read_json(record), record)
 
 
-def _provenance(case: str, draw: StyleDraw, number: int, translation: OnlineTranslation) -> dict:
-    names, t = translation.bank.names, float(draw.t[number])
+def _provenance(case: str, draw: StyleDraw, number: int, translation: ExemplarTranslation) -> dict:
+    names, t = translation.banks[0].names, float(draw.t[number])
     exemplars = [names[draw.exemplars[number]], *([names[draw.partners[number]]] if t else [])]
     return {"case": case, "exemplars": exemplars, "t": t}
 
 
 def _write_case(
-    source: PreprocessedCases, case: str, names: list[str], draw: StyleDraw, translation: OnlineTranslation,
+    source: PreprocessedCases, case: str, names: list[str], draw: StyleDraw, translation: ExemplarTranslation,
     plans: PlansManager, configuration_name: str, output: Path,
 ) -> None:  # fmt: skip
     image, labels, _, properties = source.dataset.load_case(case)

@@ -8,15 +8,14 @@ import SimpleITK
 import torch
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.grids import SamplingGrid, labels_onto
+from intrastyler_nnunet.grids import SamplingGrid
 from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image, write_image
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.offline.volumes import as_trained, generator_grid, read_volume, to_image, to_tensor
+from intrastyler_nnunet.offline.volumes import on_own_grid, preprocessed, read_volume
 from intrastyler_nnunet.styles.bank import StyleBank, exemplar_style
 from intrastyler_nnunet.styles.slerp import slerp
-from intrastyler_nnunet.translation.space import intensity_window
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import intensity_window
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,13 @@ def style_of_file(generator: Generator, path: Path) -> Style:
     if generator.style_encoder is None:
         raise InputError(f"{path}: the generator's method is {metadata.method}, which takes no exemplar files")
     image = read_volume(path)
-    volume = to_tensor(image, generator_grid(image, metadata), metadata)[0]
-    window = intensity_window(volume.numpy())
+    volume = preprocessed(image, metadata).volume[0]
     device = next(generator.parameters()).device
     patch_size = metadata.style_patch_size or tuple(volume.shape[1:])
     with torch.no_grad():
-        vector, _ = exemplar_style(generator, volume.to(device), window, patch_size)
-    return Style(file_stem(path), vector.cpu(), torch.tensor(window))
+        vector, _ = exemplar_style(generator, volume.to(device), intensity_window(volume.numpy()), patch_size)
+    own = preprocessed(image, metadata, normalised=False).volume.numpy()
+    return Style(file_stem(path), vector.cpu(), torch.tensor(intensity_window(own)))
 
 
 def style_from_bank(bank: StyleBank, name: str, path: Path) -> Style:
@@ -81,22 +80,24 @@ def translate_file(
     """
     metadata = translator.generator.metadata
     image = read_volume(path)
-    grid = generator_grid(image, metadata)
-    volume = to_tensor(image, grid, metadata)
-    label_volume = None
-    if translator.label_hint is not None:
-        label_volume = _labels(labels, path, image, grid, metadata)
+    label_map = None
+    if translator.space.label_hint is not None:
+        label_map = _read_labels(labels, path, image)
+    file = preprocessed(image, metadata, label_map)
     results = translator.volume(
-        volume, torch.tensor([intensity_window(volume.numpy())]), torch.stack([style.vector for style in styles]),
-        torch.stack([style.window for style in styles]), label_volume, slab,
-    )  # fmt: skip
-    for result, output in zip(results, outputs, strict=True):
-        write_image(to_image(result, grid, metadata, image), output)
+        file.volume,
+        torch.tensor([intensity_window(file.volume.numpy())]),
+        torch.stack([style.vector for style in styles]),
+        torch.stack([style.window for style in styles]),
+        file.outside,
+        file.labels,
+        slab,
+    )
+    for result, style, output in zip(results, styles, outputs, strict=True):
+        write_image(on_own_grid(result, file, metadata, float(style.window[0])), output)
 
 
-def _labels(
-    labels: Path | None, path: Path, image: SimpleITK.Image, grid: SamplingGrid, metadata: GeneratorMetadata
-) -> torch.Tensor:
+def _read_labels(labels: Path | None, path: Path, image: SimpleITK.Image) -> SimpleITK.Image:
     if labels is None:
         raise InputError(f"{path}: the generator was trained with a label hint, expected the image's label map too")
     label_map = read_image(labels)
@@ -107,10 +108,7 @@ def _labels(
     )
     if not same:
         raise InputError(f"{labels}: found another grid (size {found.size}), expected that of {path}")
-    upright = as_trained(label_map, metadata)
-    if SamplingGrid.of(upright) != grid:
-        upright = labels_onto(upright, grid)
-    return to_tensor(upright, grid, metadata)
+    return label_map
 
 
 def file_stem(path: Path) -> str:

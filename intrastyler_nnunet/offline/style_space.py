@@ -16,7 +16,7 @@ from intrastyler_nnunet.nnunet.exemplar_translation import check_generator_fits
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
 from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
 from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, exemplar_style, style_bank
-from intrastyler_nnunet.translation.space import intensity_window
+from intrastyler_nnunet.translation.windows import intensity_window
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
-from intrastyler_nnunet.translation.space import read_windows
+from intrastyler_nnunet.translation.windows import read_windows
 
 STYLE_PATCH_FRACTION = 0.7  # of the patch in every axis: two style patches of one exemplar overlap, but differ
 SMALLEST_STYLE_PATCH = 8

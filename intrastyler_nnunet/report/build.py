@@ -17,7 +17,8 @@ from intrastyler_nnunet.report.page import Page
 from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture
 from intrastyler_nnunet.report.translations import ENDS, StyleMatrix
 from intrastyler_nnunet.styles.coverage import Coverage, coverage
-from intrastyler_nnunet.translation.space import intensity_window, to_generator_space
+from intrastyler_nnunet.translation.space import GeneratorSpace
+from intrastyler_nnunet.translation.windows import intensity_window
 
 MAP = (
     "Each point is a target image; images that look alike lie close together. Stars are the most typical exemplar of "
@@ -71,12 +72,12 @@ def build_report(
 def _new_images(space: StyleSpace, folder: Path) -> tuple[list[str], torch.Tensor, list[str]]:
     """Names, style vectors and middle slices."""
     names, vectors, pictures = [], [], []
-    axes = space.generator.metadata.axes
+    generator_space = GeneratorSpace.of(space.generator.metadata)
     for name, volume in preprocessed_images(space, folder):
         names.append(name)
         vectors.append(volume_style(space, volume))
-        image = to_generator_space(torch.from_numpy(volume)[None], torch.tensor([intensity_window(volume[0])]))
-        pictures.append(_middle_picture(image.permute(0, 1, *(2 + axis for axis in axes))))
+        window = torch.tensor([intensity_window(volume[0])])
+        pictures.append(_middle_picture(generator_space.enter(torch.from_numpy(volume)[None], window)))
     return names, torch.stack(vectors), pictures
 
 

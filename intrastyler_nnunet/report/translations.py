@@ -15,7 +15,6 @@ from intrastyler_nnunet.report.pictures import PICTURE, fullest_level, slice_pic
 from intrastyler_nnunet.styles.bank import exemplar_style
 from intrastyler_nnunet.styles.coverage import degrees_between
 from intrastyler_nnunet.styles.slerp import slerp
-from intrastyler_nnunet.translation.space import to_generator_space
 from intrastyler_nnunet.translation.translator import Translator
 
 SOURCES = 3
@@ -81,19 +80,18 @@ class StyleMatrix:
     ) -> Iterator[torch.Tensor]:
         """(1, 1, X, Y, Z) in [-1, 1] for each style; the content is encoded once."""
         windows = torch.tensor([self.source.windows[name]]), torch.tensor([GENERATOR_SPACE] * len(styles))
-        for volume in self.translator.volume(image, windows[0], styles, windows[1], labels):
-            yield self._upright(volume)
+        for volume in self.translator.volume(image, windows[0], styles, windows[1], labels=labels):
+            yield self.translator.space.turned(volume)
 
     @torch.no_grad()
     def style_of(self, volume: torch.Tensor) -> torch.Tensor:
         """Style vector (K,) of a translation (1, 1, X, Y, Z) in [-1, 1]; both on the CPU."""
-        axes = self.space.generator.metadata.axes
-        array = volume[0].permute(0, *(1 + axes.index(axis) for axis in range(3))).to(self.space.device)
+        array = self.translator.space.turned_back(volume)[0].to(self.space.device)
         return exemplar_style(self.space.generator, array, GENERATOR_SPACE, self.space.patch_size)[0].cpu()
 
     def _row(self, name: str) -> SourceRow:
         image, labels, level = self._load(name)
-        source = self._upright(to_generator_space(image, torch.tensor([self.source.windows[name]])))
+        source = self.translator.space.enter(image, torch.tensor([self.source.windows[name]]))
         cells = []
         for volume, style in zip(self.translated(name, image, labels, self.typical), self.typical, strict=True):
             degrees = float(degrees_between(self.style_of(volume)[None], style[None]))
@@ -104,8 +102,6 @@ class StyleMatrix:
     def _load(self, name: str) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Image and labels (1, 1, *spatial) as preprocessed, and the slice to show."""
         image, labels = (np.array(array[:1]) for array in self.source.dataset.load_case(name)[:2])
-        level = fullest_level(labels[0].transpose(self.source.axes[::-1]))
-        return torch.from_numpy(image)[None].float(), torch.from_numpy(labels)[None], level
-
-    def _upright(self, volume: torch.Tensor) -> torch.Tensor:
-        return volume.permute(0, 1, *(2 + axis for axis in self.source.axes))
+        image, labels = torch.from_numpy(image)[None].float(), torch.from_numpy(labels)[None]
+        level = fullest_level(self.translator.space.turned(labels)[0, 0].numpy().T)
+        return image, labels, level

@@ -13,7 +13,9 @@ from safetensors.torch import save
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.translation.space import read_windows, to_generator_space
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.translation.space import GeneratorSpace
+from intrastyler_nnunet.translation.windows import read_windows
 
 BANK_FILE = "style_bank.safetensors"
 
@@ -59,7 +61,7 @@ class StyleBank:
             raise InputError(f"{path}: not a style bank ({reason}), expected style_bank.safetensors") from None
 
 
-def style_bank(generator, generator_path: Path, target_folder: Path, patch_size: tuple[int, ...], path: Path,
+def style_bank(generator: Generator, generator_path: Path, target_folder: Path, patch_size: tuple[int, ...], path: Path,
                device: torch.device | str = "cpu") -> StyleBank:  # fmt: skip
     """The bank of all exemplars in `target_folder`: read from `path` if it is still true, else built and written.
 
@@ -89,7 +91,7 @@ def style_bank(generator, generator_path: Path, target_folder: Path, patch_size:
 
 
 @torch.no_grad()
-def build_style_bank(generator, target_folder: Path, windows: dict[str, tuple[float, float]],
+def build_style_bank(generator: Generator, target_folder: Path, windows: dict[str, tuple[float, float]],
                      patch_size: tuple[int, ...], device: torch.device | str,
                      fingerprint: str = "") -> StyleBank:  # fmt: skip
     """Style vector of each exemplar: mean of its patches' unit vectors, renormalised."""
@@ -127,11 +129,11 @@ def _bank_of_codes(codes: dict[str, tuple[float, ...]], windows: dict, fingerpri
     )
 
 
-def exemplar_style(generator, volume: torch.Tensor, window: tuple[float, float],
+def exemplar_style(generator: Generator, volume: torch.Tensor, window: tuple[float, float],
                    patch_size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Style vector (K,) and dispersion () of one volume (1, *spatial) in nnU-Net space and axis order."""
     bounds = torch.tensor([window], device=volume.device)
-    image = to_generator_space(volume[None], bounds).permute(0, 1, *(2 + axis for axis in generator.metadata.axes))
+    image = GeneratorSpace.of(generator.metadata).enter(volume[None], bounds)
     size = [patch_size[axis] for axis in generator.metadata.axes]
     units = torch.cat([generator.encode_style(patch) for patch in grid_patches(image, size)])
     mean = units.mean(dim=0)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from intrastyler_nnunet.model.metadata import LabelHint
-from intrastyler_nnunet.translation.space import to_generator_space
+from intrastyler_nnunet.translation.windows import to_generator_space
 
 
 def apply_label_hint(

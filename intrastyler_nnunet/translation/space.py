@@ -1,83 +1,70 @@
-"""The intensity window of a case, and the map between nnU-Net space and generator space."""
+"""The door: the one place between nnU-Net's arrays and what a generator eats.
 
-from concurrent.futures import Executor
-from pathlib import Path
+nnU-Net space holds what nnU-Net's preprocessing wrote: its axis order, intensities normalised by its plans. Generator
+space holds the same image with the axes that the generator was trained on and intensities in [-1, 1] by the image's own
+window; there the label hint has been applied, and image goes on beyond its border. Images from files come to nnU-Net
+space first, by `preprocessed`.
+"""
 
-import numpy as np
+from dataclasses import dataclass
+
 import torch
-from tqdm import tqdm
 
-from intrastyler_nnunet.files import read_json, write_json
-
-
-def intensity_window(volume: np.ndarray) -> tuple[float, float]:
-    """Minimum and 99.9th percentile of a whole preprocessed volume, in nnU-Net space."""
-    return float(np.min(volume)), float(np.percentile(volume, 99.9))
+from intrastyler_nnunet.model.borders import Inside
+from intrastyler_nnunet.model.metadata import GeneratorMetadata, LabelHint
+from intrastyler_nnunet.translation.label_hint import apply_label_hint
+from intrastyler_nnunet.translation.windows import from_generator_space, to_generator_space
 
 
-def to_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
-    """clip((z - lo) / (hi - lo), 0, 1) * 2 - 1.
+@dataclass(frozen=True)
+class GeneratorSpace:
+    """How one generator sees images.
 
-    Args:
-        images: (B, C, *spatial) in nnU-Net space.
-        windows: (B, 2), each image's (lo, hi).
-
-    Returns:
-        (B, C, *spatial) in [-1, 1].
+    Attributes:
+        axes: generator axis i is axis axes[i] of nnU-Net's arrays.
+        label_hint: how source labels change its input; None: they do not.
     """
-    lo, hi = _bounds(images, windows)
-    return ((images - lo) / (hi - lo)).clamp(0, 1) * 2 - 1
 
+    axes: tuple[int, int, int]
+    label_hint: LabelHint | None = None
 
-def from_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
-    """Inverse of `to_generator_space` within the window: [-1, 1] -> [lo, hi]."""
-    lo, hi = _bounds(images, windows)
-    return (images + 1) / 2 * (hi - lo) + lo
+    @classmethod
+    def of(cls, metadata: GeneratorMetadata) -> "GeneratorSpace":
+        """The space of a generator with these metadata."""
+        return cls(metadata.axes, metadata.label_hint)
 
+    def enter(
+        self,
+        images: torch.Tensor,
+        windows: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        outside: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """A generator's input of images in nnU-Net space.
 
-def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -> dict[str, tuple[float, float]]:
-    """The windows of all preprocessed cases in `folder`, cached as JSON; computes those missing or out of date.
+        Args:
+            images: (B, 1, *spatial) in nnU-Net space and axis order.
+            windows: (B, 2), each image's intensity window.
+            labels: (B, 1, *spatial), of source images; without them no label hint is applied.
+            outside: (B, 1, *spatial), bool, voxels that are no image; the image is mirrored there.
 
-    Args:
-        folder: a preprocessed folder of nnU-Net (`<plans>_<config>` or `<plans>_<config>_target`).
-        pool: workers that compute missing windows, behind a progress bar; None computes them in this process.
-        channel: whose windows.
-    """
-    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+        Returns:
+            (B, 1, X, Y, Z) in [-1, 1].
+        """
+        seen = to_generator_space(images.float(), windows)
+        if labels is not None:
+            seen = apply_label_hint(seen, windows, labels, self.label_hint)
+        seen = self.turned(seen)
+        return seen if outside is None else Inside(self.turned(~outside)).continued(seen, "reflect")
 
-    path = windows_file(folder, channel)
-    cases = sorted(nnUNetDatasetBlosc2.get_identifiers(str(folder)))
-    written = {case: (Path(folder) / f"{case}.b2nd").stat().st_mtime_ns for case in cases}
-    cached = read_json(path) if path.is_file() else {}
-    known = {
-        case: cached[case]["window"]
-        for case in cases
-        if case in cached and cached[case]["case_written_ns"] == written[case]
-    }
-    missing = [case for case in cases if case not in known]
-    if missing:
-        jobs = [(str(folder), case, channel) for case in missing]
-        results = (pool.map if pool else map)(_window_of, jobs)
-        description = f"{Path(folder).name}: intensity windows"
-        computed = list(tqdm(results, description, len(jobs), disable=pool is None))
-        known.update(zip(missing, computed, strict=True))
-        write_json({case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path)
-    return {case: tuple(known[case]) for case in cases}
+    def leave(self, images: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+        """Inverse of `enter` but for hint and border: (B, 1, X, Y, Z) in [-1, 1] -> (B, 1, *spatial)."""
+        return from_generator_space(self.turned_back(images), windows)
 
+    def turned(self, images: torch.Tensor) -> torch.Tensor:
+        """From nnU-Net's axis order to the generator's, for (B, C, *spatial) of any meaning."""
+        return images.permute(0, 1, *(2 + axis for axis in self.axes)).contiguous()
 
-def windows_file(folder: Path, channel: int = 0) -> Path:
-    """Where a channel's windows are cached: beside `folder`, as nnU-Net refuses JSON among preprocessed cases."""
-    folder = Path(folder)
-    return folder.with_name(f"{folder.name}_intensity_windows{f'_{channel}' if channel else ''}.json")
-
-
-def _window_of(job: tuple[str, str, int]) -> tuple[float, float]:
-    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-
-    folder, case, channel = job
-    return intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][channel])
-
-
-def _bounds(images: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    shape = (-1,) + (1,) * (images.ndim - 1)
-    return windows[:, 0].reshape(shape), windows[:, 1].reshape(shape)
+    def turned_back(self, images: torch.Tensor) -> torch.Tensor:
+        """Inverse of `turned`."""
+        return images.permute(0, 1, *(2 + self.axes.index(axis) for axis in range(3))).contiguous()

@@ -11,16 +11,17 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
+from intrastyler_nnunet.model.borders import Inside, border_of, seen_by
 from intrastyler_nnunet.model.content_encoder import ResidualBlock
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.model.layers import EPSILON, InstanceNorm
+from intrastyler_nnunet.model.layers import EPSILON, BlurDown, InstanceNorm
 
 MARGIN = 4  # voxels of the neighbours on either side of a slab: as far as a layer reaches, a multiple of its stride
 
 
 @torch.no_grad()
 def translate_streamed(
-    generator: Generator, source: torch.Tensor, styles: torch.Tensor, slab: int
+    generator: Generator, source: torch.Tensor, styles: torch.Tensor, slab: int, inside: torch.Tensor | None = None
 ) -> Iterator[torch.Tensor]:
     """Translate one image to several styles; its content is encoded once.
 
@@ -29,6 +30,7 @@ def translate_streamed(
         source: (1, 1, X, Y, Z) in [-1, 1], on any device.
         styles: (S, K) style vectors.
         slab: voxels along x that a layer computes at once, at least 1; the device's memory grows with it.
+        inside: (1, 1, X, Y, Z) bool, which voxels are image, where `source` is; None: all.
 
     Yields:
         For each style, (1, 1, X, Y, Z) in [-1, 1], float32, on the device of `source`.
@@ -36,9 +38,10 @@ def translate_streamed(
     x, y, z = source.shape[2:]
     layers = _Layers(next(generator.parameters()).device, slab)
     padded = generator.pad_to_stride(source)
-    content = layers.encode(generator, padded)
+    levels = None if inside is None else generator.content_encoder.levels(generator.pad_to_stride(inside.float()) > 0.5)
+    content = layers.encode(generator, padded, levels)
     for style in styles:
-        yield layers.decode(generator, content, style[None], padded)[..., :x, :y, :z]
+        yield layers.decode(generator, content, style[None], padded, levels)[..., :x, :y, :z]
 
 
 class _Layers:
@@ -47,36 +50,51 @@ class _Layers:
     def __init__(self, device: torch.device, slab: int):
         self.device, self.slab = device, slab
 
-    def encode(self, generator: Generator, source: torch.Tensor) -> torch.Tensor:
+    def encode(self, generator: Generator, source: torch.Tensor, levels: list[Inside] | None) -> torch.Tensor:
         """As `ContentEncoder.forward`."""
-        return self._chain(generator.content_encoder.layers, source)
+        x, local, level = source, [], 0
+        for layer in generator.content_encoder.layers:
+            x, local = self._next(layer, x, local, None if levels is None else levels[level])
+            level += isinstance(layer, BlurDown)
+        return self._local(local, x)
 
     def decode(
-        self, generator: Generator, content: torch.Tensor, style: torch.Tensor, source: torch.Tensor
+        self,
+        generator: Generator,
+        content: torch.Tensor,
+        style: torch.Tensor,
+        source: torch.Tensor,
+        levels: list[Inside] | None,
     ) -> torch.Tensor:
         """As `Decoder.forward`."""
         decoder, style, x = generator.decoder, style.to(self.device), content
-        for stage in decoder.stages:
+        levels = levels or [None] * (len(decoder.stages) + 1)
+        for stage, before, after in zip(decoder.stages, levels[:0:-1], levels[-2::-1], strict=True):
+            x, local = seen_by(stage.up, x, before), [stage.up]
             if decoder.from_voxels and stage is decoder.stages[-1]:
-                x = torch.cat([self._local([stage.up], x), decoder.from_voxels(source)], dim=1)
-                x = self._local([stage.conv], x)
-            else:
-                x = self._local([stage.up, stage.conv], x)
+                x, local = torch.cat([self._local(local, x), decoder.from_voxels(source)], dim=1), []
+            x, local = self._next(stage.conv, x, local, after)
             gamma, beta = stage.din.controller(style[..., None, None, None]).chunk(2, dim=1)
-            x = self._normalised(x, gamma, beta)
+            x = self._normalised(self._local(local, x), gamma, beta, after)
             x = self._local([nn.ReLU()], x)
+        x = seen_by(decoder.pad, x, levels[0])
         return self._local([decoder.pad, decoder.to_image, decoder.to_voxels, nn.Tanh()], x)
 
-    def _chain(self, modules: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
-        local: list[nn.Module] = []  # layers between two norms run together
-        for module in modules:
-            if isinstance(module, InstanceNorm | ResidualBlock):
-                x, local = self._local(local, x), []
-                residual = isinstance(module, ResidualBlock)
-                x = x + self._chain(module.body, x) if residual else self._normalised(x, 1.0, 0.0)
-            else:
-                local.append(module)
-        return self._local(local, x)
+    def _next(
+        self, layer: nn.Module, x: torch.Tensor, local: list[nn.Module], inside: Inside | None
+    ) -> tuple[torch.Tensor, list[nn.Module]]:
+        """Features after `local`, layers that wait to run together, and `layer`; or `layer` among those that wait."""
+        if isinstance(layer, InstanceNorm | ResidualBlock):
+            x = self._local(local, x)
+            if isinstance(layer, InstanceNorm):
+                return self._normalised(x, 1.0, 0.0, inside), []
+            change, waiting = x, []
+            for inner in layer.body:
+                change, waiting = self._next(inner, change, waiting, inside)
+            return x + self._local(waiting, change), []
+        if inside is not None and border_of(layer):
+            return seen_by(layer, self._local(local, x), inside), [layer]
+        return x, [*local, layer]
 
     def _local(self, modules: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
         """Apply layers whose reach is at most MARGIN; each slab's margins are computed and thrown away.
@@ -100,10 +118,15 @@ class _Layers:
             result[:, :, low:high] = part[:, :, low - skipped : high - skipped].to(x.device)
         return result
 
-    def _normalised(self, x: torch.Tensor, gamma: torch.Tensor | float, beta: torch.Tensor | float) -> torch.Tensor:
+    def _normalised(
+        self, x: torch.Tensor, gamma: torch.Tensor | float, beta: torch.Tensor | float, inside: Inside | None
+    ) -> torch.Tensor:
         """gamma * (x - mean) / deviation + beta with the statistics of the whole volume, in place."""
-        mean = x.mean(dim=(2, 3, 4), keepdim=True)
-        variance = x.var(dim=(2, 3, 4), keepdim=True, correction=0)
+        if inside is None:
+            mean = x.mean(dim=(2, 3, 4), keepdim=True)
+            variance = x.var(dim=(2, 3, 4), keepdim=True, correction=0)
+        else:
+            mean, variance = inside.statistics(x)
         scale = (variance + EPSILON).rsqrt()
         if isinstance(gamma, torch.Tensor):
             gamma, beta = gamma.to(x.device), beta.to(x.device)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.translation.label_hint import apply_label_hint
-from intrastyler_nnunet.translation.space import from_generator_space, to_generator_space
+from intrastyler_nnunet.translation.space import GeneratorSpace
 from intrastyler_nnunet.translation.streaming import translate_streamed
 
 
@@ -31,8 +30,7 @@ class Translator:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
         self.generator = generator
         self.samples_at_once = samples_at_once
-        self.axes = generator.metadata.axes
-        self.label_hint = generator.metadata.label_hint
+        self.space = GeneratorSpace.of(generator.metadata)
         self._forward = torch.compile(generator) if compiled else generator
 
     @torch.no_grad()
@@ -52,19 +50,21 @@ class Translator:
             source_windows: (B, 2) intensity windows (lo, hi) of the images' cases.
             styles: (B, K) style vectors of the exemplars.
             target_windows: (B, 2) intensity windows of the exemplars.
-            outside: (B, 1, *spatial) bool, voxels outside the image, which become exactly 0 like padding.
+            outside: (B, 1, *spatial) bool, voxels outside the image, which do not enter the generator's norms and
+                become exactly 0 like padding. None: there are none, which takes less time than a mask of none.
             labels: (B, 1, *spatial) source labels, needed by a generator trained with a label hint.
 
         Returns:
             (B, 1, *spatial), float32, in nnU-Net space and axis order.
         """
-        source = to_generator_space(images.float(), source_windows)
-        source = apply_label_hint(source, source_windows, labels, self.label_hint)
+        inputs = [self._input(images, source_windows, outside, labels), styles]
+        if outside is not None:
+            inputs.append(self.space.turned(~outside))
         size = self.samples_at_once or len(images)
-        parts = zip(self._to_generator_axes(source).split(size), styles.split(size), strict=True)
+        parts = zip(*(values.split(size) for values in inputs), strict=True)
         target = torch.cat([self._generated(*part) for part in parts])
         # Outside inference mode, whose tensors may not enter the segmenter's autograd graph.
-        translated = from_generator_space(self._to_nnunet_axes(target), target_windows)
+        translated = self.space.leave(target, target_windows)
         return translated if outside is None else translated.masked_fill(outside, 0.0)
 
     @torch.no_grad()
@@ -74,37 +74,42 @@ class Translator:
         source_window: torch.Tensor,
         styles: torch.Tensor,
         target_windows: torch.Tensor,
+        outside: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         slab: int = 64,
     ) -> Iterator[torch.Tensor]:
-        """Translate one volume of any size to S styles, slab by slab and yet without seams (`networks.streaming`).
+        """Translate one volume of any size to S styles, slab by slab and yet without seams (`streaming`).
 
         Args:
             image: (1, 1, *spatial) in nnU-Net space and axis order, on any device.
             source_window: (1, 2) its intensity window.
             styles: (S, K) style vectors.
             target_windows: (S, 2) intensity windows of the exemplars.
+            outside: (1, 1, *spatial) bool, as in `__call__`.
             labels: (1, 1, *spatial), needed by a generator trained with a label hint.
             slab: slices computed at once; fewer need less memory.
 
         Yields:
             S translations (1, 1, *spatial), float32, where `image` is.
         """
-        source = to_generator_space(image.float(), source_window)
-        source = apply_label_hint(source, source_window, labels, self.label_hint)
-        results = translate_streamed(self.generator, self._to_generator_axes(source), styles, slab)
+        source = self._input(image, source_window, outside, labels)
+        inside = None if outside is None else self.space.turned(~outside)
+        results = translate_streamed(self.generator, source, styles, slab, inside)
         for result, window in zip(results, target_windows, strict=True):
-            yield from_generator_space(self._to_nnunet_axes(result), window[None])
+            translated = self.space.leave(result, window[None])
+            yield translated if outside is None else translated.masked_fill(outside, 0.0)
+
+    def _input(
+        self, images: torch.Tensor, windows: torch.Tensor, outside: torch.Tensor | None, labels: torch.Tensor | None
+    ) -> torch.Tensor:
+        if self.space.label_hint is not None and labels is None:
+            raise ValueError("the generator was trained with a label hint, expected labels")
+        return self.space.enter(images, windows, labels, outside)
 
     @torch.inference_mode()
-    def _generated(self, source: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
+    def _generated(
+        self, source: torch.Tensor, styles: torch.Tensor, inside: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The generator in its own precision: half on CUDA, whatever nnU-Net's step runs in."""
         with torch.autocast(source.device.type, torch.float16, enabled=source.device.type == "cuda"):
-            return self._forward(source, styles).float()
-
-    def _to_generator_axes(self, images: torch.Tensor) -> torch.Tensor:
-        return images.permute(0, 1, *(2 + axis for axis in self.axes)).contiguous()
-
-    def _to_nnunet_axes(self, images: torch.Tensor) -> torch.Tensor:
-        inverse = (self.axes.index(axis) for axis in range(len(self.axes)))
-        return images.permute(0, 1, *(2 + axis for axis in inverse)).contiguous()
+            return self._forward(source, styles, inside).float()

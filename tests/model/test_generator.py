@@ -18,7 +18,7 @@ from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.model.layers import DynamicInstanceNorm
 from intrastyler_nnunet.model.metadata import GeneratorMetadata, LabelHint
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
-from intrastyler_nnunet.translation.space import from_generator_space, to_generator_space
+from intrastyler_nnunet.translation.windows import from_generator_space, to_generator_space
 
 TINY = GeneratorConfig(width=4, residual_blocks=5, style_dim=16, style_width=4)
 WINDOWS = torch.tensor([[-3.0, 4.0], [-2.5, 3.0]], dtype=torch.float64)

@@ -7,7 +7,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
-from intrastyler_nnunet.translation.space import read_windows
+from intrastyler_nnunet.translation.windows import read_windows
 
 TWO = {"channel_names": {"0": "CT", "1": "ceT1"}}
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from fake_cuda import fake_cuda
 from tiny_dataset import tiny_generator
 
-from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation, Translations
+from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw
 from intrastyler_nnunet.translation.translator import Translator
@@ -23,20 +23,19 @@ def bank(vectors: torch.Tensor) -> StyleBank:
     return StyleBank(tuple(f"exemplar_{number}" for number in range(count)), vectors, windows, torch.zeros(count))
 
 
-def translations(channel: int = 0, device: str = "cpu") -> Translations:
+def translations(channel: int = 0, device: str = "cpu") -> ExemplarTranslation:
     """A generator with three styles and one with two codes."""
     learnt = bank(F.normalize(torch.eye(3, 8) + 0.1, dim=1))
     codes = bank(torch.eye(2))
     generators = (tiny_generator(), tiny_generator(1, method="unified", codes=CODES))
-    pairs = zip(generators, (learnt, codes), strict=True)
-    return Translations([OnlineTranslation(Translator(g), b, WINDOWS, device, channel) for g, b in pairs])
+    return ExemplarTranslation([Translator(g) for g in generators], (learnt, codes), WINDOWS, device, channel)
 
 
-def alone(given: Translations, number: int, image: torch.Tensor, case: str, exemplar: int) -> torch.Tensor:
+def alone(given: ExemplarTranslation, number: int, image: torch.Tensor, case: str, exemplar: int) -> torch.Tensor:
     """One image (1, 1, *spatial) by one generator."""
-    member = given.members[number]
-    style, window = (getattr(member.bank, name)[exemplar : exemplar + 1] for name in ("vectors", "windows"))
-    return member.translator(image, torch.tensor([WINDOWS[case]]), style, window)
+    bank = given.banks[number]
+    style, window = (getattr(bank, name)[exemplar : exemplar + 1] for name in ("vectors", "windows"))
+    return given.translators[number](image, torch.tensor([WINDOWS[case]]), style, window)
 
 
 @pytest.mark.parametrize("channel", [0, 1])

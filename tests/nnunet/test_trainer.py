@@ -14,12 +14,12 @@ from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
-from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation, Translations
+from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import draw_styles
-from intrastyler_nnunet.translation.space import read_windows
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import read_windows
 
 
 def started(trainer: nnUNetTrainerIntraStyler) -> nnUNetTrainerIntraStyler:
@@ -310,8 +310,8 @@ def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monke
         bank = StyleBank(("a", "b", "c"), torch.randn(3, 8), torch.randn(3, 2), torch.zeros(3))
         windows = {"source_0": (-1.0, 2.0), "source_3": (-1.5, 2.5)}
         trainer.device = torch.device("cuda")
-        members = [OnlineTranslation(Translator(tiny_generator()), bank, windows, trainer.device) for _ in range(2)]
-        trainer.translation = Translations(members)
+        translators = [Translator(tiny_generator()) for _ in range(2)]
+        trainer.translation = ExemplarTranslation(translators, [bank, bank], windows, trainer.device)
         trainer.probabilities = np.full(6, 1 / 6)
         trainer.network = trainer.build_network_architecture(
             trainer.plans_manager, trainer.configuration_manager, 1, 3, enable_deep_supervision=True

@@ -14,8 +14,8 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.offline.dataset import splits
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.slerp import slerp
-from intrastyler_nnunet.translation.space import read_windows
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import read_windows
 
 
 @pytest.fixture

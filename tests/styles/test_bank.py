@@ -11,7 +11,7 @@ from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.styles.bank import StyleBank, grid_patches, style_bank
-from intrastyler_nnunet.translation.space import intensity_window
+from intrastyler_nnunet.translation.windows import intensity_window
 
 PATCH = (8, 12, 12)  # nnU-Net axis order
 

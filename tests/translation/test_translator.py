@@ -77,14 +77,40 @@ def test_stays_in_the_exemplars_window():
         assert image.max() <= hi
 
 
-def test_outside_is_exactly_zero_and_the_rest_unchanged():
-    given = batch()
-    outside = torch.zeros(2, 1, *SPATIAL, dtype=torch.bool)
-    outside[1, :, :3] = True
-    everywhere = Translator(tiny_generator())(*given)
-    translated = Translator(tiny_generator())(*given, outside)
-    assert (translated[outside] == 0).all()
-    assert torch.equal(translated[~outside], everywhere[~outside])
+PADDED = (slice(None), slice(None), slice(4, 16), slice(8, 24), slice(4, 28))  # where the image lies in its padding
+
+
+def padded_image() -> tuple[Batch, torch.Tensor, torch.Tensor]:
+    """An image (1, 1, 12, 16, 24), the same with padding, and where that is."""
+    given = batch(1)
+    image = torch.nn.functional.avg_pool3d(
+        torch.randn(1, 1, 14, 18, 26, generator=torch.Generator().manual_seed(3)), 3, 1
+    )
+    whole = torch.zeros(1, 1, 20, 32, 32)
+    whole[PADDED] = given.images = 3 * image
+    outside = torch.ones_like(whole, dtype=torch.bool)
+    outside[PADDED] = False
+    return given, whole, outside
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_padding_is_zero_and_hardly_changes_the_image(skip):
+    given, whole, outside = padded_image()
+    translator = Translator(tiny_generator(skip=skip))
+    alone = translator(*given)
+    masked, unmasked = (translator(whole, *list(given)[1:], mask) for mask in (outside, None))
+    assert (masked[outside] == 0).all()
+    changes = [float((translated[PADDED] - alone).abs().mean() / alone.std()) for translated in (masked, unmasked)]
+    assert changes[0] < 0.02  # blurring still mixes a little of either side of the border
+    assert changes[1] > 10 * changes[0]
+
+
+def test_a_volume_with_padding_is_what_the_batch_is():
+    given, whole, outside = padded_image()
+    translator = Translator(tiny_generator())
+    rest = list(given)[1:]
+    (volume,) = translator.volume(whole, *rest, outside, slab=8)
+    torch.testing.assert_close(volume, translator(whole, *rest, outside), atol=1e-4, rtol=1e-4)
 
 
 def test_batched_equals_one_by_one():

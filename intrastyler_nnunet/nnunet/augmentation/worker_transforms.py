@@ -1,5 +1,6 @@
 """What is left to nnU-Net's workers: its own pipelines without intensity augmentation, plus `MarkOutside`."""
 
+import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
@@ -30,12 +31,16 @@ class MarkOutside(BasicTransform):
         return data_dict
 
 
-def split_outside(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Undo `MarkOutside` on a batch (B, C, *spatial).
+def split_outside(images: torch.Tensor, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Undo `MarkOutside` on a batch (B, C, *spatial) that comes from the workers, and hand it to the device.
 
     Returns:
-        The images with zeros outside, and the (B, C, *spatial) bool mask of voxels outside.
+        The images with zeros outside, and the (B, C, *spatial) bool mask of voxels outside; None: there are none.
     """
+    padded = bool(np.isnan(images.numpy().min()))  # on the host, where nobody waits for the device
+    images = images.to(device, non_blocking=True)
+    if not padded:
+        return images, None
     outside = images.isnan()
     return images.masked_fill(outside, 0.0), outside
 

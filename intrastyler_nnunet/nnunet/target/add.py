@@ -12,7 +12,7 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import one_channel_plans, translated_channel
 from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_unfinished
 from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
-from intrastyler_nnunet.translation.space import read_windows
+from intrastyler_nnunet.translation.windows import read_windows
 from intrastyler_nnunet.workers import workers
 
 

@@ -58,9 +58,12 @@ def test_padding_is_marked_and_background_is_not():
     marked = MarkOutside()(image=image, segmentation=labels)["image"]
     assert torch.equal(marked.isnan(), before == 0)
     assert torch.equal(image, before)
-    restored, outside = split_outside(marked[None])
+    restored, outside = split_outside(marked[None], torch.device("cpu"))
     assert torch.equal(restored[0], before)
     assert torch.equal(outside[0], before == 0)
+    same, nothing = split_outside(before[None], torch.device("cpu"))
+    assert torch.equal(same[0], before)
+    assert nothing is None
 
 
 def test_zero_intensity_inside_the_image_is_not_marked():

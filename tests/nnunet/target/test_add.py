@@ -15,7 +15,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.target.add import add_target
 from intrastyler_nnunet.pretraining.run import prepare_run
-from intrastyler_nnunet.translation.space import read_windows, windows_file
+from intrastyler_nnunet.translation.windows import read_windows, windows_file
 
 
 def read(path: Path) -> np.ndarray:

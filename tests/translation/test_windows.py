@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intrastyler_nnunet.translation.space import from_generator_space, intensity_window, to_generator_space
+from intrastyler_nnunet.translation.windows import from_generator_space, intensity_window, to_generator_space
 
 
 def test_window_is_minimum_and_999th_permille():

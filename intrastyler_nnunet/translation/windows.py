@@ -1,0 +1,83 @@
+"""The intensity window of a case, and the map between nnU-Net's intensities and the generator's."""
+
+from concurrent.futures import Executor
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from intrastyler_nnunet.files import read_json, write_json
+
+
+def intensity_window(volume: np.ndarray) -> tuple[float, float]:
+    """Minimum and 99.9th percentile of a whole preprocessed volume, in nnU-Net space."""
+    return float(np.min(volume)), float(np.percentile(volume, 99.9))
+
+
+def to_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+    """clip((z - lo) / (hi - lo), 0, 1) * 2 - 1.
+
+    Args:
+        images: (B, C, *spatial) in nnU-Net space.
+        windows: (B, 2), each image's (lo, hi).
+
+    Returns:
+        (B, C, *spatial) in [-1, 1].
+    """
+    lo, hi = _bounds(images, windows)
+    return ((images - lo) / (hi - lo)).clamp(0, 1) * 2 - 1
+
+
+def from_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+    """Inverse of `to_generator_space` within the window: [-1, 1] -> [lo, hi]."""
+    lo, hi = _bounds(images, windows)
+    return (images + 1) / 2 * (hi - lo) + lo
+
+
+def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -> dict[str, tuple[float, float]]:
+    """The windows of all preprocessed cases in `folder`, cached as JSON; computes those missing or out of date.
+
+    Args:
+        folder: a preprocessed folder of nnU-Net (`<plans>_<config>` or `<plans>_<config>_target`).
+        pool: workers that compute missing windows, behind a progress bar; None computes them in this process.
+        channel: whose windows.
+    """
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    path = windows_file(folder, channel)
+    cases = sorted(nnUNetDatasetBlosc2.get_identifiers(str(folder)))
+    written = {case: (Path(folder) / f"{case}.b2nd").stat().st_mtime_ns for case in cases}
+    cached = read_json(path) if path.is_file() else {}
+    known = {
+        case: cached[case]["window"]
+        for case in cases
+        if case in cached and cached[case]["case_written_ns"] == written[case]
+    }
+    missing = [case for case in cases if case not in known]
+    if missing:
+        jobs = [(str(folder), case, channel) for case in missing]
+        results = (pool.map if pool else map)(_window_of, jobs)
+        description = f"{Path(folder).name}: intensity windows"
+        computed = list(tqdm(results, description, len(jobs), disable=pool is None))
+        known.update(zip(missing, computed, strict=True))
+        write_json({case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path)
+    return {case: tuple(known[case]) for case in cases}
+
+
+def windows_file(folder: Path, channel: int = 0) -> Path:
+    """Where a channel's windows are cached: beside `folder`, as nnU-Net refuses JSON among preprocessed cases."""
+    folder = Path(folder)
+    return folder.with_name(f"{folder.name}_intensity_windows{f'_{channel}' if channel else ''}.json")
+
+
+def _window_of(job: tuple[str, str, int]) -> tuple[float, float]:
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    folder, case, channel = job
+    return intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][channel])
+
+
+def _bounds(images: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    shape = (-1,) + (1,) * (images.ndim - 1)
+    return windows[:, 0].reshape(shape), windows[:, 1].reshape(shape)
