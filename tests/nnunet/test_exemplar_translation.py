@@ -61,7 +61,8 @@ def test_interpolated_styles_stay_with_their_generator():
     for number, own in enumerate((StyleDraw(*map(np.array, ([0], [2], [0.5]))),
                                   StyleDraw(*map(np.array, ([0], [1], [0.5]))))):  # fmt: skip
         part = slice(number, number + 1)
-        expected = given.members[number].translate_batch(images[part], outside[part], None, ["ab"[number]], own)
+        single = ExemplarTranslation(given.translators[number:][:1], given.banks[number:][:1], WINDOWS, "cpu")
+        expected = single.translate_batch(images[part], outside[part], None, ["ab"[number]], own)
         torch.testing.assert_close(result[part], expected, atol=1e-5, rtol=1e-5)
 
 
@@ -70,12 +71,13 @@ def test_whole_cases(exemplar):
     given = translations(channel=1)
     image = np.random.default_rng(0).normal(size=(2, *SPATIAL)).astype(np.float32)
     labels = np.zeros((1, *SPATIAL), np.int16)
-    result = given.translate_case(image, labels, "b", StyleDraw.of(np.array([exemplar])))
+    result = given.translate_case(image, labels, "b", StyleDraw.of(np.array([exemplar])))[0]
     number, own = (0, 2) if exemplar == 2 else (1, 0)
     expected = alone(given, number, torch.from_numpy(image[1:])[None], "b", own)[0, 0]
     np.testing.assert_allclose(result[1], expected, atol=1e-4)
     assert np.array_equal(result[0], image[0])
-    assert np.array_equal(given.translate_case(image, labels, "b", StyleDraw.of(np.array([KEEP_SOURCE]))), image)
+    (kept,) = given.translate_case(image, labels, "b", StyleDraw.of(np.array([KEEP_SOURCE])))
+    assert np.array_equal(kept, image)
 
 
 def test_on_a_cuda_device_without_reading_back(monkeypatch):

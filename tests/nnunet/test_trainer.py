@@ -12,6 +12,7 @@ from tiny_dataset import CONFIGURATION, tiny_generator
 
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.nnunet.augmentation import worker_transforms
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation
@@ -50,8 +51,9 @@ def offline_translation(trainer, batch: dict, exemplars: np.ndarray) -> torch.Te
             torch.tensor([windows[case]]),
             bank.vectors[exemplar][None],
             bank.windows[exemplar][None],
+            image.isnan()[None],
         )[0]
-        translated.append(torch.where(image.isnan(), 0.0, synthetic))
+        translated.append(synthetic)
     return torch.stack(translated)
 
 
@@ -100,8 +102,7 @@ def test_padding_is_zero_and_labels_are_untouched(make_trainer):
 
 def batch_with_padding(seed: int = 0) -> dict:
     """As a worker makes it, the first voxels along axis 0 outside the image."""
-    random = torch.Generator().manual_seed(seed)
-    data = torch.randn(2, 1, 12, 24, 32, generator=random)
+    data = torch.randn(2, 1, 12, 24, 32, generator=torch.Generator().manual_seed(seed))
     data[:, :, :3] = torch.nan
     labels = [torch.zeros(2, 1, 12 // s, 24 // s, 32 // s, dtype=torch.int16) for s in (1, 2)]
     return {"data": data, "target": labels, "keys": ["source_0", "source_3"]}
@@ -306,7 +307,11 @@ def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monke
     trainer = started(make_trainer())
     # torch.autocast switches itself off where there is no driver; the fake device needs none.
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    # Fake tensors have no content that the host could read.
+    monkeypatch.setattr(worker_transforms, "is_padded", lambda images: True)
     with fake_cuda():
+        with torch.device("cpu"):
+            batch = batch_with_padding()
         bank = StyleBank(("a", "b", "c"), torch.randn(3, 8), torch.randn(3, 2), torch.zeros(3))
         windows = {"source_0": (-1.0, 2.0), "source_3": (-1.5, 2.5)}
         trainer.device = torch.device("cuda")
@@ -317,14 +322,6 @@ def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monke
             trainer.plans_manager, trainer.configuration_manager, 1, 3, enable_deep_supervision=True
         )
         for trainer.iteration in range(20):  # every intensity transform gets its turn
-            batch = {
-                "data": torch.randn(2, 1, 12, 24, 32, device="cpu"),
-                "target": [
-                    torch.zeros(2, 1, 12, 24, 32, dtype=torch.int16, device="cpu"),
-                    torch.zeros(2, 1, 6, 12, 16, dtype=torch.int16, device="cpu"),
-                ],
-                "keys": ["source_0", "source_3"],
-            }
             images = trainer.training_batch(batch)["data"]
             assert images.device.type == "cuda"
         assert trainer.validation_batch(batch)["data"].device.type == "cuda"

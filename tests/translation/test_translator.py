@@ -94,15 +94,15 @@ def padded_image() -> tuple[Batch, torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("skip", [False, True])
-def test_padding_is_zero_and_hardly_changes_the_image(skip):
+def test_padding_is_zero_and_does_not_change_the_image(skip):
     given, whole, outside = padded_image()
     translator = Translator(tiny_generator(skip=skip))
     alone = translator(*given)
     masked, unmasked = (translator(whole, *list(given)[1:], mask) for mask in (outside, None))
     assert (masked[outside] == 0).all()
     changes = [float((translated[PADDED] - alone).abs().mean() / alone.std()) for translated in (masked, unmasked)]
-    assert changes[0] < 0.02  # blurring still mixes a little of either side of the border
-    assert changes[1] > 10 * changes[0]
+    assert changes[0] < 1e-4  # the image's borders lie on the generator's strides
+    assert changes[1] > 0.1
 
 
 def test_a_volume_with_padding_is_what_the_batch_is():

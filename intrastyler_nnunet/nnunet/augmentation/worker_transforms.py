@@ -37,12 +37,17 @@ def split_outside(images: torch.Tensor, device: torch.device) -> tuple[torch.Ten
     Returns:
         The images with zeros outside, and the (B, C, *spatial) bool mask of voxels outside; None: there are none.
     """
-    padded = bool(np.isnan(images.numpy().min()))  # on the host, where nobody waits for the device
+    padded = is_padded(images)
     images = images.to(device, non_blocking=True)
     if not padded:
         return images, None
     outside = images.isnan()
     return images.masked_fill(outside, 0.0), outside
+
+
+def is_padded(images: torch.Tensor) -> bool:
+    """Whether `MarkOutside` marked anything; read on the host, where nobody waits for the device."""
+    return bool(np.isnan(images.numpy().min()))
 
 
 INTENSITY_TRANSFORMS = (
