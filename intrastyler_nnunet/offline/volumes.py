@@ -156,6 +156,7 @@ def _plans_of(metadata: GeneratorMetadata, own_spacing: tuple[float, ...], norma
         }  # fmt: skip
     return PlansManager(
         {
+            "label_manager": "LabelManager",
             "transpose_forward": order,
             "transpose_backward": [order.index(axis) for axis in range(3)],
             "foreground_intensity_properties_per_channel": {"0": metadata.intensity_properties or {}},

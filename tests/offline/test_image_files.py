@@ -109,20 +109,6 @@ def test_any_orientation_oblique_or_not_gives_the_same_voxels_in_its_own_grid(fo
     assert np.abs(back - array_of(tmp_path / "straight.nii.gz")).max() < 1e-4
 
 
-def test_another_spacing_is_resampled_and_put_back(folder, tmp_path):
-    fine = SimpleITK.Resample(
-        SimpleITK.ReadImage(str(folder / "source.nii.gz")), [55, 39, 12], SimpleITK.Transform(),
-        SimpleITK.sitkLinear, (-13.0, 7.0, 41.0), (0.5, 0.5, 1.5),
-    )  # fmt: skip
-    SimpleITK.WriteImage(fine, str(tmp_path / "fine.nii.gz"))
-    translate(folder, "-i", tmp_path / "fine.nii.gz", "-o", tmp_path / "out.nii.gz", "--style", "london")
-    translate(folder, "-i", folder / "source.nii.gz", "-o", tmp_path / "coarse.nii.gz", "--style", "london")
-    result, coarse = array_of(tmp_path / "out.nii.gz"), array_of(tmp_path / "coarse.nii.gz")
-    assert result.shape == (12, 39, 55)
-    # Every second voxel is a voxel of the generator's grid.
-    assert np.abs(result[:, ::2, ::2] - coarse).max() < 0.02 * np.ptp(coarse)
-
-
 @pytest.mark.parametrize("ending", ["nii", "nii.gz", "mha", "nrrd"])
 @pytest.mark.parametrize("kind", [SimpleITK.sitkInt16, SimpleITK.sitkUInt8, SimpleITK.sitkFloat64])
 def test_formats_and_types(folder, tmp_path, ending, kind):
