@@ -60,7 +60,7 @@ def _add_options(groups: dict[str, argparse._ArgumentGroup]) -> None:
         if option is None or option.group is None:
             continue
         groups[option.group].add_argument(
-            option.flag or f"--{field.name.replace('_', '-')}", dest=field.name, default=argparse.SUPPRESS,
+            option.flag(field.name), dest=field.name, default=argparse.SUPPRESS,
             type=field.type if field.type in (int, float) else str,
             metavar=f"{{{','.join(option.choices)}}}" if option.choices else option.metavar,
             help=option.help if field.default is None else f"{option.help} (default: {field.default})",

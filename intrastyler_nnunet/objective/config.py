@@ -15,7 +15,8 @@ Schedule = tuple[tuple[float, float], ...]  # (progress in [0, 1], weight), asce
 
 def weight_at(schedule: Schedule, progress: float) -> float:
     """The weight at `progress`: linear between two points, constant before the first and after the last."""
-    return float(np.interp(progress, *zip(*schedule, strict=True)))
+    places, weights = zip(*schedule, strict=True)
+    return float(np.interp(progress, places, weights))
 
 
 def check_schedules(schedules: dict[str, Schedule], terms: tuple[str, ...]) -> None:
@@ -77,7 +78,7 @@ class PretrainingConfig(Objective):
         None,
         "begin with this generator, trained on similar images, instead of random weights; with --style-warmup 0 if its "
         "style vectors tell the exemplars apart already",
-        group="training", flag="-pretrained_weights", metavar="GENERATOR",
+        group="training", short_flag="-pretrained_weights", metavar="GENERATOR",
     )  # fmt: skip
     iterations: int = option(100_000, "training steps; more for more varied data", group="training")
     style_warmup: int = option(

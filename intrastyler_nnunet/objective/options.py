@@ -26,10 +26,14 @@ class Option:
 
     help: str  # what it does, and when to change it
     group: str | None = None  # of the command line's help; None: not an option of the command line
-    flag: str | None = None  # on the command line; None: --name-of-the-field
+    short_flag: str | None = None  # with one dash, where nnU-Net has it so
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     range: Range | None = None
+
+    def flag(self, name: str) -> str:
+        """How the command line calls the field of this name."""
+        return self.short_flag or f"--{name.replace('_', '-')}"
 
 
 def option(default: Any, help: str, *, metadata: dict | None = None, **details: Any) -> Any:

@@ -92,8 +92,9 @@ def _consistency(forward: ForwardPass) -> torch.Tensor:
 
 def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:
     """E_S as a fixed judge: gradients reach the images, not its weights."""
-    weights = {name: weight.detach() for name, weight in generator.style_encoder.named_parameters()}
-    return functional_call(generator.style_encoder, weights, (images,))
+    encoder = generator.style_encoder
+    assert encoder is not None  # the term needs one
+    return functional_call(encoder, {name: weight.detach() for name, weight in encoder.named_parameters()}, (images,))
 
 
 def _segmentation(forward: ForwardPass) -> torch.Tensor:
