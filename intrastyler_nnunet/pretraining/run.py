@@ -97,7 +97,7 @@ def _truths(folder: Path, source: PreprocessedCases) -> PreprocessedCases | None
     """The cases of `folder`, if there are any; InputError if one has not the shape of its source case."""
     if not folders.case_names(folder):
         return None
-    truths = PreprocessedCases(folder, source.axes)
+    truths = PreprocessedCases(folder, source.space.axes)
     for case in source.names:
         for name in truths.of(case):
             if truths.shapes[name] != source.shapes[case]:
