@@ -1,6 +1,7 @@
 """The code in the documentation runs."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from tiny_dataset import tiny_generator
 
 from intrastyler_nnunet.styles.bank import StyleBank
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "python.md"
+DOCS = Path(__file__).parents[1] / "docs"
+DOCUMENT = DOCS / "python.md"
 EXAMPLES = dict(re.findall(r"## (\w+)\n\n```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL))
 
 
@@ -43,3 +45,8 @@ def test_monai_example(generator_folder):
     assert len(seen) == 3  # three exemplars with intensities far apart
     translate.prob = 0.0
     assert translate(source) is source
+
+
+def test_the_page_of_the_pretraining_says_what_the_configuration_says():
+    made = runpy.run_path(str(DOCS / "tables.py"))["page"]()
+    assert made == (DOCS / "pretraining.md").read_text(), "run python docs/tables.py"

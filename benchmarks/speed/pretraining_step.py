@@ -24,8 +24,9 @@ from benchmarks.speed.peak_memory import peak_bytes
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.objective.forward_pass import TrainingPatches
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
-from intrastyler_nnunet.objective.step import TrainingPatches, sample_plan
+from intrastyler_nnunet.objective.step import sample_plan
 from intrastyler_nnunet.pretraining.ranks import ALONE
 from intrastyler_nnunet.pretraining.state import TrainingState, initial_state
 from intrastyler_nnunet.pretraining.updates import training_step, update_average

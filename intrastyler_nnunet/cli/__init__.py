@@ -1,7 +1,7 @@
 """The `intrastyler` command: one module of this package per sub-command.
 
 A sub-command module has `HELP` (one line), `add_arguments(parser)` and `run(arguments)`; it imports what is heavy
-inside `run`, so that `intrastyler --help` answers at once.
+inside these, and only the command that is given declares its arguments, so that `intrastyler --help` answers at once.
 """
 
 import argparse
@@ -16,8 +16,8 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line, with the arguments of one command, or of all."""
     parser = argparse.ArgumentParser(prog="intrastyler", description="Exemplar-based style synthesis for nnU-Net v2.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
@@ -25,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
         subparser = subparsers.add_parser(
             name, help=module.HELP, description=module.HELP, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
-        module.add_arguments(subparser)
+        if command in (None, name):
+            module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
     return parser
 
@@ -33,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Entry point of `intrastyler`. Exits with 2 and one line on bad input."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = build_parser().parse_args(argv, argparse.Namespace(command_line=argv[1:]))
+    arguments = build_parser(next(iter(argv), "")).parse_args(argv, argparse.Namespace(command_line=argv[1:]))
     try:
         arguments.run(arguments)
     except InputError as error:

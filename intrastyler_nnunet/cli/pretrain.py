@@ -1,6 +1,7 @@
 """`intrastyler pretrain`: train the synthesizer on preprocessed source and target images."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 HELP = "train the synthesizer on the preprocessed source and target images of a dataset"
@@ -17,9 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case")
     data.add_argument("--channel", help="name of the image channel to translate; needed when there are several")
-    _add_method(parser.add_argument_group("method"))
-    _add_training(parser.add_argument_group("training"))
-    _add_objective(parser.add_argument_group("objective"))
+    groups = {title: parser.add_argument_group(title) for title in ("method", "training", "objective")}
+    _add_machine(groups["training"])
+    _add_options(groups)
+    _add_label_hints(groups["objective"])
+    _add_schedule(groups["objective"])
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,51 +37,9 @@ def run(arguments: argparse.Namespace) -> None:
         train(arguments)
 
 
-def _add_method(group) -> None:
-    group.add_argument(
-        "--method", default="intrastyler",
-        help="intrastyler: styles of exemplars | unified: one-hot code of the sub-domain | nodiverse: one style; the "
-        "last two are the paper's competitors, for comparisons",
-    )  # fmt: skip
-    group.add_argument(
-        "--subdomain", help="train on the target cases of one sub-domain only; with nodiverse, one network of MultiNets"
-    )
-    group.add_argument(
-        "--subdomain-pattern",
-        help="regular expression whose group is the sub-domain in a case's name; give it when the raw dataset has no "
-        "sites.json",
-    )  # fmt: skip
-    group.add_argument(
-        "--preset", default="reference", help="architecture: reference | compact | light | mini; smaller is faster"
-    )
-
-
-def _add_training(group) -> None:
+def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to train")
     group.add_argument("-num_gpus", type=int, default=1, help="processes on this machine, each on its own patches")
-    group.add_argument(
-        "-pretrained_weights", metavar="GENERATOR",
-        help="begin with this generator, trained on similar images, instead of random weights; with --style-warmup 0 "
-        "if its style vectors tell the exemplars apart already",
-    )  # fmt: skip
-    group.add_argument("--iterations", type=int, default=100_000, help="training steps; more for more varied data")
-    group.add_argument(
-        "--style-warmup", type=int, default=None,
-        help="first of the steps, which train the style encoder alone (default 1000); more when all translations "
-        "look alike",
-    )  # fmt: skip
-    group.add_argument(
-        "--learning-rate", type=float, default=2e-4,
-        help="of generator and discriminator; small presets on few steps learn faster with twice as much",
-    )  # fmt: skip
-    group.add_argument("--batch-size", type=int, default=1, help="patches per step; raise it on a large GPU")
-    group.add_argument(
-        "--accumulate", type=int, default=1, help="batches per update; raise it when gradients are noisy"
-    )
-    group.add_argument(
-        "--precision", default="float32",
-        help="float32 | bfloat16 | float16; bfloat16 needs less memory and time on recent GPUs, float16 on older ones",
-    )  # fmt: skip
     group.add_argument(
         "-np", dest="processes", type=int, default=2,
         help="processes that read patches ahead; more when the waiting reported at the end is above a few percent",
@@ -87,18 +48,26 @@ def _add_training(group) -> None:
         "--compile", action="store_true",
         help="compile the networks first (torch.compile); worth its minutes on a GPU in runs of thousands of steps",
     )  # fmt: skip
-    group.add_argument(
-        "--held-out", type=int, default=8,
-        help="cases of each domain to validate on instead of training, at most a tenth; 0 when every case counts",
-    )  # fmt: skip
-    group.add_argument("--seed", type=int, default=0, help="change it to repeat a run with other random numbers")
 
 
-def _add_objective(group) -> None:
-    group.add_argument(
-        "--nce-sampling", choices=("random", "qs_attn"), default="random",
-        help="places PatchNCE compares; qs_attn favours distinctive ones, try it when small structures get lost",
-    )  # fmt: skip
+def _add_options(groups: dict[str, argparse._ArgumentGroup]) -> None:
+    """The options of the configuration; those that are not given are absent from the arguments."""
+    from intrastyler_nnunet.objective.config import PretrainingConfig
+    from intrastyler_nnunet.objective.options import options_of
+
+    for field in fields(PretrainingConfig):
+        option = options_of(PretrainingConfig).get(field.name)
+        if option is None or option.group is None:
+            continue
+        groups[option.group].add_argument(
+            option.flag(field.name), dest=field.name, default=argparse.SUPPRESS,
+            type=field.type if field.type in (int, float) else str,
+            metavar=f"{{{','.join(option.choices)}}}" if option.choices else option.metavar,
+            help=option.help if field.default is None else f"{option.help} (default: {field.default})",
+        )  # fmt: skip
+
+
+def _add_label_hints(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--label-hint", metavar="SHIFT", type=float, nargs="?", const=-1.0, default=None,
         help="labels steer the input: the one called cochlea inverted, all others (tumour) shifted by SHIFT (default "
@@ -116,43 +85,14 @@ def _add_objective(group) -> None:
         help="labels steer the input: the one called cochlea gets the z-score Z; use it when cochleae come out as dark "
         "as bone. Choose Z at or above cerebrospinal fluid in your preprocessed source",
     )  # fmt: skip
-    group.add_argument(
-        "--lambda-nce", type=float, default=1.0, help="weight of PatchNCE; raise it when anatomy changes"
-    )
-    group.add_argument(
-        "--lambda-style", type=float, default=5.0,
-        help="weight of the style contrast; 0 leaves the style encoder to the other losses, for comparisons",
-    )  # fmt: skip
-    group.add_argument(
-        "--lambda-consistency", type=float, default=5.0,
-        help="weight of style consistency; lower it when translations get stripes or blobs that no exemplar has",
-    )  # fmt: skip
-    group.add_argument(
-        "--lambda-segmentation", type=float, default=0.0,
-        help="weight of two light segmenters that must find the source labels; try 0.2 when structures get lost",
-    )  # fmt: skip
-    group.add_argument(
-        "--lambda-edge", type=float, default=0.0,
-        help="weight of Sobel-edge consistency; try 1 when outlines move",
-    )  # fmt: skip
-    group.add_argument(
-        "--lambda-fluid", type=float, default=0.0,
-        help="weight of keeping the structure called cochlea about as bright as cochleae are in T2, and the bone "
-        "beside it dark; try 5 when cochleae come out dark, dazzling or smeared",
-    )  # fmt: skip
-    group.add_argument(
-        "--lambda-restyling", type=float, default=0.0,
-        help="weight of giving an exemplar in a random contrast another style; try 10 when training must be "
-        "short or a tissue keeps its source contrast",
-    )  # fmt: skip
+
+
+def _add_schedule(group: argparse._ArgumentGroup) -> None:
+    from intrastyler_nnunet.objective.terms import TERMS
+
     group.add_argument(
         "--schedule", metavar="TERM=PROGRESS:WEIGHT,...", action="append", default=[],
-        help="let the weight of a term (adversarial, nce, style, consistency, segmentation, edge, fluid, restyling) "
-        "change, linearly between points; progress is 0 after the style warm-up and 1 at the end. "
-        "consistency=0:0,0.3:5 when early translations get stripes. Repeat it for several terms",
-    )  # fmt: skip
-    group.add_argument(
-        "--instance-noise", type=float, default=0.0,
-        help="deviation of noise shown to the discriminator, falling to 0 at the end; try 0.1 when its loss falls "
-        "below 0.1 and stays there",
+        help=f"let the weight of a term ({', '.join(TERMS)}) change, linearly between points; progress is 0 after the "
+        "style warm-up and 1 at the end. consistency=0:0,0.3:5 when early translations get stripes. Repeat it for "
+        "several terms",
     )  # fmt: skip

@@ -31,6 +31,7 @@ class PreprocessedCases:
     ):
         from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
+        self.folder = folder
         self.space = GeneratorSpace(axes)
         self.channel = channel
         self.left_right = left_right

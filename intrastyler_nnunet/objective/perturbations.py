@@ -1,93 +1,35 @@
 """Intensity perturbations that make the negatives of the style contrast (paper sections 2.2 and 2.5.2).
 
-Each iteration draws one kind; every negative gets its own parameters. Parameters are drawn (`sample`) apart from
-their application (`perturb`), and every draw is far enough from the identity to change the style perceptibly.
+Each iteration draws one kind; every negative gets its own parameters. Parameters are drawn (`sample_perturbation`)
+apart from their application (`perturb`), and every draw is far enough from the identity to change the style
+perceptibly. A field of `Perturbation` is all that there is to say about one effect.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-KINDS = ("contrast", "smoothing", "noise", "bias_field", "mixture")
 BIAS_DEGREE = 3
 LEAST_BIAS = 0.35  # standard deviation of a bias field's logarithm: terms that cancel would leave it nearly flat
 
-
-@dataclass(frozen=True)
-class Perturbation:
-    """Parameters for N images; a zero turns an effect off.
-
-    Attributes:
-        log_gamma: (N,) the image in [0, 1] is raised to exp(log_gamma).
-        sigma: (N, 3) standard deviation of the Gaussian smoothing, voxels per axis.
-        noise: (N,) standard deviation of the added noise, in units of [0, 1].
-        bias: (N, M) coefficients of the polynomials in (x, y, z) whose sum is the log of the bias field.
-    """
-
-    log_gamma: np.ndarray
-    sigma: np.ndarray
-    noise: np.ndarray
-    bias: np.ndarray
-
-    def every(self, step: int) -> "Perturbation":
-        """Of the images 0, step, 2 step and so on."""
-        return Perturbation(**{name: values[::step] for name, values in vars(self).items()})
-
-    def only(self, *effects: str) -> "Perturbation":
-        """Without the others, named as the attributes."""
-        kept = {name: values if name in effects else np.zeros_like(values) for name, values in vars(self).items()}
-        return Perturbation(**kept)
+Spacing = tuple[float, ...]
 
 
-def sample_perturbation(
-    rng: np.random.Generator, count: int, spacing: tuple[float, float, float], kind: str | None = None
-) -> Perturbation:
-    """Draw one kind, unless given, and `count` sets of parameters; `spacing`, in mm, turns mm into voxels."""
-    kind = kind or KINDS[rng.integers(len(KINDS))]
-    effects = set(KINDS[:-1]) if kind == "mixture" else {kind}
-    # Within a mixture each effect is present by a coin toss, the first that `choice` names always.
-    active = {effect: np.ones(count, bool) for effect in effects}
-    if kind == "mixture":
-        always = rng.integers(len(effects), size=count)
-        active = {e: (rng.random(count) < 0.5) | (always == i) for i, e in enumerate(KINDS[:-1])}
-
-    def draw(effect: str, values: np.ndarray) -> np.ndarray:
-        mask = active.get(effect, np.zeros(count, bool))
-        return np.where(mask.reshape(-1, *(1,) * (values.ndim - 1)), values, 0.0)
-
-    terms = len(_exponents())
-    bias = rng.uniform(0.2, 0.6, (count, terms)) * rng.choice((-1.0, 1.0), (count, terms))
+def _sample_contrast(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
     sign = rng.choice((-1.0, 1.0), size=count)
-    return Perturbation(
-        log_gamma=draw("contrast", sign * rng.uniform(0.25, 0.8, count)),
-        sigma=draw("smoothing", rng.uniform(0.7, 1.6, (count, 1)) / np.asarray(spacing)),
-        noise=draw("noise", rng.uniform(0.04, 0.15, count)),
-        bias=draw("bias_field", bias * np.maximum(1, LEAST_BIAS / _bias_deviation(bias))),
-    )
+    return sign * rng.uniform(0.25, 0.8, count)
 
 
-def perturb(images: torch.Tensor, perturbation: Perturbation) -> torch.Tensor:
-    """Apply contrast, bias field, smoothing and noise, in this order (acquisition noise comes last).
+def _apply_contrast(unit: torch.Tensor, log_gamma: np.ndarray) -> torch.Tensor:
+    return unit.clamp(min=1e-6) ** torch.exp(_column(log_gamma, unit))
 
-    Args:
-        images: (N, 1, X, Y, Z) in [-1, 1].
-        perturbation: parameters for N images.
 
-    Returns:
-        (N, 1, X, Y, Z) in [-1, 1].
-    """
-    unit = (images + 1) / 2
-    if perturbation.log_gamma.any():
-        unit = unit.clamp(min=1e-6) ** torch.exp(_column(perturbation.log_gamma, unit))
-    if perturbation.bias.any():
-        unit = unit * bias_field(unit.shape[2:], torch.as_tensor(perturbation.bias).to(unit))
-    if perturbation.sigma.any():
-        unit = gaussian_smooth(unit, perturbation.sigma)
-    if perturbation.noise.any():
-        unit = unit + _column(perturbation.noise, unit) * torch.randn_like(unit)
-    return unit.clamp(0, 1) * 2 - 1
+def _sample_smoothing(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
+    return rng.uniform(0.7, 1.6, (count, 1)) / np.asarray(spacing)
 
 
 def gaussian_smooth(images: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
@@ -116,7 +58,25 @@ def gaussian_smooth(images: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
     return images
 
 
-def bias_field(shape: tuple[int, int, int], coefficients: torch.Tensor) -> torch.Tensor:
+def _sample_noise(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
+    return rng.uniform(0.04, 0.15, count)
+
+
+def _apply_noise(unit: torch.Tensor, noise: np.ndarray) -> torch.Tensor:
+    return unit + _column(noise, unit) * torch.randn_like(unit)
+
+
+def _sample_bias_field(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
+    size = (count, len(_exponents()))
+    bias = rng.uniform(0.2, 0.6, size) * rng.choice((-1.0, 1.0), size)
+    return bias * np.maximum(1, LEAST_BIAS / _bias_deviation(bias))
+
+
+def _apply_bias_field(unit: torch.Tensor, bias: np.ndarray) -> torch.Tensor:
+    return unit * bias_field(unit.shape[2:], torch.as_tensor(bias).to(unit))
+
+
+def bias_field(shape: tuple[int, ...], coefficients: torch.Tensor) -> torch.Tensor:
     """exp of a random polynomial over [-1, 1]^3, (N, 1, X, Y, Z), normalised to a mean of one.
 
     Args:
@@ -127,8 +87,8 @@ def bias_field(shape: tuple[int, int, int], coefficients: torch.Tensor) -> torch
     x, y, z = torch.meshgrid(*axes, indexing="ij")
     monomials = torch.stack([x**i * y**j * z**k for i, j, k in _exponents()])
     with torch.autocast(coefficients.device.type, enabled=False):
-        field = torch.exp(torch.einsum("nm,mxyz->nxyz", coefficients, monomials) / 2)
-    return (field / field.mean(dim=(1, 2, 3), keepdim=True))[:, None]
+        gain = torch.exp(torch.einsum("nm,mxyz->nxyz", coefficients, monomials) / 2)
+    return (gain / gain.mean(dim=(1, 2, 3), keepdim=True))[:, None]
 
 
 def _bias_deviation(coefficients: np.ndarray) -> np.ndarray:
@@ -145,3 +105,101 @@ def _exponents() -> list[tuple[int, int, int]]:
 
 def _column(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(values).to(like).reshape(-1, 1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One way to change the style of an image.
+
+    Attributes:
+        kind: its name among the kinds of perturbation.
+        sample: draws the parameters (N, ...) of N images, of which none is near the identity; its last argument is the
+            spacing in mm.
+        apply: changes images (N, 1, X, Y, Z) in [0, 1] by parameters (N, ...), of which a zero changes nothing.
+        place: effects are applied in the order of their places, from 0 (the tissue) to 1 (the acquisition).
+        in_style: whether a style vector can hold it, so that restyling asks for it.
+    """
+
+    kind: str
+    sample: Callable[[np.random.Generator, int, Spacing], np.ndarray]
+    apply: Callable[[torch.Tensor, np.ndarray], torch.Tensor]
+    place: float
+    in_style: bool
+
+
+def _effect(kind: str, sample: Callable, apply: Callable, *, place: float, in_style: bool) -> Any:
+    return field(metadata={"effect": Effect(kind, sample, apply, place, in_style)})
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Parameters for N images; a zero turns an effect off.
+
+    Attributes:
+        log_gamma: (N,) the image in [0, 1] is raised to exp(log_gamma).
+        sigma: (N, 3) standard deviation of the Gaussian smoothing, voxels per axis.
+        noise: (N,) standard deviation of the added noise, in units of [0, 1].
+        bias: (N, M) coefficients of the polynomials in (x, y, z) whose sum is the log of the bias field.
+    """
+
+    log_gamma: np.ndarray = _effect("contrast", _sample_contrast, _apply_contrast, place=0, in_style=True)
+    sigma: np.ndarray = _effect("smoothing", _sample_smoothing, gaussian_smooth, place=0.6, in_style=True)
+    # Noise cannot be foretold, and a style vector has no places for a bias field.
+    noise: np.ndarray = _effect("noise", _sample_noise, _apply_noise, place=1, in_style=False)
+    bias: np.ndarray = _effect("bias_field", _sample_bias_field, _apply_bias_field, place=0.3, in_style=False)
+
+    def every(self, step: int) -> "Perturbation":
+        """Of the images 0, step, 2 step and so on."""
+        return Perturbation(**{name: values[::step] for name, values in vars(self).items()})
+
+    def only(self, *effects: str) -> "Perturbation":
+        """Without the other effects; they are named as the attributes."""
+        kept = {name: values if name in effects else np.zeros_like(values) for name, values in vars(self).items()}
+        return Perturbation(**kept)
+
+    def only_in_style(self) -> tuple["Perturbation", np.ndarray]:
+        """What a style vector can hold of it, and for which images (N,) that is all of it."""
+        names = [name for name, effect in EFFECTS.items() if effect.in_style]
+        others = [values for name, values in vars(self).items() if name not in names]
+        return self.only(*names), np.all([(v == 0).reshape(len(v), -1).all(axis=1) for v in others], axis=0)
+
+
+EFFECTS: dict[str, Effect] = {f.name: f.metadata["effect"] for f in fields(Perturbation)}
+MIXTURE = "mixture"
+KINDS = (*(effect.kind for effect in EFFECTS.values()), MIXTURE)
+
+
+def sample_perturbation(
+    rng: np.random.Generator, count: int, spacing: Spacing, kind: str | None = None
+) -> Perturbation:
+    """Draw one kind, unless given, and `count` sets of parameters; `spacing`, in mm, turns mm into voxels."""
+    kind = kind or KINDS[rng.integers(len(KINDS))]
+    active = {effect.kind: np.full(count, effect.kind == kind) for effect in EFFECTS.values()}
+    if kind == MIXTURE:
+        # Each effect is present by a coin toss, the first that `always` names always.
+        always = rng.integers(len(EFFECTS), size=count)
+        active = {name: (rng.random(count) < 0.5) | (always == i) for i, name in enumerate(active)}
+    drawn = {}
+    # All are drawn, whatever the kind, and the last first: other random numbers would make other generators.
+    for name, effect in (*list(EFFECTS.items())[-1:], *list(EFFECTS.items())[:-1]):
+        values = effect.sample(rng, count, spacing)
+        drawn[name] = np.where(active[effect.kind].reshape(-1, *(1,) * (values.ndim - 1)), values, 0.0)
+    return Perturbation(**drawn)
+
+
+def perturb(images: torch.Tensor, perturbation: Perturbation) -> torch.Tensor:
+    """Apply contrast, bias field, smoothing and noise, in this order (acquisition noise comes last).
+
+    Args:
+        images: (N, 1, X, Y, Z) in [-1, 1].
+        perturbation: parameters for N images.
+
+    Returns:
+        (N, 1, X, Y, Z) in [-1, 1].
+    """
+    unit = (images + 1) / 2
+    for name, effect in sorted(EFFECTS.items(), key=lambda entry: entry[1].place):
+        parameters = getattr(perturbation, name)
+        if parameters.any():
+            unit = effect.apply(unit, parameters)
+    return unit.clamp(0, 1) * 2 - 1

@@ -4,10 +4,13 @@ Sampling is apart from application, as in `perturbations`.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
 
 CANDIDATES = 512  # random curves to begin with
 ROUNDS, BEST, CHANGED = 4, 16, 128  # how often the best so far are changed, how many, and into how many others
@@ -35,6 +38,39 @@ def sample_curves(rng: np.random.Generator, count: int) -> RandomCurves:
     changes = rng.normal(0, sizes[:, None, None, None], (count, ROUNDS, CHANGED, 2, KNOTS))
     changes[..., 0], changes[..., 0, -1] = 0, 0
     return RandomCurves(ranks, changes)
+
+
+class Restyling(NamedTuple):
+    """What the generator gets, what it shall make of it, (B, 1, X, Y, Z), and in which style (B, K)."""
+
+    given: torch.Tensor
+    wanted: torch.Tensor
+    style: torch.Tensor
+
+
+def restyle(
+    exemplar: torch.Tensor, source: torch.Tensor, curves: RandomCurves, change: Perturbation,
+    style: torch.Tensor, other_style: torch.Tensor,
+) -> Restyling:  # fmt: skip
+    """An exemplar in a random contrast, of several the one most alike to what the generator has as `source`.
+
+    Where styles are learnt, the generator shall make the exemplar with the contrast and blur of its first negative.
+    Noise cannot be foretold and a style vector has no places for a bias field: where a negative has those, the
+    generator shall make the exemplar itself, from an input with that noise.
+
+    Args:
+        exemplar, source: (B, 1, X, Y, Z) in [-1, 1].
+        curves: for as many images.
+        change: the perturbation of the exemplars' first negatives.
+        style, other_style: (B, K) of the exemplars and of their first negatives; one tensor if styles are not learnt.
+    """
+    given = perturb(apply_curves(exemplar, most_alike(curves, exemplar, source)), change.only("noise"))
+    if other_style is style:
+        return Restyling(given, exemplar, style)
+    change, whole = change.only_in_style()
+    restyled = torch.as_tensor(whole).to(style.device)[:, None]
+    wanted = torch.where(restyled[..., None, None, None], perturb(exemplar, change), exemplar)
+    return Restyling(given, wanted, torch.where(restyled, other_style, style))
 
 
 def most_alike(random: RandomCurves, images: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:

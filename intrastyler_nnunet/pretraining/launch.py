@@ -12,33 +12,24 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.objective.config import parse_schedule
+from intrastyler_nnunet.objective.config import COMPETITORS, PretrainingConfig, parse_schedule
+from intrastyler_nnunet.objective.options import options_of
 from intrastyler_nnunet.pretraining.loop import pretrain
 from intrastyler_nnunet.pretraining.ranks import join_ranks
 from intrastyler_nnunet.pretraining.run import Run, prepare_run
 from intrastyler_nnunet.structures import Structures
 from intrastyler_nnunet.styles import bank
 
-SETTINGS = (
-    "preset", "method", "subdomain", "subdomain_pattern", "iterations", "batch_size", "accumulate", "precision",
-    "seed", "nce_sampling", "lambda_nce", "lambda_consistency", "lambda_segmentation", "lambda_edge",
-    "lambda_fluid", "lambda_restyling", "instance_noise", "learning_rate", "pretrained_weights", "lambda_style",
-    "held_out",
-)  # fmt: skip
-
 
 def train(arguments: argparse.Namespace) -> None:
     """Train, then build the style bank beside the generator; one of several ranks if torchrun started it."""
     run = run_of(arguments)
     ranks, device = join_ranks(torch.device(arguments.device))
-    path = pretrain(
-        run.source, run.target, run.config, run.metadata, run.folder, device, ranks, arguments.processes,
-        arguments.compile, run.truths,
-    )  # fmt: skip
+    path = pretrain(run, device, ranks, arguments.processes, arguments.compile)
     if ranks.first:
         generator = Generator.load(path, device)
         patch_size = run.config.style_patch_size
-        bank.style_bank(generator, path, run.target_folder, patch_size, run.folder / bank.BANK_FILE, device)
+        bank.style_bank(generator, path, run.target.folder, patch_size, run.folder / bank.BANK_FILE, device)
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
@@ -48,14 +39,12 @@ def run_of(arguments: argparse.Namespace) -> Run:
     if arguments.processes < 0:
         raise InputError(f"-np is {arguments.processes}, expected 0 or more")
     _require_devices(arguments.device, arguments.num_gpus)
-    settings = {name: getattr(arguments, name) for name in SETTINGS}
-    if arguments.style_warmup is not None:
-        settings["style_warmup"] = arguments.style_warmup
-    elif arguments.method != "intrastyler":
-        settings["style_warmup"] = 0
+    settings = {name: value for name, value in vars(arguments).items() if name in options_of(PretrainingConfig)}
+    if settings.get("method") in COMPETITORS:
+        settings.setdefault("style_warmup", 0)
     settings["label_hint"] = _label_hint(arguments)
     settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
-    if arguments.lambda_fluid or "fluid" in settings["schedules"]:
+    if settings.get("lambda_fluid") or "fluid" in settings["schedules"]:
         settings["fluid_labels"] = (_structures(arguments.dataset).cochlea,)
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,

@@ -10,13 +10,12 @@ import torch
 from tqdm import tqdm
 
 from intrastyler_nnunet.files import remove_half_written, write_json
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.pretraining.panel import draw_panel
 from intrastyler_nnunet.pretraining.prefetch import TrainingParts, exemplar_patch, parts_on_device
 from intrastyler_nnunet.pretraining.ranks import ALONE, Ranks
 from intrastyler_nnunet.pretraining.record import Record
+from intrastyler_nnunet.pretraining.run import Run
 from intrastyler_nnunet.pretraining.state import (
     TrainingState,
     centre_styles,
@@ -25,33 +24,32 @@ from intrastyler_nnunet.pretraining.state import (
     save_checkpoint,
 )
 from intrastyler_nnunet.pretraining.updates import training_step, warm_up_step
-from intrastyler_nnunet.pretraining.validation import Domains, hold_out, truth_error, validate
+from intrastyler_nnunet.pretraining.validation import hold_out, truth_error, validate
 
 
-def pretrain(
-    source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig, metadata: GeneratorMetadata,
-    folder: Path, device: torch.device, ranks: Ranks = ALONE, processes: int = 0, compiled: bool = False,
-    truths: PreprocessedCases | None = None,
-) -> Path:  # fmt: skip
-    """Train a synthesizer, or go on with the run that `folder` holds; returns the path of the generator.
+def pretrain(run: Run, device: torch.device, ranks: Ranks = ALONE, processes: int = 0, compiled: bool = False) -> Path:
+    """Train a synthesizer, or go on with the run that its folder holds; returns the path of the generator.
 
     The first rank writes `config.json`, `stats.jsonl`, `losses.png`, `checkpoint.pt` (and the one before),
-    `panel_*.png`, `generator_best.safetensors` (see `validation`) and `generator.safetensors` to `folder`.
+    `panel_*.png`, `generator_best.safetensors` (see `validation`) and `generator.safetensors` to the folder.
 
     Args:
+        run: what to train, on what, and where to write it.
+        device: of this rank.
+        ranks: this process among those that train together.
         processes: that read patches ahead.
         compiled: run the networks through `torch.compile`.
-        truths: what source cases look like in styles of the target, to measure translations against.
 
     Raises:
         InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
     """
-    state = initial_state(config, metadata, device)
-    state.inputs = inputs_of(source, target, metadata, config.accumulate * ranks.count)
+    config, folder = run.config, run.folder
+    state = initial_state(config, run.metadata, device)
+    state.inputs = inputs_of(run, config.accumulate * ranks.count)
     load_checkpoint(state, config, folder)
     if compiled:
         state.networks.compile()
-    (source, target), held_out = hold_out((source, target), config)
+    training, held_out = hold_out(run)
     record = None
     if ranks.first:
         remove_half_written(folder)
@@ -61,7 +59,7 @@ def pretrain(
     with tqdm(
         total=config.iterations, initial=state.iteration, unit="step", desc="pretraining", disable=not ranks.first
     ) as progress:
-        for terms, seconds in training_steps(state, source, target, config, metadata, device, ranks, processes):
+        for terms, seconds in training_steps(state, training, device, ranks, processes):
             waited += seconds
             progress.update()
             if ranks.first:
@@ -69,7 +67,7 @@ def pretrain(
                 if state.iteration % 10 == 0 or last:
                     progress.set_postfix(record.terms(state, terms))
                 if state.iteration % config.panel_every == 0:
-                    _look_at(state, (source, target), held_out, truths, config, folder, record, device)
+                    _look_at(state, training, held_out, record, device)
                 # At the end: a run that is cut before does all of this again.
                 if state.iteration % config.checkpoint_every == 0 or last:
                     save_checkpoint(state, config, folder)
@@ -93,24 +91,22 @@ def save_generator(state: TrainingState, config: PretrainingConfig, path: Path) 
     state.average.save(path)
 
 
-def inputs_of(source: PreprocessedCases, target: PreprocessedCases, metadata: GeneratorMetadata, batches: int) -> dict:
+def inputs_of(run: Run, batches: int) -> dict:
     """What a run is trained on, by name; a checkpoint of other inputs is not gone on with."""
     return {
-        "source cases": source.names, "target cases": target.names, "channel": source.channel,
-        "spacing, axes or sub-domains": metadata.to_dict(), "number of batches in a step": batches,
+        "source cases": run.source.names, "target cases": run.target.names, "channel": run.source.channel,
+        "spacing, axes or sub-domains": run.metadata.to_dict(), "number of batches in a step": batches,
     }  # fmt: skip
 
 
-def _look_at(
-    state: TrainingState, training: Domains, held_out: Domains | None, truths: PreprocessedCases | None,
-    config: PretrainingConfig, folder: Path, record: Record, device: torch.device,
-) -> None:  # fmt: skip
+def _look_at(state: TrainingState, training: Run, held_out: Run | None, record: Record, device: torch.device) -> None:
     """Panel, validation and plot of the averaged generator."""
-    draw_panel(state.average, *(held_out or training), config, folder / f"panel_{state.iteration:07d}.png", device)
+    config, folder = training.config, training.folder
+    draw_panel(state.average, held_out or training, folder / f"panel_{state.iteration:07d}.png", device)
     if held_out and state.iteration > config.style_warmup:
-        means = validate(state.average, *held_out, config, device)
-        if truths and state.average.style_encoder:
-            error = truth_error(state.average, held_out[0], truths, config, device)
+        means = validate(state.average, held_out, device)
+        if state.average.style_encoder:
+            error = truth_error(state.average, held_out, device)
             means |= {} if error is None else {"truth_error": error}
         counts = config.progress(state.iteration) >= 0.5
         if counts and record.is_best(means["score"]):
@@ -120,15 +116,14 @@ def _look_at(
 
 
 def training_steps(
-    state: TrainingState, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
-    metadata: GeneratorMetadata, device: torch.device, ranks: Ranks = ALONE, processes: int = 0,
-) -> Iterator[tuple[dict[str, torch.Tensor], float]]:  # fmt: skip
-    """Train until `config.iterations`; after each step yield its loss terms and the seconds it waited for patches."""
-    parts = TrainingParts(source, target, config, metadata, ranks)
+    state: TrainingState, run: Run, device: torch.device, ranks: Ranks = ALONE, processes: int = 0
+) -> Iterator[tuple[dict[str, torch.Tensor], float]]:
+    """Train until the last iteration; after each step yield its loss terms and the seconds it waited for patches."""
+    config, parts = run.config, TrainingParts(run, ranks)
     ready = parts_on_device(parts, range(state.iteration, config.iterations), device, processes)
     if state.iteration == 0 and config.method == "intrastyler" and config.pretrained_weights is None:
         rng = np.random.default_rng(config.seed)  # the same on all ranks
-        centre_styles(state.networks.generator, exemplar_patch(rng, target, config.style_patch_size).to(device))
+        centre_styles(state.networks.generator, exemplar_patch(rng, run).to(device))
     while state.iteration < config.iterations:
         asked = time.perf_counter()
         batches = next(ready)

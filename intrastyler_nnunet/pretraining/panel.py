@@ -7,19 +7,16 @@ import torch
 
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases
-from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.pretraining.run import Run
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
 
 SOURCES, EXEMPLARS = 3, 6
 
 
 @torch.no_grad()
-def draw_panel(
-    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
-    path: Path, device: torch.device,
-) -> None:  # fmt: skip
+def draw_panel(generator: Generator, run: Run, path: Path, device: torch.device) -> None:
     """Translate central patches of evenly spaced sources to evenly spaced exemplars, and draw them."""
+    source, target, config = run.source, run.target, run.config
     sources, inputs = [], []
     for name in _evenly(source.names, SOURCES):
         image, labels = source.central_patch(name, config.patch_size)

@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.nnunet.cases import PreprocessedCases
-from intrastyler_nnunet.objective.config import PretrainingConfig
-from intrastyler_nnunet.objective.step import StepPlan, TrainingPatches, sample_plan
+from intrastyler_nnunet.objective.forward_pass import StepPlan, TrainingPatches
+from intrastyler_nnunet.objective.step import sample_plan
 from intrastyler_nnunet.pretraining.ranks import Ranks
+from intrastyler_nnunet.pretraining.run import Run
 
 Part = tuple[int, TrainingPatches, StepPlan]  # the seed of the device's own random numbers, the batch, its plan
 
@@ -22,21 +21,17 @@ class TrainingParts(Dataset):
     other workers, draws the same.
     """
 
-    def __init__(
-        self, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
-        metadata: GeneratorMetadata, ranks: Ranks,
-    ):  # fmt: skip
-        self.source, self.target, self.config, self.metadata = source, target, config, metadata
-        self.numbers = range(ranks.rank * config.accumulate, (ranks.rank + 1) * config.accumulate)
+    def __init__(self, run: Run, ranks: Ranks):
+        self.run = run
+        self.numbers = range(ranks.rank * run.config.accumulate, (ranks.rank + 1) * run.config.accumulate)
 
     def part(self, number: int, iteration: int) -> Part:
         """Batch `number` of an iteration, on the CPU."""
-        config = self.config
+        config, metadata = self.run.config, self.run.metadata
         rng = np.random.default_rng([config.seed, number, iteration])
         seed = int(rng.integers(2**62))
-        sizes = config.patch_size, config.style_patch_size
-        batch = batch_of([sample_patches(rng, self.source, self.target, *sizes) for _ in range(config.batch_size)])
-        return seed, batch, sample_plan(rng, config, self.metadata.axes, self.metadata.spacing, iteration)
+        batch = batch_of([sample_patches(rng, self.run) for _ in range(config.batch_size)])
+        return seed, batch, sample_plan(rng, config, metadata.axes, metadata.spacing, iteration)
 
     def __getitem__(self, iteration: int) -> list[Part]:
         """This rank's batches of an iteration."""
@@ -61,15 +56,13 @@ def _unchanged(sample: list[Part]) -> list[Part]:
     return sample
 
 
-def sample_patches(
-    rng: np.random.Generator, source: PreprocessedCases, target: PreprocessedCases,
-    patch_size: tuple[int, ...], style_patch_size: tuple[int, ...],
-) -> TrainingPatches:  # fmt: skip
+def sample_patches(rng: np.random.Generator, run: Run) -> TrainingPatches:
     """Draw a source case and an exemplar, and their patches; each pair is mirrored left-right by a coin toss."""
+    source, target, config = run.source, run.target, run.config
     source_name, target_name = rng.choice(source.names), rng.choice(target.names)
-    image, labels = source.random_patch(rng, source_name, patch_size)
-    exemplar = target.random_patch(rng, target_name, patch_size)[0]
-    query, positive = (target.random_patch(rng, target_name, style_patch_size)[0] for _ in range(2))
+    image, labels = source.random_patch(rng, source_name, config.patch_size)
+    exemplar = target.random_patch(rng, target_name, config.patch_size)[0]
+    query, positive = (target.random_patch(rng, target_name, config.style_patch_size)[0] for _ in range(2))
     if rng.random() < 0.5:
         image, labels = (x.flip(2 + source.left_right) for x in (image, labels))
     if rng.random() < 0.5:
@@ -78,9 +71,9 @@ def sample_patches(
     return TrainingPatches(image, source.window(source_name), labels, exemplar, query, positive, code)
 
 
-def exemplar_patch(rng: np.random.Generator, target: PreprocessedCases, size: tuple[int, ...]) -> torch.Tensor:
-    """A random patch (1, 1, X, Y, Z) of a random exemplar."""
-    return target.random_patch(rng, rng.choice(target.names), size)[0]
+def exemplar_patch(rng: np.random.Generator, run: Run) -> torch.Tensor:
+    """A random patch (1, 1, X, Y, Z) of a random exemplar, for the style encoder."""
+    return run.target.random_patch(rng, rng.choice(run.target.names), run.config.style_patch_size)[0]
 
 
 def batch_of(samples: list[TrainingPatches]) -> TrainingPatches:

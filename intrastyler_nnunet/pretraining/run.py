@@ -11,7 +11,8 @@ from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
-from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.objective.config import PretrainingConfig, default_settings
+from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
 from intrastyler_nnunet.translation.windows import read_windows
 
@@ -21,15 +22,14 @@ SMALLEST_STYLE_PATCH = 8
 
 @dataclass(frozen=True)
 class Run:
-    """A training run, ready to start."""
+    """A training run, ready to start; also some of its cases, such as those that are held out."""
 
     source: PreprocessedCases
     target: PreprocessedCases
-    truths: PreprocessedCases | None  # what translations should be, of simulated data
-    target_folder: Path
     config: PretrainingConfig
     metadata: GeneratorMetadata
-    folder: Path
+    folder: Path  # of what it writes
+    truths: PreprocessedCases | None = None  # what source cases look like in styles of the target, if simulated
 
 
 def prepare_run(
@@ -50,6 +50,7 @@ def prepare_run(
             larger than the smallest case; a sub-domain without cases; a simulated truth of another shape than its
             source.
     """
+    settings = default_settings() | settings
     preset(settings["preset"])
     dataset_json = folders.read_dataset_json(dataset)
     channel_index = translated_channel(dataset_json, channel)
@@ -58,14 +59,14 @@ def prepare_run(
     if len(configuration.patch_size) != 3:
         raise InputError(f"configuration {configuration_name} is 2D, expected a 3D configuration such as 3d_fullres")
     target_folder = folders.require_target(dataset, plans, configuration_name)
-    codes = _codes(dataset, target_folder, **settings)
+    codes = _codes(dataset, target_folder, settings["method"], settings["subdomain"], settings["subdomain_pattern"])
     metadata = GeneratorMetadata(
-        method=settings.get("method", "intrastyler"),
+        method=settings["method"],
         codes=codes,
         spacing=tuple(configuration.spacing),
         transpose_forward=tuple(plans.transpose_forward),
         normalization=tuple(configuration.normalization_schemes),
-        label_hint=settings.get("label_hint"),
+        label_hint=settings["label_hint"],
     )
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
     orientation, target_orientation = map(_orientation, (source_folder, target_folder))
@@ -81,20 +82,22 @@ def prepare_run(
     style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
     label_manager = plans.get_label_manager(dataset_json)
     classes = 1 + int(max(label_manager.foreground_labels))
-    config = PretrainingConfig(patch_size=tuple(patch_size), style_patch_size=style_patch, classes=classes, **settings)
-    if config.uses("segmentation") and label_manager.has_ignore_label:
-        raise InputError(f"dataset {dataset} has an ignore label, expected --lambda-segmentation 0")
+    settings |= {"patch_size": tuple(patch_size), "style_patch_size": style_patch, "classes": classes}
+    config = PretrainingConfig(**settings)
+    for name, term in TERMS.items():
+        if term.whole_labels and config.uses(name) and label_manager.has_ignore_label:
+            raise InputError(f"dataset {dataset} has an ignore label, expected --lambda-{name} 0")
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
-    return Run(source, target, truths, target_folder, config, metadata, folder)
+    return Run(source, target, config, metadata, folder, truths)
 
 
 def _truths(folder: Path, source: PreprocessedCases) -> PreprocessedCases | None:
     """The cases of `folder`, if there are any; InputError if one has not the shape of its source case."""
     if not folders.case_names(folder):
         return None
-    truths = PreprocessedCases(folder, source.axes)
+    truths = PreprocessedCases(folder, source.space.axes)
     for case in source.names:
         for name in truths.of(case):
             if truths.shapes[name] != source.shapes[case]:
@@ -126,9 +129,8 @@ def _orientation(folder: Path) -> str | None:
 
 
 def _codes(
-    dataset: str, target_folder: Path, method: str = "intrastyler", subdomain: str | None = None,
-    subdomain_pattern: str | None = None, **_,
-) -> dict[str, tuple[float, ...]]:  # fmt: skip
+    dataset: str, target_folder: Path, method: str, subdomain: str | None, subdomain_pattern: str | None
+) -> dict[str, tuple[float, ...]]:
     """Style codes of the target cases; empty for IntraStyler, whose styles are learnt."""
     if method == "intrastyler":
         if subdomain or subdomain_pattern:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -16,10 +16,10 @@ from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.layers import DynamicInstanceNorm
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
-from intrastyler_nnunet.objective.anatomy import ContentHead, LightSegmenter
-from intrastyler_nnunet.objective.config import PretrainingConfig
+from intrastyler_nnunet.objective.config import PretrainingConfig, default_settings
+from intrastyler_nnunet.objective.forward_pass import Networks
 from intrastyler_nnunet.objective.patch_nce import PatchProjector
-from intrastyler_nnunet.objective.step import Networks
+from intrastyler_nnunet.objective.terms import TERMS
 
 CHECKPOINT_FILE = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint_previous.pt"  # the one before, should the latest be damaged
@@ -98,7 +98,7 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
 
 def _require_same_run(path: Path, content: dict, state: TrainingState, config: PretrainingConfig) -> None:
     before, now = json.loads(content["config"]), json.loads(json.dumps(config.to_dict()))
-    before = _defaults() | before  # of settings that are younger than the checkpoint
+    before = json.loads(json.dumps(default_settings())) | before  # of settings that are younger than the checkpoint
     if "architecture" in content:  # a preset may have become another one since
         before["architecture"] = json.loads(content["architecture"])
         now["architecture"] = json.loads(json.dumps(state.average.config.to_dict()))
@@ -110,12 +110,6 @@ def _require_same_run(path: Path, content: dict, state: TrainingState, config: P
     changed = [name for name in before if before[name] != now.get(name)]
     if changed:
         raise InputError(f"{path}: made with other {', '.join(changed)}, expected the same or a new folder")
-
-
-def _defaults() -> dict:
-    known = {f.name: f.default for f in fields(PretrainingConfig) if f.default is not MISSING}
-    known |= {f.name: f.default_factory() for f in fields(PretrainingConfig) if f.default_factory is not MISSING}
-    return json.loads(json.dumps(known))
 
 
 def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
@@ -154,9 +148,9 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
             PatchProjector(generator_config, config.nce_layers),
             Discriminator(discriminator_config),
         )
-        if config.uses("segmentation"):
-            networks.content_head = ContentHead(networks.generator.content_encoder.out_channels, config.classes)
-            networks.segmenter = LightSegmenter(config.classes)
+        for name, term in TERMS.items():
+            if term.networks and config.uses(name):
+                networks.of_terms |= term.networks(networks.generator, config)
         average = Generator(generator_config, metadata).requires_grad_(False)
     for module in networks.modules().values():
         module.apply(_initialise)
@@ -199,19 +193,19 @@ def centre_styles(generator: Generator, images: torch.Tensor) -> None:
 
 
 def _optimizers(networks: Networks, config: PretrainingConfig) -> tuple[torch.optim.Adam, torch.optim.Adam]:
-    """Of everything but the discriminator, style encoder and segmenters with their own rates; and of the discriminator.
+    """One for the discriminator, after one for all others, in which E_S and networks of single terms have own rates.
 
     A group's "initial_lr" is the rate that the schedule scales.
     """
     style = _parameters(networks.generator.style_encoder)
-    segmenters = _parameters(networks.content_head, networks.segmenter)
+    of_terms = _parameters(*networks.of_terms.values())
     discriminator = _parameters(networks.discriminator)
-    elsewhere = {id(parameter) for parameter in style + segmenters + discriminator}
+    elsewhere = {id(parameter) for parameter in style + of_terms + discriminator}
     synthesis = [p for p in _parameters(*networks.modules().values()) if id(p) not in elsewhere]
     groups = [
         _group(synthesis, config.learning_rate, config.betas),
         _group(style, config.style_learning_rate, config.style_betas),
-        _group(segmenters, config.segmenter_learning_rate, config.betas),
+        _group(of_terms, config.segmenter_learning_rate, config.betas),
     ]
     optimizer = torch.optim.Adam([group for group in groups if group["params"]])
     return optimizer, torch.optim.Adam([_group(discriminator, config.learning_rate, config.betas)])

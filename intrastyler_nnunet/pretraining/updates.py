@@ -6,7 +6,8 @@ import torch
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.objective.config import PretrainingConfig
-from intrastyler_nnunet.objective.step import StepPlan, TrainingPatches, discriminator_step, generator_step, style_step
+from intrastyler_nnunet.objective.forward_pass import StepPlan, TrainingPatches
+from intrastyler_nnunet.objective.step import discriminator_step, generator_step, style_step
 from intrastyler_nnunet.pretraining.prefetch import Part
 from intrastyler_nnunet.pretraining.ranks import Ranks, average_gradients
 from intrastyler_nnunet.pretraining.state import TrainingState
@@ -21,7 +22,7 @@ def warm_up_step(state: TrainingState, parts: list[Part], config: PretrainingCon
     """One update of the style encoder alone."""
 
     def loss_of(index: int, batch: TrainingPatches, plan: StepPlan) -> tuple[torch.Tensor, Terms]:
-        loss = style_step(state.networks.generator, batch, plan, config)
+        loss = style_step(state.networks, batch, plan, config)
         # Weighted as in the full loss: Adam's memory of the gradients' size must fit what follows.
         return plan.weights["style"] * loss, {"style": loss.detach()}
 

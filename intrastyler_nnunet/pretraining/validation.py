@@ -9,6 +9,8 @@ so that it must look like its exemplar, to its own encoder and in its histogram,
 Methods without a style encoder have no first summand.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,32 +19,28 @@ from sklearn.metrics import roc_auc_score
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective.anatomy import sobel_strength
-from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.objective.style import style_consistency
+from intrastyler_nnunet.pretraining.run import Run
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
 
 STYLE_PATCHES = 4  # of each held-out exemplar
 
-Domains = tuple[PreprocessedCases, PreprocessedCases]  # source, target
 
-
-def hold_out(domains: Domains, config: PretrainingConfig) -> tuple[Domains, Domains | None]:
-    """Training and held-out cases: of each domain `config.held_out` random ones, but never more than a tenth.
+def hold_out(run: Run) -> tuple[Run, Run | None]:
+    """The run with its training cases, and with those held out: of each domain random ones, but never above a tenth.
 
     None where a domain has too few to hold one out: validation needs cases of both.
     """
-    counts = [min(config.held_out, len(cases.names) // 10) for cases in domains]
+    counts = [min(run.config.held_out, len(cases.names) // 10) for cases in (run.source, run.target)]
     if not all(counts):
-        return domains, None
-    split = [_split(cases, count, config) for cases, count in zip(domains, counts, strict=True)]
-    training, held_out = zip(*split, strict=True)
-    return training, held_out
+        return run, None
+    source, held_out_source = _split(run.source, counts[0], run.config.seed)
+    target, held_out_target = _split(run.target, counts[1], run.config.seed)
+    return replace(run, source=source, target=target), replace(run, source=held_out_source, target=held_out_target)
 
 
-def _split(
-    cases: PreprocessedCases, count: int, config: PretrainingConfig
-) -> tuple[PreprocessedCases, PreprocessedCases]:
-    held_out = set(np.random.default_rng(config.seed).permutation(cases.names)[:count].tolist())
+def _split(cases: PreprocessedCases, count: int, seed: int) -> tuple[PreprocessedCases, PreprocessedCases]:
+    held_out = set(np.random.default_rng(seed).permutation(cases.names)[:count].tolist())
     return (
         cases.only([name for name in cases.names if name not in held_out]),
         cases.only([name for name in cases.names if name in held_out]),
@@ -50,10 +48,7 @@ def _split(
 
 
 @torch.no_grad()
-def validate(
-    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, config: PretrainingConfig,
-    device: torch.device,
-) -> dict[str, float]:  # fmt: skip
+def validate(generator: Generator, run: Run, device: torch.device) -> dict[str, float]:
     """Every held-out source in the style of a held-out exemplar, and every exemplar with a source; means of the pairs.
 
     Returns:
@@ -63,21 +58,20 @@ def validate(
         style_roc_auc: of telling two patches of one exemplar from two of different exemplars by their cosine.
         score: see above.
     """
-    count = max(len(source.names), len(target.names))
-    pairs = [(source.names[i % len(source.names)], target.names[i % len(target.names)]) for i in range(count)]
-    results = [_measure(generator, source, target, *pair, config, device) for pair in pairs]
+    sources, exemplars = run.source.names, run.target.names
+    count = max(len(sources), len(exemplars))
+    pairs = [(sources[i % len(sources)], exemplars[i % len(exemplars)]) for i in range(count)]
+    results = [_measure(generator, run, *pair, device) for pair in pairs]
     means = {name: float(np.mean([result[name] for result in results])) for name in results[0]}
     means["score"] = means.get("style_consistency", 0) + means["edge_correlation"] - means["intensity_distance"]
-    if generator.style_encoder is not None and len(target.names) > 1:
-        means["style_roc_auc"] = style_roc_auc(generator, target, config, device)
+    if generator.style_encoder is not None and len(exemplars) > 1:
+        means["style_roc_auc"] = style_roc_auc(generator, run, device)
     return means
 
 
-def style_roc_auc(
-    generator: Generator, target: PreprocessedCases, config: PretrainingConfig, device: torch.device
-) -> float:
+def style_roc_auc(generator: Generator, run: Run, device: torch.device) -> float:
     """Same against another exemplar, by the cosine of two patches' style vectors; always the same random patches."""
-    rng, size = np.random.default_rng(config.seed), config.style_patch_size
+    target, rng, size = run.target, np.random.default_rng(run.config.seed), run.config.style_patch_size
     patches = [target.random_patch(rng, name, size)[0] for name in target.names for _ in range(STYLE_PATCHES)]
     vectors = torch.cat([generator.encode_style(patch.to(device)) for patch in patches]).cpu()
     exemplar = np.repeat(np.arange(len(target.names)), STYLE_PATCHES)
@@ -86,15 +80,14 @@ def style_roc_auc(
 
 
 @torch.no_grad()
-def truth_error(
-    generator: Generator, source: PreprocessedCases, truths: PreprocessedCases, config: PretrainingConfig,
-    device: torch.device,
-) -> float | None:  # fmt: skip
-    """Mean absolute difference of the sources, translated to the style of each of their `truths`, and that truth.
+def truth_error(generator: Generator, run: Run, device: torch.device) -> float | None:
+    """Mean absolute difference of the sources, translated to the style of each of their truths, and that truth.
 
     Of an intensity range of 1; None if no source has a truth.
     """
-    errors = []
+    if run.truths is None:
+        return None
+    source, truths, config, errors = run.source, run.truths, run.config, []
     for name in source.names:
         image, labels = (x.to(device) for x in source.central_patch(name, config.patch_size))
         given = apply_label_hint(image, source.window(name).to(device), labels, config.label_hint)
@@ -106,9 +99,9 @@ def truth_error(
 
 
 def _measure(
-    generator: Generator, source: PreprocessedCases, target: PreprocessedCases, source_name: str, target_name: str,
-    config: PretrainingConfig, device: torch.device,
-) -> dict[str, float]:  # fmt: skip
+    generator: Generator, run: Run, source_name: str, target_name: str, device: torch.device
+) -> dict[str, float]:
+    source, target, config = run.source, run.target, run.config
     image, labels = (x.to(device) for x in source.central_patch(source_name, config.patch_size))
     exemplar = target.central_patch(target_name, config.patch_size)[0].to(device)
     given = apply_label_hint(image, source.window(source_name).to(device), labels, config.label_hint)

@@ -26,7 +26,7 @@ def test_a_schedule_replaces_its_weight_alone():
 @pytest.mark.parametrize("text, expected", [
     ("nce", "expected TERM=PROGRESS:WEIGHT"),
     ("nce=0:1,x", "expected TERM=PROGRESS:WEIGHT"),
-    ("dice=0:1", "expected one of adversarial, nce"),
+    ("dice=0:1", "expected one of style, nce, adversarial"),
     ("nce=0.5:1,0.5:2", "expected ascending values from 0 to 1"),
     ("nce=0:1,1.5:2", "expected ascending values from 0 to 1"),
     ("nce=0:-1", "a weight is negative"),

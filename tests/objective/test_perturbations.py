@@ -1,5 +1,7 @@
 """Perturbations at fixed parameters against MONAI and SciPy, and the draw itself."""
 
+from dataclasses import fields
+
 import monai.transforms as monai
 import numpy as np
 import pytest
@@ -19,8 +21,8 @@ TERMS = 19  # monomials in x, y, z of total degree 1 to 3
 
 
 def parameters(count: int = 2, **changed) -> Perturbation:
-    identity = {"log_gamma": np.zeros(count), "sigma": np.zeros((count, 3)), "noise": np.zeros(count),
-                "bias": np.zeros((count, TERMS))}  # fmt: skip
+    drawn = sample_perturbation(np.random.default_rng(0), count, (1.0, 1.0, 1.0))
+    identity = {name: np.zeros_like(values) for name, values in vars(drawn).items()}
     return Perturbation(**{**identity, **{name: np.asarray(value, float) for name, value in changed.items()}})
 
 
@@ -117,13 +119,26 @@ def test_every_draw_changes_the_image_perceptibly(images, seed):
     assert change.min() > 0.005 and result.abs().max() <= 1
 
 
+def test_effects_follow_the_order_of_an_acquisition(images):
+    """The tissue's contrast, the receive field, the sharpness."""
+    image, log_gamma = images[:1] * 0.4, 0.4
+    changed = {"log_gamma": [log_gamma], "bias": np.linspace(-0.3, 0.3, TERMS)[None], "sigma": [[0.9, 1.2, 0.7]]}
+    result = perturb(image, parameters(1, **changed))
+    field = bias_field((20, 18, 12), torch.as_tensor(changed["bias"]))[0, 0].numpy()
+    unit = ((image[0, 0].numpy() + 1) / 2) ** np.exp(log_gamma) * field
+    expected = gaussian_filter(unit, changed["sigma"][0], mode="nearest", truncate=5)
+    np.testing.assert_allclose((result[0, 0].numpy() + 1) / 2, expected, atol=2e-3)
+
+
 def test_all_kinds_are_drawn_evenly():
-    kinds = {"log_gamma": 0, "sigma": 0, "noise": 0, "bias": 0, "mixture": 0}
+    kinds = dict.fromkeys([*(f.name for f in fields(Perturbation)), "mixture"], 0)
+    expected = 500 / len(kinds)
     for seed in range(500):
         drawn = sample_perturbation(np.random.default_rng(seed), 16, (1.0, 1.0, 1.0))
         active = [name for name in vars(drawn) if getattr(drawn, name).any()]
         kinds[active[0] if len(active) == 1 else "mixture"] += 1
-    assert all(abs(count - 100) < 4.5 * np.sqrt(500 * 0.2 * 0.8) for count in kinds.values())
+    deviation = np.sqrt(expected * (1 - 1 / len(kinds)))
+    assert all(abs(count - expected) < 4.5 * deviation for count in kinds.values())
 
 
 def test_runs_on_a_cuda_device():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_pretraining import CONFIG, METADATA
+from tiny_pretraining import CONFIG, METADATA, run_on
 
 from intrastyler_nnunet.objective.anatomy import fluid_brightness
 from intrastyler_nnunet.objective.step import generator_step, sample_plan
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("tiny_preset")
 def test_it_judges_the_translation_by_its_exemplar_and_reaches_the_generator(cases):
     config = replace(CONFIG, lambda_fluid=5.0, fluid_labels=(3,))
     networks = initial_state(config, METADATA, torch.device("cpu")).networks
-    batch = sample_patches(np.random.default_rng(0), *cases, config.patch_size, config.style_patch_size)
+    batch = sample_patches(np.random.default_rng(0), run_on(cases, config))
     plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
     alone = replace(plan, weights=dict.fromkeys(plan.weights, 0.0) | {"fluid": plan.weights["fluid"]})
     loss, _, translated = generator_step(networks, batch, alone, config)

@@ -8,25 +8,27 @@ import torch
 from contrast_curves import through_curve
 from fake_cuda import fake_cuda
 from scipy.ndimage import gaussian_filter
-from tiny_pretraining import CONFIG, METADATA
+from tiny_pretraining import CONFIG, METADATA, run_on
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
-from intrastyler_nnunet.objective import step
+from intrastyler_nnunet.objective import terms as objective_terms
+from intrastyler_nnunet.objective.forward_pass import StepPlan, TrainingPatches
 from intrastyler_nnunet.objective.perturbations import KINDS, Perturbation, perturb, sample_perturbation
-from intrastyler_nnunet.objective.restyling import RandomCurves, most_alike, sample_curves
-from intrastyler_nnunet.objective.step import StepPlan, TrainingPatches, discriminator_step, generator_step, sample_plan
+from intrastyler_nnunet.objective.restyling import RandomCurves, most_alike, restyle, sample_curves
+from intrastyler_nnunet.objective.step import discriminator_step, generator_step, sample_plan
 from intrastyler_nnunet.pretraining.loop import pretrain, training_steps
 from intrastyler_nnunet.pretraining.prefetch import sample_patches
-from intrastyler_nnunet.pretraining.run import left_right_axis
+from intrastyler_nnunet.pretraining.run import Run, left_right_axis
 from intrastyler_nnunet.pretraining.state import initial_state
 from intrastyler_nnunet.pretraining.updates import learning_rate_factor, set_learning_rate
 from intrastyler_nnunet.styles.bank import style_bank
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
 
 SHAPE = (10, 18, 20)
+WHOLE = replace(CONFIG, patch_size=SHAPE)
 pytestmark = pytest.mark.usefixtures("tiny_preset")
 
 
@@ -42,10 +44,9 @@ def test_a_patch_is_the_volumes_own_voxels(cases):
 
 
 def test_style_patches_come_from_the_exemplar_of_the_target_patch(cases):
-    source, target = cases
     distinct = 0
     for seed in range(10):
-        patches = sample_patches(np.random.default_rng(seed), source, target, SHAPE, (8, 12, 12))
+        patches = sample_patches(np.random.default_rng(seed), run_on(cases, WHOLE))
         voxels = set(patches.target.flatten().tolist())
         assert set(patches.style_query.flatten().tolist()) <= voxels
         assert set(patches.style_positive.flatten().tolist()) <= voxels
@@ -66,7 +67,7 @@ def test_heads_are_mirrored_from_ear_to_ear(domain_folders, orientation, transpo
     assert left_right_axis(orientation, metadata) == axis
     assert (np.diff(seen, axis=axis) == 1).all()
     cases = [PreprocessedCases(folder, METADATA.axes, left_right=axis) for folder in domain_folders]
-    patches = [sample_patches(np.random.default_rng(seed), *cases, SHAPE, (8, 12, 12)) for seed in range(12)]
+    patches = [sample_patches(np.random.default_rng(seed), run_on(cases, WHOLE)) for seed in range(12)]
     wholes = [cases[0].patch(name, np.zeros(3), SHAPE) for name in cases[0].names]
     mirrored = {
         flip for p in patches for image, labels in wholes for flip in (False, True)
@@ -83,7 +84,7 @@ def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases):
         config = replace(config, style_warmup=0)
         state = initial_state(config, METADATA, torch.device("cpu"))
         state.scaler = torch.amp.GradScaler("cpu", init_scale=128, enabled=config.precision == "float16")
-        terms, _ = next(training_steps(state, *cases, config, METADATA, torch.device("cpu")))
+        terms, _ = next(training_steps(state, run_on(cases, config), torch.device("cpu")))
         assert state.skipped == 0 and all(value.dtype == torch.float32 for value in terms.values())
         parameters = list(state.networks.generator.parameters())
         assert {parameter.dtype for parameter in parameters} == {torch.float32}
@@ -105,7 +106,7 @@ def test_competitors_train_without_a_style_encoder(domain_folders, tmp_path, met
     source, target = (PreprocessedCases(domain_folders[i], METADATA.axes, c) for i, c in ((0, None), (1, codes)))
     assert target.names == sorted(codes)
     config = replace(CONFIG, method=method, style_warmup=0, iterations=2)
-    path = pretrain(source, target, config, metadata, tmp_path, torch.device("cpu"))
+    path = pretrain(Run(source, target, config, metadata, tmp_path), torch.device("cpu"))
     generator = Generator.load(path)
     assert generator.style_encoder is None and generator.metadata.codes == codes
     bank = style_bank(generator, path, domain_folders[1], (8, 12, 12), tmp_path / "bank.safetensors")
@@ -119,7 +120,7 @@ def test_non_finite_gradients_are_skipped_counted_and_finally_stop_the_run(cases
     broken = replace(CONFIG, lambda_nce=float("nan"), iterations=50)
     state = initial_state(broken, METADATA, torch.device("cpu"))
     before = state.networks.generator.decoder.to_image.weight.clone()
-    steps = training_steps(state, *cases, broken, METADATA, torch.device("cpu"))
+    steps = training_steps(state, run_on(cases, broken), torch.device("cpu"))
     next(steps), next(steps)
     assert state.skipped == 1 and torch.equal(before, state.networks.generator.decoder.to_image.weight)
     with pytest.raises(InputError, match="non-finite gradients in 21 steps"):
@@ -132,7 +133,7 @@ def test_every_network_learns(cases):
         f"{name}.{key}": value.clone()
         for name, module in state.networks.modules().items() for key, value in module.named_parameters()
     }  # fmt: skip
-    next(training_steps(state, *cases, replace(CONFIG, style_warmup=0), METADATA, torch.device("cpu")))
+    next(training_steps(state, run_on(cases, replace(CONFIG, style_warmup=0)), torch.device("cpu")))
     after = {f"{name}.{key}": value for name, module in state.networks.modules().items()
              for key, value in module.named_parameters()}  # fmt: skip
     unchanged = [name for name in before if torch.equal(before[name], after[name]) and name.endswith("weight")]
@@ -143,23 +144,23 @@ def test_the_anatomy_terms_train_their_segmenters_too(cases):
     config = replace(CONFIG, style_warmup=0, lambda_segmentation=0.5, lambda_edge=1.0, classes=4, instance_noise=0.1)
     config = replace(config, lambda_fluid=5.0, fluid_labels=(3,))
     state = initial_state(config, METADATA, torch.device("cpu"))
-    before = {name: weight.clone() for name, weight in state.networks.segmenter.state_dict().items()}
-    terms, _ = next(training_steps(state, *cases, config, METADATA, torch.device("cpu")))
+    before = {name: weight.clone() for name, weight in state.networks.of_terms["segmenter"].state_dict().items()}
+    terms, _ = next(training_steps(state, run_on(cases, config), torch.device("cpu")))
     assert {"segmentation", "edge", "fluid"} <= set(terms)
-    after = state.networks.segmenter.state_dict()
+    after = state.networks.of_terms["segmenter"].state_dict()
     assert all(not torch.equal(before[name], after[name]) for name in before if name.endswith("weight"))
-    assert state.networks.content_head.classifier.weight.grad.abs().sum() > 0
+    assert state.networks.of_terms["content_head"].classifier.weight.grad.abs().sum() > 0
 
 
 def test_the_content_head_sees_a_structure_where_it_is_whatever_the_size_of_the_patch():
     config = replace(CONFIG, lambda_segmentation=0.5)
     networks = initial_state(config, METADATA, torch.device("cpu")).networks
-    classifier = networks.content_head.classifier
+    classifier = networks.of_terms["content_head"].classifier
     torch.nn.init.ones_(classifier.weight), torch.nn.init.zeros_(classifier.bias)
     ramp = torch.arange(18.0)[:, None, None].expand(1, 1, 18, 16, 8)  # in the generator, 20 voxels
     content = torch.nn.functional.avg_pool3d(networks.generator.pad_to_stride(ramp), 4)
     features = content.expand(-1, classifier.in_channels, -1, -1, -1) / classifier.in_channels
-    logits = step._content_logits(networks, ramp, features)
+    logits = objective_terms._content_logits(networks, ramp, features)
     assert logits.shape == (1, config.classes, 18, 16, 8)
     torch.testing.assert_close(logits[0, 0, 2:14], ramp[0, 0, 2:14])
 
@@ -169,7 +170,7 @@ def restyling(cases):
     """Networks and batch, and a function that makes the plan of a step with a kind of perturbation."""
     config = replace(CONFIG, lambda_restyling=10.0)
     networks = initial_state(config, METADATA, torch.device("cpu")).networks
-    batch = sample_patches(np.random.default_rng(0), *cases, config.patch_size, config.style_patch_size)
+    batch = sample_patches(np.random.default_rng(0), run_on(cases, config))
 
     def plan_with(kind: str) -> StepPlan:
         plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
@@ -227,7 +228,9 @@ def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
     curves = RandomCurves(curves.ranks[:, :1], curves.changes[:, :0])  # whose knots lie apart
     plan = replace(plan, perturbation=Perturbation(**change), curves=curves)
     styles, other_styles = torch.rand(2, 4, 256)
-    given, wanted, in_style = step._restyling(batch, images, plan, config, styles, other_styles)
+    given, wanted, in_style = restyle(
+        images, images, curves, plan.perturbation.every(config.negatives), styles, other_styles
+    )
     torch.testing.assert_close(in_style, torch.cat([other_styles[:2], styles[2:]]))
     torch.testing.assert_close(wanted[0], ((images[0] + 1) / 2) ** np.exp(0.5) * 2 - 1, atol=1e-4, rtol=0)
     smooth = gaussian_filter(images[1, 0].numpy(), 0.9, mode="nearest")
@@ -244,7 +247,8 @@ def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
 def test_a_style_that_is_not_learnt_is_the_only_one_restyling_asks_for(restyling):
     _, batch, config, plan_with = restyling
     plan, code = plan_with("contrast"), torch.ones(1, 3)
-    given, wanted, in_style = step._restyling(batch, batch.source, plan, config, code, code)
+    change = plan.perturbation.every(config.negatives)
+    given, wanted, in_style = restyle(batch.target, batch.source, plan.curves, change, code, code)
     torch.testing.assert_close(given, recoloured(batch, batch.source, plan))
     assert wanted is batch.target and in_style is code
 
@@ -299,8 +303,7 @@ def test_perturbations_and_restyling_stay_in_float32_on_a_cuda_device(kind):
     change = sample_perturbation(np.random.default_rng(0), config.negatives, METADATA.spacing, kind)
     with fake_cuda(autocast=torch.bfloat16):
         patch, styles = torch.rand(1, 1, 18, 16, 8), torch.rand(2, 1, 256)
-        batch = TrainingPatches(patch, torch.tensor([[-2.0, 4.0]]), patch, patch, patch, patch, torch.zeros(1, 0))
-        results = step._restyling(batch, patch, replace(plan, perturbation=change), config, *styles)
+        results = restyle(patch, patch, plan.curves, change.every(config.negatives), *styles)
         results += (perturb(patch.expand(config.negatives, -1, -1, -1, -1), change),)
         assert {(r.device.type, r.dtype) for r in results} == {("cuda", torch.float32)}
 
@@ -310,7 +313,7 @@ def test_captured_networks_train_as_the_others(cases):
     plain, captured = (initial_state(CONFIG, METADATA, torch.device("cpu")) for _ in range(2))
     captured.networks.compile(backend="aot_eager")  # all of torch.compile but the code generation
     for state in (plain, captured):
-        steps = training_steps(state, *cases, CONFIG, METADATA, torch.device("cpu"))
+        steps = training_steps(state, run_on(cases, CONFIG), torch.device("cpu"))
         next(steps), next(steps)
     first, second = (state.networks.generator.state_dict() for state in (plain, captured))
     assert first.keys() == second.keys()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_pretraining import CONFIG, METADATA
+from tiny_pretraining import CONFIG, METADATA, run_on
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
@@ -34,7 +34,7 @@ def test_generator_and_average_begin_with_them(start, capsys):
 
 def test_a_short_training_stays_near_them_and_tells_their_name(cases, start, tmp_path):
     config = replace(CONFIG, pretrained_weights=start, iterations=1, style_warmup=0, learning_rate=1e-6)
-    trained = Generator.load(pretrain(*cases, config, METADATA, tmp_path / "run", torch.device("cpu")))
+    trained = Generator.load(pretrain(run_on(cases, config, tmp_path / "run"), torch.device("cpu")))
     expected = Generator.load(start)
     for (name, weight), other in zip(trained.state_dict().items(), expected.state_dict().values(), strict=True):
         torch.testing.assert_close(weight, other, atol=1e-4, rtol=0, msg=name)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_pretraining import CONFIG, METADATA
+from tiny_pretraining import CONFIG, METADATA, run_on
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
@@ -16,15 +16,15 @@ pytestmark = pytest.mark.usefixtures("tiny_preset")
 
 
 def test_a_run_that_was_cut_ends_as_the_uninterrupted_one(cases, tmp_path):
-    whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
+    whole = pretrain(run_on(cases, CONFIG, tmp_path / "whole"), torch.device("cpu"))
     state = initial_state(CONFIG, METADATA, torch.device("cpu"))
     (tmp_path / "cut").mkdir()
-    for _ in training_steps(state, *cases, CONFIG, METADATA, torch.device("cpu")):
+    for _ in training_steps(state, run_on(cases, CONFIG), torch.device("cpu")):
         if state.iteration == 4:
             save_checkpoint(state, CONFIG, tmp_path / "cut")
         if state.iteration == 5:  # cut here: the fifth step is lost
             break
-    resumed = pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
+    resumed = pretrain(run_on(cases, CONFIG, tmp_path / "cut"), torch.device("cpu"))
     first, second = Generator.load(whole).state_dict(), Generator.load(resumed).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert (tmp_path / "whole" / "panel_0000006.png").stat().st_size > 1000
@@ -33,35 +33,50 @@ def test_a_run_that_was_cut_ends_as_the_uninterrupted_one(cases, tmp_path):
 
 def test_other_settings_do_not_continue_a_run(cases, tmp_path):
     short = replace(CONFIG, iterations=2)
-    pretrain(*cases, short, METADATA, tmp_path, torch.device("cpu"))
+    pretrain(run_on(cases, short, tmp_path), torch.device("cpu"))
     with pytest.raises(InputError, match="learning_rate 0.0002 -> 0.001"):
-        pretrain(*cases, replace(short, learning_rate=1e-3), METADATA, tmp_path, torch.device("cpu"))
+        pretrain(run_on(cases, replace(short, learning_rate=1e-3), tmp_path), torch.device("cpu"))
+
+
+def test_a_checkpoint_from_before_a_setting_existed_is_gone_on_with(cases, tmp_path):
+    short = replace(CONFIG, iterations=2)
+    pretrain(run_on(cases, short, tmp_path), torch.device("cpu"))
+    path = tmp_path / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    settings = json.loads(content["config"])
+    for name in ("lambda_adversarial", "lambda_fluid", "schedules"):
+        del settings[name]
+    torch.save(content | {"config": json.dumps(settings)}, path)
+    average = Generator.load(pretrain(run_on(cases, short, tmp_path), torch.device("cpu"))).state_dict()
+    assert all(torch.equal(average[name], weight) for name, weight in content["average"].items())
+    with pytest.raises(InputError, match=r"lambda_fluid 0.0 -> 1.0"):
+        pretrain(run_on(cases, replace(short, lambda_fluid=1.0, fluid_labels=(3,)), tmp_path), torch.device("cpu"))
 
 
 def test_other_inputs_do_not_continue_a_run(cases, tmp_path):
     short, cpu = replace(CONFIG, iterations=2), torch.device("cpu")
-    pretrain(*cases, short, METADATA, tmp_path, cpu)
+    pretrain(run_on(cases, short, tmp_path), cpu)
     source, target = cases
     with pytest.raises(InputError, match="made with other target cases, expected the same or a new folder"):
-        pretrain(source, target.only(target.names[:1]), short, METADATA, tmp_path, cpu)
+        pretrain(run_on((source, target.only(target.names[:1])), short, tmp_path), cpu)
     with pytest.raises(InputError, match="made with other spacing, axes or sub-domains, expected"):
-        pretrain(source, target, short, replace(METADATA, spacing=(1.0, 1.0, 1.0)), tmp_path, cpu)
+        pretrain(replace(run_on(cases, short, tmp_path), metadata=replace(METADATA, spacing=(1.0, 1.0, 1.0))), cpu)
     with pytest.raises(InputError, match="made with other number of batches in a step, expected"):
-        pretrain(source, target, replace(short, accumulate=2), METADATA, tmp_path, cpu)
+        pretrain(run_on(cases, replace(short, accumulate=2), tmp_path), cpu)
 
 
 @pytest.mark.parametrize("before, after", [("float16", "float32"), ("float32", "float16"), ("bfloat16", "float32")])
 def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
     configs = [replace(CONFIG, precision=precision) for precision in (before, after)]
     state, resumed = (initial_state(config, METADATA, torch.device("cpu")) for config in configs)
-    for _ in training_steps(state, *cases, configs[0], METADATA, torch.device("cpu")):
+    for _ in training_steps(state, run_on(cases, configs[0]), torch.device("cpu")):
         if state.iteration == 3:
             break
     save_checkpoint(state, configs[0], tmp_path)
     assert load_checkpoint(resumed, configs[1], tmp_path) and resumed.iteration == 3
     if after == "float16":  # its usual first factor overflows, which costs some steps
         resumed.scaler = torch.amp.GradScaler("cpu", init_scale=128)
-    next(training_steps(resumed, *cases, configs[1], METADATA, torch.device("cpu")))
+    next(training_steps(resumed, run_on(cases, configs[1]), torch.device("cpu")))
     moved = (resumed.networks.generator.state_dict()[n] - w for n, w in state.networks.generator.state_dict().items())
     assert 0 < max(float(change.abs().max()) for change in moved) < 0.01
     assert resumed.skipped == state.skipped
@@ -69,11 +84,11 @@ def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
 
 @pytest.mark.parametrize("size", [1000, 0])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(cases, tmp_path, capsys, size):
-    whole = pretrain(*cases, CONFIG, METADATA, tmp_path / "whole", torch.device("cpu"))
-    pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
+    whole = pretrain(run_on(cases, CONFIG, tmp_path / "whole"), torch.device("cpu"))
+    pretrain(run_on(cases, CONFIG, tmp_path / "cut"), torch.device("cpu"))
     latest = tmp_path / "cut" / "checkpoint.pt"
     latest.write_bytes(latest.read_bytes()[:size])
-    resumed = pretrain(*cases, CONFIG, METADATA, tmp_path / "cut", torch.device("cpu"))
+    resumed = pretrain(run_on(cases, CONFIG, tmp_path / "cut"), torch.device("cpu"))
     assert "not readable" in capsys.readouterr().out
     first, second = Generator.load(whole).state_dict(), Generator.load(resumed).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)

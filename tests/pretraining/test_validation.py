@@ -10,10 +10,10 @@ import torch
 from fake_cuda import fake_cuda
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from scipy.stats import pearsonr, wasserstein_distance
+from tiny_pretraining import METADATA, run_on
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective.anatomy import sobel_strength
 from intrastyler_nnunet.objective.config import PretrainingConfig
@@ -21,6 +21,7 @@ from intrastyler_nnunet.pretraining.loop import pretrain
 from intrastyler_nnunet.pretraining.prefetch import TrainingParts, parts_on_device
 from intrastyler_nnunet.pretraining.ranks import ALONE
 from intrastyler_nnunet.pretraining.record import Record
+from intrastyler_nnunet.pretraining.run import Run
 from intrastyler_nnunet.pretraining.state import initial_state
 from intrastyler_nnunet.pretraining.validation import (
     edge_correlation,
@@ -30,7 +31,6 @@ from intrastyler_nnunet.pretraining.validation import (
     validate,
 )
 
-METADATA = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
 CONFIG = PretrainingConfig(
     preset="mini", patch_size=(8, 16, 18), style_patch_size=(8, 12, 12), iterations=6, nce_places=32, negatives=3,
     style_warmup=1,
@@ -53,26 +53,31 @@ def cases(tmp_path_factory):
     return domains
 
 
+def domains(run: Run) -> tuple[PreprocessedCases, PreprocessedCases]:
+    return run.source, run.target
+
+
 def test_held_out_cases_are_a_tenth_and_never_trained_on(cases):
-    training, held_out = hold_out(cases, CONFIG)
-    for domain, trained, held in zip(cases, training, held_out, strict=True):
+    training, held_out = hold_out(run_on(cases, CONFIG))
+    for domain, trained, held in zip(cases, domains(training), domains(held_out), strict=True):
         assert len(held.names) == 2 and sorted(trained.names + held.names) == domain.names
-    one = hold_out(cases, replace(CONFIG, held_out=1))[1]
-    assert [len(held.names) for held in one] == [1, 1] and one[0].names[0] in held_out[0].names
+    one = hold_out(run_on(cases, replace(CONFIG, held_out=1)))[1]
+    assert [len(held.names) for held in domains(one)] == [1, 1] and one.source.names[0] in held_out.source.names
 
 
 def test_nothing_is_held_out_where_one_domain_is_too_small(cases):
     few = (cases[0], cases[1].only(cases[1].names[:9]))
-    training, held_out = hold_out(few, CONFIG)
-    assert held_out is None and [domain.names for domain in training] == [domain.names for domain in few]
-    assert hold_out(cases, replace(CONFIG, held_out=0))[1] is None
+    training, held_out = hold_out(run_on(few, CONFIG))
+    assert held_out is None and [domain.names for domain in domains(training)] == [domain.names for domain in few]
+    assert hold_out(run_on(cases, replace(CONFIG, held_out=0)))[1] is None
 
 
 def test_measures_are_their_definitions(cases):
-    source, target = hold_out(cases, replace(CONFIG, held_out=1))[1]
+    held_out = hold_out(run_on(cases, replace(CONFIG, held_out=1)))[1]
+    source, target = domains(held_out)
     config = CONFIG
     generator = initial_state(config, METADATA, torch.device("cpu")).average
-    means = validate(generator, source, target, config, torch.device("cpu"))
+    means = validate(generator, held_out, torch.device("cpu"))
     image, exemplar = (domain.central_patch(domain.names[0], config.patch_size)[0] for domain in (source, target))
     style = generator.encode_style(exemplar[:, :, 3:15, 2:14])
     translated = generator(image, style)
@@ -89,9 +94,9 @@ def test_measures_are_their_definitions(cases):
 def test_every_held_out_case_is_validated_on(cases, sources, exemplars):
     source, target = (d.only(d.names[:n]) for d, n in zip(cases, (sources, exemplars), strict=True))
     generator = initial_state(CONFIG, METADATA, torch.device("cpu")).average
-    means = validate(generator, source, target, CONFIG, torch.device("cpu"))
+    means = validate(generator, run_on((source, target), CONFIG), torch.device("cpu"))
     alone = [
-        validate(generator, source.only([a]), target.only([b]), CONFIG, torch.device("cpu"))
+        validate(generator, run_on((source.only([a]), target.only([b])), CONFIG), torch.device("cpu"))
         for a, b in zip((source.names * 3)[:3], (target.names * 3)[:3], strict=True)
     ]
     assert means["edge_correlation"] == pytest.approx(np.mean([m["edge_correlation"] for m in alone]), abs=1e-6)
@@ -116,13 +121,13 @@ def test_the_error_is_that_to_the_truth_in_the_truths_own_style(cases, truths):
         image, truth = (d.central_patch(n, CONFIG.patch_size)[0] for d, n in ((source, name[:9]), (truths, name)))
         style = generator.encode_style(truth[:, :, 3:15, 2:14])
         differences.append(np.abs(generator(image, style).detach().numpy() - truth.numpy()) / 2)
-    error = truth_error(generator, source, truths, CONFIG, torch.device("cpu"))
+    error = truth_error(generator, run_on((source, cases[1]), CONFIG, truths=truths), torch.device("cpu"))
     assert error == pytest.approx(np.mean(differences), abs=1e-6)
 
 
 def test_a_run_measures_against_the_truth_if_there_is_one(cases, truths, tmp_path):
     config = replace(CONFIG, iterations=3, panel_every=2)
-    pretrain(*cases, config, METADATA, tmp_path, torch.device("cpu"), truths=truths)
+    pretrain(run_on(cases, config, tmp_path, truths), torch.device("cpu"))
     rows = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
     assert [0 < row["validation_truth_error"] < 1 for row in rows if "validation_score" in row] == [True]
 
@@ -135,7 +140,7 @@ def test_an_image_keeps_its_own_edges(cases):
 
 def test_a_run_validates_and_keeps_its_best(cases, tmp_path):
     config = replace(CONFIG, iterations=4, panel_every=1)
-    pretrain(*cases, config, METADATA, tmp_path, torch.device("cpu"))
+    pretrain(run_on(cases, config, tmp_path), torch.device("cpu"))
     rows = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
     validations = [row for row in rows if "validation_score" in row]
     assert [(row["iteration"], row["counts"]) for row in validations] == [(2, False), (3, True), (4, True)]
@@ -164,7 +169,7 @@ def test_what_belongs_to_a_checkpoint_is_written_before_it(cases, tmp_path):
     (tmp_path / "checkpoint.pt").mkdir()  # cannot be replaced by the one before it
     (tmp_path / "checkpoint_previous.pt" / "in the way").mkdir(parents=True)
     with pytest.raises(InputError, match="checkpoint.pt: cannot be written"):
-        pretrain(*cases, config, METADATA, tmp_path, torch.device("cpu"))
+        pretrain(run_on(cases, config, tmp_path), torch.device("cpu"))
     rows = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
     assert [row["iteration"] for row in rows if row.get("counts")] == [3]
     assert (tmp_path / "generator_best.safetensors").is_file()
@@ -172,7 +177,7 @@ def test_what_belongs_to_a_checkpoint_is_written_before_it(cases, tmp_path):
 
 def test_workers_draw_what_the_process_itself_draws(cases):
     config = replace(CONFIG, accumulate=2, batch_size=2)
-    parts = TrainingParts(*cases, config, METADATA, ALONE)
+    parts = TrainingParts(run_on(cases, config), ALONE)
     alone, ahead = (list(parts_on_device(parts, range(3, 7), torch.device("cpu"), n)) for n in (0, 2))
     assert len(alone) == len(ahead) == 4
     for (seed, batch, plan), (other_seed, other_batch, other_plan) in zip(sum(alone, []), sum(ahead, []), strict=True):

@@ -14,6 +14,7 @@ from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.pretraining.loop import pretrain
 from intrastyler_nnunet.pretraining.ranks import join_ranks
+from intrastyler_nnunet.pretraining.run import Run
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit then fails as on a full disk
@@ -32,7 +33,7 @@ if ranks.count == 2:
     config = PretrainingConfig(**{**vars(config), "iterations": 5})
 cases = [PreprocessedCases(folder, metadata.axes) for folder in (source, target)]
 try:
-    pretrain(*cases, config, metadata, output, device, ranks)
+    pretrain(Run(*cases, config, metadata, output), device, ranks)
 except InputError as error:
     print(error, file=sys.stderr)
     sys.exit(2)
