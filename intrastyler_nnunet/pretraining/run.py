@@ -66,6 +66,8 @@ def prepare_run(
         spacing=tuple(configuration.spacing),
         transpose_forward=tuple(plans.transpose_forward),
         normalization=tuple(configuration.normalization_schemes),
+        use_mask_for_norm=tuple(configuration.use_mask_for_norm),
+        intensity_properties=plans.foreground_intensity_properties_per_channel["0"],
         label_hint=settings["label_hint"],
     )
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
