@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 
@@ -107,15 +108,15 @@ def _require_same_run(path: Path, content: dict, state: TrainingState, config: P
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")
     before, now = json.loads(content.get("inputs", "{}")), json.loads(json.dumps(state.inputs))
-    changed = [name for name, value in before.items() if not _still_so(value, now.get(name))]
+    changed = [name for name in before if not _agree(before[name], now.get(name))]
     if changed:
         raise InputError(f"{path}: made with other {', '.join(changed)}, expected the same or a new folder")
 
 
-def _still_so(before: object, now: object) -> bool:
-    """Whether all that a checkpoint knows of an input holds now; a younger version may know more of it."""
+def _agree(before: Any, now: Any) -> bool:
+    """Whether two inputs are the same; entries that are younger than the checkpoint do not count."""
     if isinstance(before, dict) and isinstance(now, dict):
-        return all(_still_so(value, now.get(name)) for name, value in before.items())
+        return all(name in now and now[name] == value for name, value in before.items())
     return before == now
 
 

@@ -46,7 +46,9 @@ def test_a_checkpoint_from_before_a_setting_existed_is_gone_on_with(cases, tmp_p
     settings = json.loads(content["config"])
     for name in ("lambda_adversarial", "lambda_fluid", "schedules"):
         del settings[name]
-    torch.save(content | {"config": json.dumps(settings)}, path)
+    inputs = json.loads(content["inputs"])
+    del inputs["spacing, axes or sub-domains"]["normalization"]
+    torch.save(content | {"config": json.dumps(settings), "inputs": json.dumps(inputs)}, path)
     average = Generator.load(pretrain(run_on(cases, short, tmp_path), torch.device("cpu"))).state_dict()
     assert all(torch.equal(average[name], weight) for name, weight in content["average"].items())
     with pytest.raises(InputError, match=r"lambda_fluid 0.0 -> 1.0"):
