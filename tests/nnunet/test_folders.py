@@ -33,7 +33,7 @@ def test_two_datasets_of_one_id(own_dataset):
 def test_a_plans_file_that_is_not_one(own_dataset):
     for content in ("{", "[]", "{}"):
         (own_dataset.preprocessed / "badPlans.json").write_text(content)
-        with pytest.raises(InputError, match=r"badPlans.json: not an nnU-Net plans file"):
+        with pytest.raises(InputError, match=r"badPlans.json: .*expected an nnU-Net plans file"):
             folders.read_plans(998, "badPlans")
 
 
