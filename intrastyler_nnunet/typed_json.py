@@ -178,7 +178,8 @@ def _place(location: tuple, content: Any) -> tuple:
     """The part of pydantic's `location` that leads into `content`; the rest names alternatives of unions."""
     place = []
     for part in location:
-        if isinstance(content, dict) and part in content or isinstance(content, list) and isinstance(part, int):
+        known = content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ()
+        if part in known:
             content = content[part]
             place.append(part)
     return tuple(place)

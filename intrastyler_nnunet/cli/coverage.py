@@ -1,7 +1,6 @@
 """`intrastyler coverage`: is the scanner of new images among the styles the synthesizer knows?"""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 from intrastyler_nnunet.cli.embed import add_style_space_arguments
@@ -23,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import write_json
     from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
-    from intrastyler_nnunet.styles.coverage import CoverageResult, CoveredImage, coverage
+    from intrastyler_nnunet.styles.coverage import coverage
 
     device = torch.device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
@@ -32,17 +31,18 @@ def run(arguments: argparse.Namespace) -> None:
     names, vectors = image_styles(space, arguments.images)
     result = coverage(vectors, space.bank.vectors)
     rows = [
-        CoveredImage(
-            names[i], round(float(result.angles[i]), 2), space.bank.names[int(result.nearest[i])],
-            round(float(result.quantiles[i]), 3), bool(result.outside[i]),
-        )
+        {
+            "case": names[i], "degrees": round(float(result.angles[i]), 2),
+            "nearest": space.bank.names[int(result.nearest[i])], "quantile": round(float(result.quantiles[i]), 3),
+            "outside": bool(result.outside[i]),
+        }
         for i in result.angles.argsort(descending=True).tolist()
     ]  # fmt: skip
     for row in rows:
-        mark = "OUTSIDE" if row.outside else ""
-        print(f"{row.case:30} {row.degrees:7.2f} degrees from {row.nearest:30} {mark}")
+        mark = "OUTSIDE" if row["outside"] else ""
+        print(f"{row['case']:30} {row['degrees']:7.2f} degrees from {row['nearest']:30} {mark}")
     limit = float(result.own_angles.max())
-    count = sum(row.outside for row in rows)
+    count = sum(row["outside"] for row in rows)
     print(f"{count} of {len(rows)} images outside: farther than {limit:.2f} degrees, the exemplars' own largest gap")
     if arguments.output:
-        write_json(asdict(CoverageResult(limit, tuple(rows))), arguments.output)
+        write_json({"limit_degrees": limit, "images": rows}, arguments.output)

@@ -9,7 +9,7 @@ from annotated_types import Ge, MinLen
 from scipy.stats import rankdata
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.typed_json import Probability, read_json
+from intrastyler_nnunet.typed_json import Probability, Text, read_json
 
 METRICS = {"dice": -1.0, "assd": 1.0}  # sign that makes the smallest the best
 
@@ -26,16 +26,16 @@ class TeamStructureScores:
 class CaseResult:
     """Scores by structure."""
 
-    structures: dict[str, TeamStructureScores]
+    structures: dict[Text, TeamStructureScores]
 
 
 @dataclass(frozen=True)
 class TeamScores:
     """Of what `intrastyler evaluate` writes, what teams are ranked by."""
 
-    cases: Annotated[dict[str, CaseResult], MinLen(1)]
-    structures: Annotated[dict[str, dict], MinLen(1)]  # means over cases
-    assd_definition: str
+    cases: Annotated[dict[Text, CaseResult], MinLen(1)]
+    structures: Annotated[dict[Text, dict], MinLen(1)]  # means over cases
+    assd_definition: Text
 
     def __post_init__(self):
         """Raises InputError for a case without the scores of a structure."""

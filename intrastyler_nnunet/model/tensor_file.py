@@ -16,8 +16,13 @@ CHECKSUM = "sha256"  # entry of the header; files of former versions have none
 
 
 def save_tensors(path: Path | str, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
-    """Write tensors and header entries, with a checksum of both."""
+    """Write tensors and header entries, with a checksum of both.
+
+    Raises:
+        InputError: values that are no finite floating-point numbers; nothing is written.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    _require_finite(tensors, f"{path}: not written")
     header = header | {CHECKSUM: _checksum(tensors, header)}
     with written_atomically(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=header))  # save_file would make it readable to its owner only
@@ -49,10 +54,14 @@ def load_tensors(path: Path | str, names: set[str], what: str) -> tuple[dict[str
         raise InputError(f"{path}: found {found} in its header, expected {what}")
     if checksum is not None and checksum != _checksum(tensors, header):
         raise InputError(f"{path}: damaged, its content has another checksum than when it was written")
+    _require_finite(tensors, str(path))
+    return tensors, header
+
+
+def _require_finite(tensors: dict[str, torch.Tensor], where: str) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype not in FLOATS or not tensor.isfinite().all():
-            raise InputError(f"{path}: {name!r} has values that are no finite numbers, expected {what}")
-    return tensors, header
+            raise InputError(f"{where}: tensor {name!r} has NaN, infinite or integer values, expected finite floats")
 
 
 def _checksum(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> str:

@@ -54,8 +54,8 @@ class TrainerSettings:
 class ResolvedSettings(TrainerSettings):
     """What a training was begun with, with the checksums of its files."""
 
-    generator_sha256: str | list[str] | None = None
-    self_training_sha256: str | None = None
+    generator_sha256: Text | list[Text] | None = None
+    self_training_sha256: Text | None = None
 
 
 def read_settings() -> TrainerSettings:

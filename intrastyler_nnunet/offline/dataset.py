@@ -18,7 +18,7 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation, load_exemplar_translation
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
-from intrastyler_nnunet.typed_json import FileName, Probability, read_json
+from intrastyler_nnunet.typed_json import FileName, Probability, Text, read_json
 
 RECORD = "synthesis.json"
 
@@ -27,12 +27,12 @@ RECORD = "synthesis.json"
 class OfflineSynthesis:
     """What is synthesized; kept in synthesis.json, and the same for every call that goes on with it."""
 
-    dataset: str
-    plans: str
-    configuration: str
-    generator_sha256: str
+    dataset: Text
+    plans: Text
+    configuration: Text
+    generator_sha256: Text
     styles_per_case: int
-    policy: str
+    policy: Text
     p_slerp: float
     seed: int
 

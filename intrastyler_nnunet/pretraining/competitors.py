@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.typed_json import FileName, read_json
+from intrastyler_nnunet.typed_json import FileName, Text, read_json
 
 SITES = "the sites of the target cases"
 
@@ -15,7 +15,7 @@ class CaseSite:
     """Where the image of a case was taken."""
 
     case: FileName
-    site: FileName
+    site: Text
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from intrastyler_nnunet.simulation.raw_dataset import volume_image, write_all
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import Range, Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
-from intrastyler_nnunet.typed_json import read_json
+from intrastyler_nnunet.typed_json import Text, read_json
 
 FOLDERS = {
     "source": "crossmoda23_training/TrainingSource",
@@ -97,9 +97,9 @@ class ChallengeCase:
 class ChallengeSimulation:
     """What a simulated download is made of; with a record per case, content of simulation.json."""
 
-    scale: str  # key of SCALES
+    scale: Text  # key of SCALES
     seed: int
-    test_head: str
+    test_head: Text
 
 
 def plan_challenge(scale: str, seed: int, test_head: str = TRAINING_HEAD) -> list[ChallengeCase]:

@@ -20,7 +20,7 @@ from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
 from intrastyler_nnunet.simulation.plan import FOLDERS, SCALES, TRAINING_HEAD, Case, plan_dataset
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
-from intrastyler_nnunet.typed_json import read_json
+from intrastyler_nnunet.typed_json import Text, read_json
 
 RAW_VARIABLE = "nnUNet_raw"
 DATASET_NAME = "SimCrossMoDA"
@@ -72,10 +72,10 @@ def raw_folder_for(dataset_id: int) -> Path:
 class SimulatedDataset:
     """Content of sites.json."""
 
-    scale: str  # key of `plan.SCALES`
+    scale: Text  # key of `plan.SCALES`
     seed: int
     paired: bool  # whether it has imagesTrPaired
-    test_head: str
+    test_head: Text
     cases: tuple[Case, ...]
 
 

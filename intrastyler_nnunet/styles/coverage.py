@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, Le
 
-from intrastyler_nnunet.typed_json import FileName, Probability, read_json
+from intrastyler_nnunet.typed_json import FileName, read_json
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,17 @@ def coverage(new: torch.Tensor, exemplars: torch.Tensor) -> Coverage:
 
 @dataclass(frozen=True)
 class CoveredImage:
-    """How far one new image lies from the exemplars."""
+    """Of one new image, what decides whether it is used."""
 
     case: FileName
     degrees: Annotated[float, Ge(0), Le(180)]  # to the nearest exemplar
-    nearest: FileName  # that exemplar
-    quantile: Probability
     outside: bool
 
 
 @dataclass(frozen=True)
 class CoverageResult:
-    """What `intrastyler coverage -o` writes."""
+    """Of the file that `intrastyler coverage -o` writes, the images."""
 
-    limit_degrees: float  # images farther than this are outside
     images: tuple[CoveredImage, ...]
 
 
