@@ -50,6 +50,7 @@ FILES = {
     "architecture": (GeneratorConfig, PRESETS["light"][0], "forbid"),
     "metadata": (GeneratorMetadata, GeneratorMetadata(
         spacing=(1.5, 1.0, 1.0), transpose_forward=(0, 1, 2), orientation="LPS", normalization=("ZScore",),
+        use_mask_for_norm=(False,), intensity_properties={"mean": 3.5},
         patch_size=(16, 32, 32), codes={"case_0": (1.0, 0.0)}, label_hint=LabelHint(levels=(((1, 2), -0.4),)),
         training={"iteration": 3, "config": {"betas": [0.5, 0.9]}},
     ), "forbid"),
