@@ -12,11 +12,11 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from annotated_types import Ge, Gt, Le, MinLen
 
@@ -70,7 +70,7 @@ def decode_json(text: bytes | str, kind: type[Kind], name: str, what: str, unkno
     try:
         # A tuple of one, because an adapter takes no configuration for a dataclass itself.
         text = text.encode() if isinstance(text, str) else text
-        return _adapter(kind, unknown).validate_json(b"[" + text + b"]")[0]
+        return _adapter(cast(Hashable, kind), unknown).validate_json(b"[" + text + b"]")[0]
     except ValidationError as error:
         details = error.errors(include_url=False)
     raise InputError(f"{name}: {_reason(details, content, kind, what)}")
@@ -147,7 +147,7 @@ def _adapter(kind: Any, unknown: Unknown) -> Any:
     return TypeAdapter(tuple[kind], config={"strict": True, "extra": unknown, "allow_inf_nan": False})
 
 
-def _reason(details: list[dict], content: Any, kind: Any, what: str) -> str:
+def _reason(details: Sequence[Mapping[str, Any]], content: Any, kind: Any, what: str) -> str:
     """What is wrong, where, and what is expected there; of several errors the one that lies deepest.
 
     All alternatives of a union report an error, and those that a value comes closest to lie deepest.
@@ -185,7 +185,7 @@ def _place(location: tuple, content: Any) -> tuple:
     return tuple(place)
 
 
-def _expected(error: dict) -> str:
+def _expected(error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"]).removeprefix("expected ")
     if error["type"] in EXPECTED:

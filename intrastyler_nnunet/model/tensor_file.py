@@ -69,5 +69,5 @@ def _checksum(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> str:
     described = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
     digest = hashlib.sha256(json.dumps([header, described], sort_keys=True).encode())
     for name in sorted(tensors):
-        digest.update(tensors[name].flatten().view(torch.uint8).numpy())
+        digest.update(tensors[name].flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -68,15 +68,15 @@ def read_plans(dataset: int | str, plans_name: str = DEFAULT_PLANS) -> PlansMana
     path = preprocessed_folder(dataset) / f"{plans_name}.json"
     if not path.is_file():
         raise InputError(f"{path}: no such plans file; run nnUNetv2_plan_and_preprocess -d {dataset} first")
-    return PlansManager(read_json(path, PlansDescription, "an nnU-Net plans file", "allow"))
+    return PlansManager(dict(read_json(path, PlansDescription, "an nnU-Net plans file", "allow")))
 
 
-def read_dataset_json(dataset: int | str) -> DatasetDescription:
+def read_dataset_json(dataset: int | str) -> dict:
     """dataset.json beside the plans. Raises InputError if it is missing or not nnU-Net's."""
     path = preprocessed_folder(dataset) / "dataset.json"
     if not path.is_file():
         raise InputError(f"{path}: no such file; run nnUNetv2_plan_and_preprocess -d {dataset} first")
-    return read_json(path, DatasetDescription, "nnU-Net's dataset.json", "allow")
+    return dict(read_json(path, DatasetDescription, "nnU-Net's dataset.json", "allow"))
 
 
 def read_configuration(plans: PlansManager, name: str) -> ConfigurationManager:

@@ -59,7 +59,7 @@ def test_what_differs_from_the_original_is_not_loaded(made, tmp_path):
     original.save(path)
     expected, whole = content(original), path.read_bytes()
     header = 8 + int.from_bytes(whole[:8], "little")
-    rng, refused = np.random.default_rng(0), 0
+    rng, messages = np.random.default_rng(0), []
     for number in range(DAMAGED):
         damaged = bytearray(whole)
         place = int(rng.integers(header if number % 2 else len(whole)))  # half of them in the header
@@ -72,13 +72,11 @@ def test_what_differs_from_the_original_is_not_loaded(made, tmp_path):
                 del damaged[place : place + int(rng.integers(1, 64))]
         path.write_bytes(damaged)
         try:
-            loaded = type(original).load(path)
+            assert content(type(original).load(path)) == expected
         except InputError as error:
-            assert str(path) in str(error) and "\n" not in str(error)
-            refused += 1
-        else:
-            assert content(loaded) == expected
-    assert refused > 0.9 * DAMAGED
+            messages.append(str(error))
+    assert len(messages) > 0.9 * DAMAGED
+    assert all(str(path) in message and len(message.splitlines()) == 1 for message in messages)
 
 
 def test_files_of_the_former_version_have_no_checksum_and_are_read():
@@ -132,12 +130,12 @@ def test_weights_and_vectors_are_finite(value, tmp_path):
     path, made = tmp_path / "generator.safetensors", generator()
     made.save(path)
     rewritten(path, {"decoder.to_image.bias": torch.tensor([value])})
-    with pytest.raises(InputError, match="'decoder.to_image.bias' has NaN, infinite"):
+    with pytest.raises(InputError, match=r"'decoder\.to_image\.bias' has NaN, infinite"):
         Generator.load(path)
     before = path.read_bytes()
     with torch.no_grad():
         made.decoder.to_image.bias.fill_(value)
-    with pytest.raises(InputError, match="not written: tensor 'decoder.to_image.bias'"):
+    with pytest.raises(InputError, match=r"not written: tensor 'decoder\.to_image\.bias'"):
         made.save(path)
     assert path.read_bytes() == before
 

@@ -57,7 +57,7 @@ def test_plans_with_fewer_channels_than_the_dataset_are_refused(schemes, propert
         "plans_name": "nnUNetPlans", "configurations": {"3d_fullres": {"normalization_schemes": schemes}},
         "foreground_intensity_properties_per_channel": properties,
     })  # fmt: skip
-    with pytest.raises(InputError, match="nnUNetPlans.json: has no channel 1"):
+    with pytest.raises(InputError, match=r"nnUNetPlans\.json: has no channel 1"):
         one_channel_plans(plans, 1)
 
 
