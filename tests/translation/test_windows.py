@@ -51,7 +51,7 @@ def preprocessed(folder: Path, data: np.ndarray) -> Path:
 def test_a_preprocessed_case_with_nan_has_no_window(tmp_path):
     data = np.random.default_rng(0).normal(size=(1, 8, 10, 12)).astype(np.float32)
     data[0, 3, 4, 5] = np.nan
-    with pytest.raises(InputError, match="case.b2nd: found NaN or infinite voxels"):
+    with pytest.raises(InputError, match=r"case\.b2nd: found NaN or infinite voxels"):
         read_windows(preprocessed(tmp_path / "source", data))
     assert not windows_file(tmp_path / "source").exists()
 
