@@ -46,8 +46,3 @@ def write_json(content: dict | list, path: Path | str) -> None:
     """Write `content` to `path` as indented JSON, atomically."""
     with written_atomically(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def read_json(path: Path | str) -> dict | list:
-    """Read the JSON file `path`."""
-    return json.loads(Path(path).read_text())

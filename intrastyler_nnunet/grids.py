@@ -3,36 +3,42 @@
 Cropping, resampling and putting back are one operation: from one grid onto another. A case's record is its two grids.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import SimpleITK
+from annotated_types import Ge, Le, Len
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.typed_json import Check, GridSize, Spacing
 
 Vector = tuple[float, float, float]
+
+
+def _axes(direction: tuple[float, ...]) -> tuple[float, ...]:
+    if not 0.5 < abs(np.linalg.det(np.reshape(direction, (3, 3)))) < 2:
+        raise InputError("expected direction cosines of three axes")
+    return direction
+
+
+Cosine = Annotated[float, Ge(-1.001), Le(1.001)]
+Place = Annotated[float, Ge(-1e6), Le(1e6)]  # mm
 
 
 @dataclass(frozen=True)
 class SamplingGrid:
     """Voxel centres in the patient, in SimpleITK's (x, y, z) order; mm, and direction cosines row by row."""
 
-    size: tuple[int, int, int]
-    spacing: Vector
-    origin: Vector
-    direction: tuple[float, ...]
+    size: GridSize
+    spacing: tuple[Spacing, Spacing, Spacing]
+    origin: tuple[Place, Place, Place]
+    direction: Annotated[tuple[Cosine, ...], Len(9, 9), Check(_axes)]
 
     @classmethod
     def of(cls, image: SimpleITK.Image) -> "SamplingGrid":
         """The grid of an image."""
         return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
-
-    @classmethod
-    def from_record(cls, record: dict) -> "SamplingGrid":
-        """Inverse of `record` after a round trip through JSON."""
-        return cls(**{name: tuple(values) for name, values in record.items()})
-
-    def record(self) -> dict:
-        """Plain values for JSON."""
-        return asdict(self)
 
     def empty(self, pixel_type: int = SimpleITK.sitkUInt8) -> SimpleITK.Image:
         """An image of zeros on this grid."""

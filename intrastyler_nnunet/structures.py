@@ -7,9 +7,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.typed_json import Check, Text, read_json
 
 BACKGROUND, COCHLEA_NAME = "background", "cochlea"
 
@@ -25,8 +28,10 @@ class Structures:
     def of(cls, labels: dict[str, int]) -> "Structures":
         """From nnU-Net's labels: all that is neither background nor cochlea is tumour.
 
-        Raises InputError if no label is called cochlea.
+        Raises InputError if a label has several values, or none is called cochlea.
         """
+        if not all(isinstance(value, int) for value in labels.values()):
+            raise InputError(f"found the labels {labels}, expected one value each")
         if COCHLEA_NAME not in labels:
             raise InputError(f"found the labels {', '.join(labels)}, expected one called {COCHLEA_NAME}")
         parts = {name: value for name, value in labels.items() if name not in (BACKGROUND, COCHLEA_NAME)}
@@ -56,6 +61,15 @@ CROSSMODA_LABELS: Labels = {"extra_meatal": 1, "intra_meatal": 2, "cochlea": 3}
 BOUNDARY = ("extra_meatal", "intra_meatal")  # the two structures whose interface the boundary ASSD scores
 
 
+def _whole_number(text: str) -> str:
+    if not (text.isascii() and text.isdecimal()):
+        raise InputError("expected a label value")
+    return text
+
+
+LabelValue = Annotated[int, Ge(0)] | Annotated[str, Check(_whole_number)]  # nnU-Net takes "1" for 1
+
+
 def find_labels(references: Path | str, dataset_json: Path | str | None = None) -> Labels:
     """Labels of `dataset_json`; without it, of the dataset.json beside `references`; else CrossMoDA's.
 
@@ -67,15 +81,17 @@ def find_labels(references: Path | str, dataset_json: Path | str | None = None) 
     return read_labels(beside) if beside.is_file() else CROSSMODA_LABELS
 
 
+@dataclass(frozen=True)
+class _LabelsOnly:
+    """nnU-Net's dataset.json."""
+
+    labels: dict[Text, LabelValue | tuple[LabelValue, ...]]
+
+
 def read_labels(path: Path | str) -> Labels:
     """Labels of the nnU-Net dataset.json `path`. Raises InputError if it has no usable labels."""
-    try:
-        labels = read_json(path)["labels"]
-        values = {name: _values(value) for name, value in labels.items() if name != "background"}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{path}: not nnU-Net's dataset.json, expected labels in it") from None
+    labels = read_json(path, _LabelsOnly, "nnU-Net's dataset.json", "ignore").labels
+    values = {name: _values(value) for name, value in labels.items() if name != BACKGROUND}
     if "ignore" in values:
         raise InputError(f"{path}: found an ignore label, expected label maps annotated everywhere")
     if not values:
@@ -88,8 +104,8 @@ def label_values(labels: Labels) -> set[int]:
     return {0}.union(*(_as_tuple(value) for value in labels.values()))
 
 
-def _values(value: int | list[int]) -> int | tuple[int, ...]:
-    return tuple(int(part) for part in value) if isinstance(value, list) else int(value)
+def _values(value: int | str | tuple[int | str, ...]) -> int | tuple[int, ...]:
+    return tuple(int(part) for part in value) if isinstance(value, tuple) else int(value)
 
 
 def _as_tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:

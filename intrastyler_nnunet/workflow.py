@@ -6,13 +6,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.typed_json import read_json
 
 WALL_TIME_FILE = "wall_time.json"
+
+
+@dataclass(frozen=True)
+class WallTime:
+    """What a piece of work took so far."""
+
+    seconds: Annotated[float, Ge(0)]
 
 
 @contextmanager
@@ -23,12 +34,12 @@ def timed(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        write_json({"seconds": round(seconds(path) + time.monotonic() - begun, 1)}, path)
+        write_json(asdict(WallTime(round(seconds(path) + time.monotonic() - begun, 1))), path)
 
 
 def seconds(path: Path) -> float:
     """What `timed` has counted so far."""
-    return read_json(path)["seconds"] if path.is_file() else 0.0
+    return read_json(path, WallTime, "a count of seconds").seconds if path.is_file() else 0.0
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from benchmarks.quality.simulated_pairs import held_out_pairs
 from benchmarks.quality.synthesis_quality import SEED, SOURCES, print_table, score
 from benchmarks.quality.t2_segmenter import STEPS, true_t2_segmenter
 from intrastyler_nnunet.cli import main as intrastyler
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.typed_json import read_json
 
 VARIANTS = {
     "full": (),
@@ -75,7 +76,7 @@ def earlier_results(path: Path, settings: dict) -> dict[str, dict]:
     """
     if not path.is_file():
         return {}
-    earlier = read_json(path)
+    earlier = read_json(path, dict, "a result of this ablation")
     found = {key: earlier.get(key) for key in settings}
     if found != settings:
         sys.exit(f"{path}: made with {found}, expected {settings}; give -o another file")

@@ -5,8 +5,8 @@ from benchmarks.comparison.plan import Method
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import Run
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
-from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.structures import Labels, read_labels
+from intrastyler_nnunet.typed_json import read_json
 
 
 def labels_of(run: Run) -> Labels:
@@ -16,7 +16,7 @@ def labels_of(run: Run) -> Labels:
 
 def score_predictions(run: Run, method: Method, results: Results) -> None:
     """Add a row per test case: Dice and ASSD of every structure, and of the boundary."""
-    sets = {} if run.own_data else read_json(run.tests / "test_sets.json")
+    sets = {} if run.own_data else read_json(run.tests / "test_sets.json", dict[str, str], "the test set of each case")
     scores = evaluate_folder(run.predictions(method), run.tests / "labelsTs", labels_of(run))
     rows = [
         {"test_set": sets.get(case, TEST_SET), "case": case, **case_scores}

@@ -1,7 +1,7 @@
 """The simulated data of one seed: training images, four test sets, and the Oracle's labelled target images."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def oracle_cases(scale: Scale, seed: int) -> list[Case]:
 def simulate_training(scale: Scale, seed: int, raw: Path) -> None:
     """Write the data set in nnU-Net's raw format, with sites.json."""
     cases = training_cases(scale, seed)
-    write_json({"seed": seed, "cases": [case.record() for case in cases]}, raw / "sites.json")
+    write_json({"seed": seed, "cases": [asdict(case) for case in cases]}, raw / "sites.json")
     _write(cases, raw, scale, seed)
     write_json(dataset_json(scale.source), raw / "dataset.json")
 

@@ -1,6 +1,7 @@
 """The stages of one seed: from images to scores, each a real command or a function of a few lines."""
 
 import shlex
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,9 @@ from benchmarks.comparison.run import BASE_CONFIGURATION, ORACLE, PLANS, Run
 from benchmarks.comparison.scores import score_predictions
 from benchmarks.comparison.self_training import choose_pseudo_labels
 from intrastyler_nnunet.demo.stages import add_demo_configuration
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.nnunet.descriptions import PlansDescription
+from intrastyler_nnunet.typed_json import read_json
 from intrastyler_nnunet.workflow import Stage, run_command
 
 
@@ -107,10 +110,10 @@ def configure(run: Run) -> None:
 def copy_plans(run: Run, dataset: str) -> None:
     """Give another data set the plans of the source images, with the fingerprint they were made from."""
     folder = run.preprocessed.with_name(dataset)
-    write_json(read_json(run.preprocessed / f"{PLANS}.json") | {"dataset_name": dataset}, folder / f"{PLANS}.json")
-    write_json(read_json(run.raw.with_name(dataset) / "dataset.json"), folder / "dataset.json")
-    fingerprint = "dataset_fingerprint.json"
-    write_json(read_json(run.preprocessed / fingerprint), folder / fingerprint)
+    plans = read_json(run.preprocessed / f"{PLANS}.json", PlansDescription, "nnU-Net's plans", "allow")
+    write_json(plans | {"dataset_name": dataset}, folder / f"{PLANS}.json")
+    shutil.copy(run.raw.with_name(dataset) / "dataset.json", folder)
+    shutil.copy(run.preprocessed / "dataset_fingerprint.json", folder)
 
 
 def trainer_settings(run: Run, method: Method) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
+from intrastyler_nnunet.crossmoda.prepare import read_record
 from intrastyler_nnunet.evaluation.metrics import dice
 from intrastyler_nnunet.grids import SamplingGrid, labels_onto
 from intrastyler_nnunet.structures import LABELS, LATEST
@@ -31,9 +32,9 @@ def main() -> None:
     rows = []
     for path in sorted((folder / "restored").glob("*.nii.gz")):
         case = path.name.removesuffix(".nii.gz")
-        record = json.loads((geometry / f"{case}.json").read_text())
+        record = read_record(geometry / f"{case}.json")
         truth = SimpleITK.ReadImage(str(folder / "download" / "truth" / "validation" / path.name))
-        cut_truth = labels_onto(truth, SamplingGrid.from_record(record["region"]))
+        cut_truth = labels_onto(truth, record.region)
         restored, cut = SimpleITK.ReadImage(str(path)), SimpleITK.ReadImage(str(folder / "cleaned" / path.name))
         back_truth = labels_onto(cut_truth, SamplingGrid.of(truth))
         row = {"case": case}

@@ -32,12 +32,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.device_clock import seconds
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.nnunet.descriptions import DatasetDescription, PlansDescription
 from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset
 from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_case
 from intrastyler_nnunet.styles.sampling import StyleDraw
+from intrastyler_nnunet.typed_json import read_json
 from intrastyler_nnunet.workflow import run_command
 
 DATASET, NAME, CONFIGURATION = "990", "Dataset990_SimCrossMoDA", "3d_fullres"
@@ -57,7 +59,7 @@ def prepare(folder: Path, scale: str, batch_size: int) -> None:
     run_command(f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {CONFIGURATION} -np 1 -npfp 1")
     run_command(f"intrastyler add-target -d {DATASET} -np 1")
     plans_file = folder / "nnUNet_preprocessed" / NAME / "nnUNetPlans.json"
-    plans = read_json(plans_file)
+    plans = read_json(plans_file, PlansDescription, "nnU-Net's plans", "allow")
     plans["configurations"][CONFIGURATION]["batch_size"] = batch_size
     write_json(plans, plans_file)
     for name in PRESETS:
@@ -74,9 +76,10 @@ def make_trainer(folder: Path, name: str, device: torch.device):
     torch.backends.cudnn.benchmark = True  # as in nnUNetv2_train
     os.environ["INTRASTYLER_GENERATOR"] = str(folder / f"{name}.safetensors")
     base = folder / "nnUNet_preprocessed" / NAME
-    plans = read_json(base / "nnUNetPlans.json") | {"continue_training": False}
+    plans = read_json(base / "nnUNetPlans.json", PlansDescription, "nnU-Net's plans", "allow")
+    dataset = read_json(base / "dataset.json", DatasetDescription, "nnU-Net's dataset.json", "allow")
     kind = nnUNetTrainer if name == STOCK else nnUNetTrainerIntraStyler
-    trainer = kind(plans, CONFIGURATION, 0, read_json(base / "dataset.json"), device)
+    trainer = kind(plans | {"continue_training": False}, CONFIGURATION, 0, dataset, device)
     trainer.initialize()
     trainer.set_deep_supervision_enabled(True)
     trainer.dataloader_train, trainer.dataloader_val = trainer.get_dataloaders()

@@ -35,10 +35,10 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from intrastyler_nnunet.errors import InputError
-    from intrastyler_nnunet.files import read_json, write_json
+    from intrastyler_nnunet.files import write_json
     from intrastyler_nnunet.nnunet import folders
     from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
-    from intrastyler_nnunet.offline.dataset import RECORD, describe, splits, synthesize
+    from intrastyler_nnunet.offline.dataset import RECORD, describe, read_synthesis, splits, synthesize
 
     own = folders.synthesizer_folder(arguments.dataset, arguments.plans, arguments.configuration) / GENERATOR_FILE
     generator = arguments.generator or own
@@ -52,5 +52,5 @@ def run(arguments: argparse.Namespace) -> None:
     count = synthesize(what, generator, output, torch.device(arguments.device))
     # Beside nnU-Net's future preprocessing: it takes this split instead of one that tears a case's styles apart.
     preprocessed = folders.preprocessed_folder(arguments.dataset).parent / output.name
-    write_json(splits(read_json(output / RECORD)["cases"]), preprocessed / "splits_final.json")
+    write_json(splits(read_synthesis(output / RECORD).cases), preprocessed / "splits_final.json")
     print(f"{count} images in {output}")

@@ -2,15 +2,19 @@
 
 import os
 import shutil
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 import intrastyler_nnunet
-from intrastyler_nnunet.crossmoda.container_entry import REGION_FILE
+from intrastyler_nnunet.crossmoda.container_entry import REGION_FILE, require_model
+from intrastyler_nnunet.crossmoda.prepare import read_record
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import HALF_WRITTEN, read_json, write_json
+from intrastyler_nnunet.files import HALF_WRITTEN, write_json
 
-PACKAGES = ("torch", "nnunetv2", "SimpleITK", "nibabel", "safetensors", "scikit-learn", "matplotlib", "tqdm")
+PACKAGES = (
+    "torch", "nnunetv2", "SimpleITK", "nibabel", "safetensors", "scikit-learn", "matplotlib", "tqdm", "pydantic",
+)  # fmt: skip
 # /input and /output are the organisers'; that nothing is downloaded and that the user is not root are our own caution.
 DOCKERFILE = """\
 FROM python:3.11-slim
@@ -37,12 +41,11 @@ def write_context(model: Path, geometry: Path, output: Path) -> None:
     folds = sorted(path.parent for path in model.glob("fold_*/checkpoint_final.pth"))
     if not folds:
         raise InputError(f"{model}: no fold_*/checkpoint_final.pth, expected a folder of a trained model")
-    for name in ("plans.json", "dataset.json"):
-        if not (model / name).is_file():
-            raise InputError(f"{model}: no {name}, expected a folder of a trained model")
+    require_model(model)
     records = sorted(geometry.glob("*.json"))
     if not records:
         raise InputError(f"{geometry}: no record, expected the folder that prepare wrote")
+    region = read_record(records[0]).settings.region
     if output.exists():
         raise InputError(f"{output}: exists, expected a new folder")
     unfinished = output.with_name(f"{HALF_WRITTEN}{output.name}")
@@ -52,7 +55,7 @@ def write_context(model: Path, geometry: Path, output: Path) -> None:
         shutil.copy(fold / "checkpoint_final.pth", unfinished / "model" / fold.name)
     for name in ("plans.json", "dataset.json"):
         shutil.copy(model / name, unfinished / "model")
-    write_json(read_json(records[0])["settings"]["region"], unfinished / "model" / REGION_FILE)
+    write_json(asdict(region), unfinished / "model" / REGION_FILE)
     package = Path(intrastyler_nnunet.__file__).parent
     shutil.copytree(package, unfinished / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     packages = " ".join(f"{name}=={version(name).split('+')[0]}" for name in PACKAGES)

@@ -16,11 +16,12 @@ from intrastyler_nnunet.crossmoda.localise import draw_balls, find_cochleae
 from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.nnunet.descriptions import DatasetDescription, PlansDescription
 from intrastyler_nnunet.offline.volumes import read_volume
 from intrastyler_nnunet.structures import Structures
+from intrastyler_nnunet.typed_json import read_json
 
 ENDING = "_T2.nii.gz"
 REGION_FILE = "region.json"  # in the model's folder: how its training images were cut
@@ -38,13 +39,9 @@ def predict_folder(images: Path, output: Path, model: Path, device: torch.device
     files = sorted(images.glob(f"*{ENDING}"))
     if not files:
         raise InputError(f"{images}: found no image, expected files such as case{ENDING}")
-    for name in ("plans.json", "dataset.json", REGION_FILE):
-        if not (model / name).is_file():
-            raise InputError(f"{model}: no {name}, expected a folder that `intrastyler crossmoda container` wrote")
+    structures = require_model(model)
+    region = read_json(model / REGION_FILE, Region, "what `intrastyler crossmoda container` wrote")
     predictor = open_model(model, device)
-    settings = read_json(model / REGION_FILE)
-    region = Region(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
-    structures = Structures.of(predictor.dataset_json["labels"])
     failures, remarks = [], []
     for number, path in enumerate(files, start=1):
         case = path.name.removesuffix(ENDING)
@@ -58,6 +55,13 @@ def predict_folder(images: Path, output: Path, model: Path, device: torch.device
         if remark:
             remarks.append(f"{path}: {remark}")
     return failures, remarks
+
+
+def require_model(folder: Path) -> Structures:
+    """The structures of a trained model. Raises InputError if the folder has no proper plans.json or dataset.json."""
+    what = "that of a trained model"
+    read_json(folder / "plans.json", PlansDescription, what, "allow")
+    return Structures.of(read_json(folder / "dataset.json", DatasetDescription, what, "allow")["labels"])
 
 
 def open_model(folder: Path, device: torch.device) -> nnUNetPredictor:

@@ -11,14 +11,39 @@ from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_s
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
 from intrastyler_nnunet.images import read_image, write_image
+from intrastyler_nnunet.typed_json import read_json
 from intrastyler_nnunet.workers import workers
 
 IMAGE_FOLDERS = {"source": "imagesTr", "target": "imagesTarget", "test": "imagesTs"}
 RECORDS = "geometry"  # folder of the cases' records
 OVERVIEWS = "quality_control"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the result for a case depends on."""
+
+    region: Region
+    localiser: bool
+    inputs: tuple[tuple[str, int, int], ...]  # path, size, and time of writing of each file
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """How a case was prepared, and where it comes back to; kept as `geometry/<case>.json`."""
+
+    original: SamplingGrid
+    region: SamplingGrid
+    whole_image: bool
+    settings: Preparation
+
+
+def read_record(path: Path) -> CaseRecord:
+    """A case's record. Raises InputError if `path` is none."""
+    return read_json(path, CaseRecord, "a record of prepare", "ignore")
 
 
 @dataclass(frozen=True)
@@ -38,15 +63,11 @@ class Job:
         return self.dataset / RECORDS / f"{self.case.case}.json"
 
     @property
-    def settings(self) -> dict:
+    def settings(self) -> Preparation:
         """What the result depends on, for the record."""
         inputs = [path for path in (self.case.image, self.case.label, self.cochleae) if path is not None]
-        return {
-            "region": {name: list(value) if isinstance(value, tuple) else value
-                       for name, value in asdict(self.region).items()},
-            "localiser": self.localiser,
-            "inputs": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in inputs],
-        }  # fmt: skip
+        states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs]
+        return Preparation(self.region, self.localiser, tuple(states))
 
 
 def prepare(jobs: list[Job], edition: Edition, dataset: Path, processes: int) -> list[str]:
@@ -70,7 +91,7 @@ def prepare(jobs: list[Job], edition: Edition, dataset: Path, processes: int) ->
     if problems:
         listed = "\n".join(problems)
         raise InputError(f"{len(problems)} of {len(jobs)} cases cannot be used, the others are written\n{listed}")
-    return [job.case.case for job in done if read_json(job.record)["whole_image"]]
+    return [job.case.case for job in done if read_record(job.record).whole_image]
 
 
 def _prepare_case(job: Job) -> str | None:
@@ -95,8 +116,7 @@ def _prepare_case(job: Job) -> str | None:
                 labels = labels == job.edition.cochlea
             write_image(labels_onto(labels, grid), job.dataset / "labelsTr" / f"{case.case}.nii.gz")
         write_overview(image, grid, job.dataset / OVERVIEWS / f"{case.case}.png")
-        write_json({"original": original.record(), "region": grid.record(), "whole_image": whole,
-                    "settings": job.settings}, job.record)  # fmt: skip
+        write_json(asdict(CaseRecord(original, grid, whole, job.settings)), job.record)
     except InputError as error:
         return str(error)
     except OSError as error:
@@ -121,7 +141,7 @@ def _grid_of(job: Job, image: SimpleITK.Image, labels: SimpleITK.Image | None) -
 
 
 def _is_complete(job: Job) -> bool:
-    return job.record.is_file() and read_json(job.record)["settings"] == job.settings
+    return job.record.is_file() and read_record(job.record).settings == job.settings
 
 
 def _describe(jobs: list[Job], localiser: bool, edition: Edition, dataset: Path) -> None:

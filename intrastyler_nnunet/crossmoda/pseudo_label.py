@@ -1,6 +1,6 @@
 """Pseudo-labels: predictions of the unlabelled target images that are good enough to train on."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_on_grid_of
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import image_files
+from intrastyler_nnunet.nnunet.self_training import CaseList
 from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_unfinished
 from intrastyler_nnunet.structures import Structures
 
@@ -89,5 +90,5 @@ def pseudo_label(
         )  # fmt: skip
         if not is_up_to_date(target):
             preprocess(target)
-    write_json({"cases": dict.fromkeys(accepted, 1), "dropped": dropped}, case_list)
+    write_json(asdict(CaseList(dict.fromkeys(accepted, 1), dropped)), case_list)
     return dropped

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge
+
+from intrastyler_nnunet.typed_json import GridSize, Spacing
 
 if TYPE_CHECKING:  # the command line reads the defaults below and should not wait for SimpleITK
     import SimpleITK
 
     from intrastyler_nnunet.grids import SamplingGrid
 
+Distance = Annotated[float, Ge(0)]
+
 
 @dataclass(frozen=True)
 class Region:
     """Extent of the region along x, y, z of an LPS image."""
 
-    spacing: tuple[float, float, float] = (0.41015625, 0.41015625, 1.0)  # mm; median of the T2 images
-    size: tuple[int, int, int] = (256, 144, 32)  # voxels of that spacing
-    margin: tuple[float, float] = (10.25, 10.25)  # mm beside (x) and before (y) the cochleae
-    one_sided: float = 20.5  # mm; cochleae that span less than this along x are one cochlea
+    spacing: tuple[Spacing, Spacing, Spacing] = (0.41015625, 0.41015625, 1.0)  # mm; median of the T2 images
+    size: GridSize = (256, 144, 32)  # voxels of that spacing
+    margin: tuple[Distance, Distance] = (10.25, 10.25)  # mm beside (x) and before (y) the cochleae
+    one_sided: Distance = 20.5  # mm; cochleae that span less than this along x are one cochlea
 
 
 def cochlear_region(cochleae: np.ndarray, image: SamplingGrid, region: Region) -> SamplingGrid:

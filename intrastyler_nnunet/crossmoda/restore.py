@@ -5,10 +5,10 @@ from pathlib import Path
 import SimpleITK
 from tqdm import tqdm
 
+from intrastyler_nnunet.crossmoda.prepare import read_record
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.label_maps import LabelMap, read_label_map, require_same_grid
-from intrastyler_nnunet.files import read_json
-from intrastyler_nnunet.grids import SamplingGrid, labels_onto
+from intrastyler_nnunet.grids import labels_onto
 from intrastyler_nnunet.images import image_files, read_image, write_image
 from intrastyler_nnunet.structures import Structures
 
@@ -36,11 +36,8 @@ def _restore_case(case: str, path: Path, records: Path, output: Path, structures
     record_path = records / f"{case}.json"
     if not record_path.is_file():
         raise InputError(f"{path}: no record {record_path}, expected the one that prepare wrote for it")
-    try:
-        record = read_json(record_path)
-        region, original = (SamplingGrid.from_record(record[name]) for name in ("region", "original"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{record_path}: not a record of prepare, expected the grids of {case}") from None
+    record = read_record(record_path)
+    region = record.region
     prediction = read_label_map(path, structures.values)
     expected = LabelMap(
         record_path, SimpleITK.GetArrayFromImage(region.empty()), region.spacing[::-1], region.origin,
@@ -48,5 +45,5 @@ def _restore_case(case: str, path: Path, records: Path, output: Path, structures
     )  # fmt: skip
     require_same_grid(prediction, expected)
     restored = output / f"{case}.nii.gz"
-    write_image(labels_onto(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), original), restored)
+    write_image(labels_onto(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), record.original), restored)
     return restored

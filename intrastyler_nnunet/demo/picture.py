@@ -7,10 +7,11 @@ import SimpleITK
 import torch
 
 from intrastyler_nnunet.demo.stages import CONFIGURATION, DATASET, NAME, PLANS, TRAINERS
-from intrastyler_nnunet.files import read_json, written_atomically
+from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.report.pictures import fullest_level
+from intrastyler_nnunet.simulation.raw_dataset import read_sites
 from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank
 from intrastyler_nnunet.translation.translator import Translator
 from intrastyler_nnunet.translation.windows import read_windows
@@ -27,8 +28,8 @@ def draw_demo_picture(folder: Path, generator_path: Path, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    records = read_json(folder / "nnUNet_raw" / NAME / "sites.json")["cases"]
-    sites = sorted({record["site"] for record in records if record["split"] == "test"})
+    cases = read_sites(folder / "nnUNet_raw" / NAME / "sites.json").cases
+    sites = sorted({case.site for case in cases if case.split == "test"})
     figure = Figure(figsize=(3.2 * (3 + len(TRAINERS)), 2.3 * len(sites)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(sites), 3 + len(TRAINERS), squeeze=False)
@@ -38,11 +39,11 @@ def draw_demo_picture(folder: Path, generator_path: Path, path: Path) -> None:
         axis.set_title(title)
     translations = _Translations(generator_path)
     for row, site in zip(axes, sites, strict=True):
-        exemplars = [r["case"] for r in records if r["split"] == "target" and r["site"] == site]
+        exemplars = [case.case for case in cases if case.split == "target" and case.site == site]
         if exemplars:
             for axis, (image, window) in zip(row, translations.of(exemplars[0]), strict=False):
                 axis.imshow(image, cmap="gray", vmin=window[0], vmax=window[1])
-        test = next(r["case"] for r in records if r["split"] == "test" and r["site"] == site)
+        test = next(case.case for case in cases if case.split == "test" and case.site == site)
         row[3].text(0.02, 0.96, f"{site}{'' if exemplars else ' (unseen)'}", color="yellow", va="top",
                     transform=row[3].transAxes)  # fmt: skip
         for axis, method in zip(row[3:], TRAINERS, strict=True):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import image_files
+from intrastyler_nnunet.nnunet.descriptions import PlansDescription
 from intrastyler_nnunet.nnunet.settings import GENERATOR_VARIABLE, SETTINGS_VARIABLE
 from intrastyler_nnunet.shipped import trainers_folder
+from intrastyler_nnunet.typed_json import read_json
 from intrastyler_nnunet.workflow import Stage, run_command
 
 DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
@@ -71,7 +73,7 @@ def add_demo_configuration(
     narrowing: int = 2,
 ) -> None:  # fmt: skip
     """Add a configuration with small patches and 3d_fullres' channels divided by `narrowing` to a plans file."""
-    plans = read_json(path)
+    plans = read_json(path, PlansDescription, "an nnU-Net plans file", "allow")
     architecture = plans["configurations"][BASE_CONFIGURATION]["architecture"]
     kwargs = architecture["arch_kwargs"]
     narrow = kwargs | {"features_per_stage": [features // narrowing for features in kwargs["features_per_stage"]]}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from intrastyler_nnunet.demo.stages import NAME, TRAINERS
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
-from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.simulation.raw_dataset import read_sites
 from intrastyler_nnunet.structures import CROSSMODA_LABELS
 from intrastyler_nnunet.workflow import minutes_of_stages
 
@@ -28,10 +28,10 @@ def score_demo(folder: Path) -> dict:
 
 def split_test_cases(sites_file: Path) -> dict[str, list[str]]:
     """Names of the test cases from the target sites that have exemplars, and from the one that has none."""
-    records = [record for record in read_json(sites_file)["cases"] if record["split"] == "test"]
+    cases = [case for case in read_sites(sites_file).cases if case.split == "test"]
     return {
-        "seen_sites": [record["case"] for record in records if record["seen"]],
-        "unseen_site": [record["case"] for record in records if not record["seen"]],
+        "seen_sites": [case.case for case in cases if case.seen],
+        "unseen_site": [case.case for case in cases if not case.seen],
     }
 
 

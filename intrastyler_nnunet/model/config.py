@@ -2,23 +2,28 @@
 
 import math
 from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le, Len
 
 from intrastyler_nnunet.errors import InputError
 
-Triple = tuple[int, int, int]
+Extent = Annotated[int, Ge(1), Le(32)]
+Triple = tuple[Extent, Extent, Extent]
+Width = Annotated[int, Ge(1), Le(4096)]
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """Architecture of the generator and its style encoder. Spatial triples end with the through-plane axis."""
 
-    width: int = 64  # channels after the first convolution ("ngf")
-    residual_blocks: int = 9
-    strides: tuple[Triple, ...] = ((2, 2, 2), (2, 2, 2))  # one entry per down-sampling stage
+    width: Width = 64  # channels after the first convolution ("ngf")
+    residual_blocks: Annotated[int, Ge(0), Le(100)] = 9
+    strides: Annotated[tuple[Triple, ...], Len(1, 8)] = ((2, 2, 2), (2, 2, 2))  # one entry per down-sampling stage
     outer_kernel: Triple = (7, 7, 7)  # first and last convolution
     pixel_block: Triple = (1, 1, 1)  # voxels that these two take and give as channels of one; coarser is faster
-    style_dim: int = 256  # K, length of the style vector
-    style_width: int = 64  # channels after the style encoder's first convolution; 0: none, styles are codes
+    style_dim: Width = 256  # K, length of the style vector
+    style_width: Width | Literal[0] = 64  # channels after the style encoder's first convolution; 0: styles are codes
     skip: bool = False  # the last decoder stage also sees the source: outlines need not pass the coarse features
     released_blur: bool = False  # the blur of the paper's released code, for its weights only
 
@@ -30,11 +35,6 @@ class GeneratorConfig:
     def to_dict(self) -> dict:
         """Plain values for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> "GeneratorConfig":
-        """Inverse of `to_dict` after a round trip through JSON (lists become tuples)."""
-        return cls(**{name: _tupled(value) for name, value in values.items()})
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,3 @@ def preset(name: str) -> tuple[GeneratorConfig, DiscriminatorConfig]:
     if name not in PRESETS:
         raise InputError(f"preset {name!r} is not known, expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def _tupled(value):
-    return tuple(_tupled(item) for item in value) if isinstance(value, list | tuple) else value

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.content_encoder import ContentEncoder
 from intrastyler_nnunet.model.decoder import Decoder
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.model.style_encoder import StyleEncoder
+from intrastyler_nnunet.model.tensor_file import load_tensors, save_tensors
+from intrastyler_nnunet.typed_json import decode_json
 
 
 class Generator(nn.Module):
@@ -79,26 +78,33 @@ class Generator(nn.Module):
     def save(self, path: Path | str) -> None:
         """Write weights, architecture and metadata to one safetensors file."""
         header = {"config": json.dumps(self.config.to_dict()), "metadata": json.dumps(self.metadata.to_dict())}
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        with written_atomically(path) as temporary:
-            temporary.write_bytes(save(tensors, metadata=header))  # save_file would make it readable to its owner only
+        save_tensors(path, self.state_dict(), header)
 
     @classmethod
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> "Generator":
-        """Read a generator written by `save`; InputError if `path` is not one."""
-        expected = "expected a generator.safetensors written by intrastyler"
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such file, {expected}")
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            generator = cls(
-                GeneratorConfig.from_dict(json.loads(header["config"])),
-                GeneratorMetadata.from_dict(json.loads(header["metadata"])),
-            )
-            generator.load_state_dict(state)
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: not a generator file ({reason}), {expected}") from None
+        """Read a generator written by `save`; InputError if `path` is not one, or damaged."""
+        expected = "a generator.safetensors written by intrastyler"
+        state, header = load_tensors(path, {"config", "metadata"}, expected)
+        config = decode_json(header["config"], GeneratorConfig, f"{path}: config", expected)
+        metadata = decode_json(header["metadata"], GeneratorMetadata, f"{path}: metadata", expected)
+        for case, code in metadata.codes.items():
+            if len(code) != config.style_dim:
+                raise InputError(f"{path}: the code of {case} has {len(code)} values, expected {config.style_dim}")
+        check_weights(state, config, path)
+        generator = cls(config, metadata)
+        generator.load_state_dict(state)
         return generator.to(device)
+
+
+def check_weights(state: dict[str, torch.Tensor], config: GeneratorConfig, path: Path | str) -> None:
+    """Raise InputError unless `state`, read from `path`, has the weights of this architecture.
+
+    Nothing is allocated, so that an absurd architecture is refused before it takes memory.
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in Generator(config).state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for name in (*expected, *found):
+        if found.get(name) != expected.get(name):
+            shapes = (f"of shape {shapes[name]}" if name in shapes else "none" for shapes in (found, expected))
+            raise InputError("{}: found {!r} {}, expected {}".format(path, name, *shapes))

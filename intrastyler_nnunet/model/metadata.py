@@ -1,8 +1,24 @@
 """What a generator was trained on, and therefore what it may be used on."""
 
 from dataclasses import asdict, dataclass, field
+from typing import Annotated
 
-from intrastyler_nnunet.model.config import _tupled
+from annotated_types import Ge, Len
+
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.typed_json import Check, Count, FileName, Spacing, Text
+
+LabelValues = tuple[Annotated[int, Ge(0)], ...]
+
+
+def _axes(order: tuple[int, ...]) -> tuple[int, ...]:
+    if sorted(order) != [0, 1, 2]:
+        raise InputError("expected the axes 0, 1 and 2 in any order")
+    return order
+
+
+Axes = Annotated[tuple[int, ...], Check(_axes)]
+Sizes = Annotated[tuple[Count, ...], Len(3, 3)]
 
 
 @dataclass(frozen=True)
@@ -14,43 +30,31 @@ class LabelHint:
     z-score, and their neighbours that much more or less as they have of them by partial volume.
     """
 
-    inverted: tuple[int, ...] = (3,)
-    shifted: tuple[int, ...] = (1, 2)
+    inverted: LabelValues = (3,)
+    shifted: LabelValues = (1, 2)
     shift: float = -1.0
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
-    levels: tuple[tuple[tuple[int, ...], float], ...] = ()  # label values and their z-score, in nnU-Net space
+    levels: tuple[tuple[LabelValues, float], ...] = ()  # label values and their z-score, in nnU-Net space
 
 
 @dataclass(frozen=True)
 class GeneratorMetadata:
     """Stored in the header of `generator.safetensors`; `None` means unknown and is not checked."""
 
-    method: str = "intrastyler"
-    axes: tuple[int, int, int] = (2, 1, 0)  # generator axis i is axis axes[i] of nnU-Net's preprocessed arrays
-    spacing: tuple[float, ...] | None = None  # mm, in nnU-Net's axis order
-    transpose_forward: tuple[int, ...] | None = None  # nnU-Net's plans
-    orientation: str | None = None  # of the training images' stored axes, such as "LPS"
-    normalization: tuple[str, ...] | None = None  # nnU-Net's scheme names, one per channel
+    method: Text = "intrastyler"
+    axes: Axes = (2, 1, 0)  # generator axis i is axis axes[i] of nnU-Net's preprocessed arrays
+    spacing: Annotated[tuple[Spacing, ...], Len(3, 3)] | None = None  # mm, in nnU-Net's axis order
+    transpose_forward: Axes | None = None  # nnU-Net's plans
+    orientation: Text | None = None  # of the training images' stored axes, such as "LPS"
+    normalization: tuple[Text, ...] | None = None  # nnU-Net's scheme names, one per channel
     use_mask_for_norm: tuple[bool, ...] | None = None  # whether nnU-Net normalised within the nonzero region
-    intensity_properties: dict[str, float] | None = None  # of nnU-Net's plans, for schemes such as CTNormalization
-    patch_size: tuple[int, ...] | None = None  # of the generator, voxels in nnU-Net's axis order
-    style_patch_size: tuple[int, ...] | None = None  # of the style encoder
-    codes: dict[str, tuple[float, ...]] = field(default_factory=dict)  # style by target case, where none is learnt
+    intensity_properties: dict[Text, float] | None = None  # of nnU-Net's plans, for schemes such as CTNormalization
+    patch_size: Sizes | None = None  # of the generator, voxels in nnU-Net's axis order
+    style_patch_size: Sizes | None = None  # of the style encoder
+    codes: dict[FileName, tuple[float, ...]] = field(default_factory=dict)  # style by target case, where none is learnt
     label_hint: LabelHint | None = None  # the generator expects its input changed by this hint
     training: dict = field(default_factory=dict)  # summary for people, never interpreted
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> "GeneratorMetadata":
-        """Inverse of `to_dict` after a round trip through JSON."""
-        values = {
-            name: value if name in ("training", "label_hint", "codes", "orientation") else _tupled(value)
-            for name, value in values.items()
-        }
-        values["codes"] = {case: _tupled(code) for case, code in values.get("codes", {}).items()}
-        if values.get("label_hint") is not None:
-            values["label_hint"] = LabelHint(**{k: _tupled(v) for k, v in values["label_hint"].items()})
-        return cls(**values)

@@ -1,7 +1,7 @@
 """Weights of the paper's released code (`latest_net_G.pth`) as a generator of this project, and the other way."""
 
 import io
-import pickle
+import json
 import re
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import torch
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.config import GeneratorConfig
-from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.generator import Generator, check_weights
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.model.tensor_file import FLOATS
+from intrastyler_nnunet.typed_json import decode_json
 
 # Patterns of the released code's parameter names and ours; what matches none is not part of the generator.
 RENAMES = (
@@ -26,7 +28,8 @@ RENAMES = (
     (r"style_encoder\.model\.([012])\.conv\.(.+)", lambda m: f"style_encoder.layers.{4 * int(m[1]) + 1}.{m[2]}"),
     (r"style_encoder\.model\.4\.(.+)", r"style_encoder.to_style.\1"),
 )
-IGNORED = re.compile(r".*\.filt$|seg_head\..*")  # fixed blur kernels; the released code's auxiliary segmentation head
+UNUSED = re.compile(r"seg_head\..*")  # the released code's auxiliary segmentation head
+IGNORED = re.compile(rf".*\.filt$|{UNUSED.pattern}")  # as are fixed blur kernels
 
 
 def import_upstream(path: Path | str) -> Generator:
@@ -40,13 +43,10 @@ def import_upstream(path: Path | str) -> Generator:
     """
     state = _read_state_dict(path)
     renamed = {_rename(name, path): tensor for name, tensor in state.items() if not IGNORED.fullmatch(name)}
-    generator = Generator(_config(state, path), GeneratorMetadata(training={"imported_from": Path(path).name}))
-    try:
-        generator.load_state_dict(renamed)
-    except RuntimeError as error:
-        raise InputError(
-            f"{path}: weights do not fit the released architecture: {' '.join(str(error).split())}"
-        ) from None
+    config = _config(state, path)
+    check_weights(renamed, config, path)
+    generator = Generator(config, GeneratorMetadata(training={"imported_from": Path(path).name}))
+    generator.load_state_dict(renamed)
     return generator
 
 
@@ -56,24 +56,38 @@ def _read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
         raise InputError(f"{path}: no such file, {expected}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # whatever a damaged pickle makes torch raise
         raise InputError(f"{path}: cannot be read ({type(error).__name__}), {expected}") from None
-    if not isinstance(state, dict) or "encoder.1.weight" not in state:
+    entries = state.items() if isinstance(state, dict) else ()
+    state = {str(name).removeprefix("module."): value for name, value in entries}
+    if "encoder.1.weight" not in state:
         raise InputError(f"{path}: has no entry 'encoder.1.weight', {expected}")
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    for name, value in state.items():
+        if not _is_plain(value) and not UNUSED.fullmatch(name):
+            raise InputError(f"{path}: entry {name!r} is no tensor of finite numbers, {expected}")
+    return state
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a tensor of finite numbers that takes as much of the file as its shape says."""
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.dtype not in FLOATS:
+        return False
+    stored = value.untyped_storage().nbytes() >= value.nbytes
+    return value.ndim > 0 and stored and bool(value.isfinite().all())
 
 
 def _config(state: dict[str, torch.Tensor], path: Path | str) -> GeneratorConfig:
     try:
-        return GeneratorConfig(
+        config = GeneratorConfig(
             width=state["encoder.1.weight"].shape[0],
             residual_blocks=sum(bool(re.fullmatch(r"encoder\.\d+\.conv_block\.1\.weight", name)) for name in state),
             style_dim=state["style_encoder.model.4.weight"].shape[0],
             style_width=state["style_encoder.model.0.conv.weight"].shape[0],
-            released_blur=_has_released_blur(state),
+            released_blur=_has_released_blur(state, path),
         )
     except KeyError as error:
         raise InputError(f"{path}: has no entry {error}, expected the released IntraStyler generator") from None
+    return decode_json(json.dumps(config.to_dict()), GeneratorConfig, str(path), "the released generator")
 
 
 def blur_filter(kind: str, released: bool) -> torch.Tensor:
@@ -86,10 +100,14 @@ def blur_filter(kind: str, released: bool) -> torch.Tensor:
     return (kernel / kernel.sum() * gain ** (2 if released else 3))[None, None]
 
 
-def _has_released_blur(state: dict[str, torch.Tensor]) -> bool:
+def _has_released_blur(state: dict[str, torch.Tensor], path: Path | str) -> bool:
     """Files of the released code have its slip; those that this project exports say which blur they have."""
     stored = state.get("encoder.7.filt")
-    return stored is None or torch.allclose(stored[:1].float(), blur_filter("down", released=True))
+    for released in (True, False):
+        kernel = blur_filter("down", released)
+        if stored is None or (stored[:1].shape == kernel.shape and torch.allclose(stored[:1].float(), kernel)):
+            return released
+    raise InputError(f"{path}: entry 'encoder.7.filt' is another blur, expected the released IntraStyler generator")
 
 
 def _rename(name: str, path: Path | str) -> str:
@@ -111,16 +129,18 @@ def compare_with_reference(generator: Generator, path: Path | str) -> dict[str, 
         InputError: the file is missing, or lacks one of the arrays.
     """
     try:
-        arrays = {name: torch.from_numpy(array) for name, array in np.load(path).items()}
+        with np.load(path) as file:
+            arrays = {name: torch.from_numpy(array) for name, array in file.items()}
         differences = {}
         for suffix in ("", "2") if "exemplar2" in arrays else ("",):
             style = generator.encode_style(arrays["exemplar" + suffix])
             image = generator(arrays["source"], style)
             differences["style" + suffix] = float((style - arrays["style" + suffix]).abs().max())
             differences["translated" + suffix] = float((image - arrays["translated" + suffix]).abs().max())
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # of NumPy about the file, of torch about the arrays
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{path}: cannot be used ({error}), expected npz with source, exemplar, style, translated"
+            f"{path}: cannot be used ({reason}), expected npz with source, exemplar, style, translated"
         ) from None
     return differences
 

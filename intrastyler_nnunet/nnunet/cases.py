@@ -95,7 +95,7 @@ def translated_channel(dataset_json: dict, name: str | None) -> int:
     Raises:
         InputError: no such channel; no name where there are several.
     """
-    names = dataset_json.get("channel_names") or dataset_json["modality"]
+    names = dataset_json.get("channel_names") or dataset_json.get("modality") or {}
     by_name = {channel: int(index) for index, channel in names.items()}
     if name is None and len(by_name) == 1:
         return 0
@@ -106,12 +106,19 @@ def translated_channel(dataset_json: dict, name: str | None) -> int:
 
 
 def one_channel_plans(plans: PlansManager, channel: int) -> PlansManager:
-    """The plans as if `channel` were the only one: how images of that channel alone are preprocessed."""
+    """The plans as if `channel` were the only one: how images of that channel alone are preprocessed.
+
+    Raises:
+        InputError: the plans have no such channel.
+    """
     content = deepcopy(plans.plans)
+    properties = content["foreground_intensity_properties_per_channel"]
+    lists = [configuration.get(entry) for configuration in content["configurations"].values() for entry in PER_CHANNEL]
+    if str(channel) not in properties or any(entry and len(entry) <= channel for entry in lists):
+        raise InputError(f"{plans.plans_name}.json: has no channel {channel}, expected those of dataset.json")
     for configuration in content["configurations"].values():
         for entry in PER_CHANNEL:
             if entry in configuration:
                 configuration[entry] = [configuration[entry][channel]]
-    properties = content["foreground_intensity_properties_per_channel"]
     content["foreground_intensity_properties_per_channel"] = {"0": properties[str(channel)]}
     return PlansManager(content)

@@ -10,9 +10,11 @@ from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_datas
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.nnunet.descriptions import DatasetDescription, PlannedConfiguration, PlansDescription
+from intrastyler_nnunet.typed_json import read_json
 
 DEFAULT_PLANS = "nnUNetPlans"
+REQUIRED_OF_CONFIGURATIONS = sorted(PlannedConfiguration.__annotations__.keys() - {"inherits_from"})
 
 
 def raw_folder(dataset: int | str) -> Path:
@@ -66,28 +68,34 @@ def read_plans(dataset: int | str, plans_name: str = DEFAULT_PLANS) -> PlansMana
     path = preprocessed_folder(dataset) / f"{plans_name}.json"
     if not path.is_file():
         raise InputError(f"{path}: no such plans file; run nnUNetv2_plan_and_preprocess -d {dataset} first")
-    try:
-        plans = PlansManager(read_json(path))
-        plans.available_configurations  # noqa: B018  (raises if this is some other JSON)
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: not an nnU-Net plans file") from None
-    return plans
+    return PlansManager(dict(read_json(path, PlansDescription, "an nnU-Net plans file", "allow")))
 
 
 def read_dataset_json(dataset: int | str) -> dict:
-    """dataset.json beside the plans. Raises InputError if it is missing."""
+    """dataset.json beside the plans. Raises InputError if it is missing or not nnU-Net's."""
     path = preprocessed_folder(dataset) / "dataset.json"
     if not path.is_file():
         raise InputError(f"{path}: no such file; run nnUNetv2_plan_and_preprocess -d {dataset} first")
-    return read_json(path)
+    return dict(read_json(path, DatasetDescription, "nnU-Net's dataset.json", "allow"))
 
 
 def read_configuration(plans: PlansManager, name: str) -> ConfigurationManager:
-    """One configuration of the plans. Raises InputError listing those that exist."""
+    """One configuration of the plans.
+
+    Raises:
+        InputError: there is none of this name, which lists those that exist; or it is incomplete.
+    """
     if name not in plans.available_configurations:
         existing = ", ".join(plans.available_configurations)
         raise InputError(f"{plans.plans_name}.json has no configuration {name!r}; it has {existing}")
-    return plans.get_configuration(name)
+    try:
+        configuration = plans.get_configuration(name)
+    except (KeyError, ValueError, RuntimeError) as error:  # what it inherits from, or an entry of the architecture
+        raise InputError(f"{plans.plans_name}.json: configuration {name}: {str(error).splitlines()[0]}") from None
+    missing = [entry for entry in REQUIRED_OF_CONFIGURATIONS if entry not in configuration.configuration]
+    if missing:
+        raise InputError(f"{plans.plans_name}.json: configuration {name} has no entry {missing[0]}, expected one")
+    return configuration
 
 
 def configuration_folder(dataset: int | str, plans: PlansManager, configuration_name: str) -> Path:

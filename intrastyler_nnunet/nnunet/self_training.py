@@ -1,13 +1,23 @@
 """Self-training: target cases with pseudo-labels among the training cases, never translated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
+from annotated_types import MinLen
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.nnunet.folders import case_names
+from intrastyler_nnunet.typed_json import Count, FileName, read_json
+
+
+@dataclass(frozen=True)
+class CaseList:
+    """Content of the file that names the cases of self-training."""
+
+    cases: Annotated[dict[FileName, Count], MinLen(1)]  # and how many times as often as a source case each is drawn
+    dropped: dict[FileName, list[str]] = field(default_factory=dict)  # and why
 
 
 @dataclass(frozen=True)
@@ -47,21 +57,11 @@ def read_case_list(path: Path, folder: Path, source_folder: Path) -> PseudoLabel
         InputError: no such file, not such a list, a case that is not preprocessed or is named as a source
             case; a weight below 1.
     """
-    try:
-        cases = read_json(path)["cases"]
-        weights = dict(cases.items())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected a case list for self-training") from None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f'{path}: no case list, expected {{"cases": {{"case name": 1}}}}') from None
+    weights = read_json(path, CaseList, 'a case list {"cases": {"case name": 1}}').cases
     known, taken = set(case_names(folder)), set(case_names(source_folder))
-    for name, weight in weights.items():
+    for name in weights:
         if name not in known:
             raise InputError(f"{path}: case {name} is not in {folder}, expected the cases of that folder")
         if name in taken:
             raise InputError(f"{path}: case {name} is also a source case, expected another name")
-        if isinstance(weight, bool) or not isinstance(weight, int) or weight < 1:
-            raise InputError(f"{path}: weight {weight!r} of {name}, expected a whole number of at least 1")
-    if not weights:
-        raise InputError(f"{path}: found no case, expected at least one")
     return PseudoLabelledCases(folder, weights)

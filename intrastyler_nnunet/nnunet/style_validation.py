@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +15,7 @@ from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.clusters import cluster_styles, typical_exemplars
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE
+from intrastyler_nnunet.typed_json import Probability, read_json_lines
 
 TABLE, PLOT = "styles.jsonl", "progress_styles.png"
 
@@ -78,23 +79,35 @@ def dice_by_style(outputs: list[dict], styles: int) -> np.ndarray:
     return np.where(seen, np.nanmean(np.where(seen[:, None], dice, 0.0), axis=1), np.nan)
 
 
+@dataclass(frozen=True)
+class EpochDice:
+    """A line of the table."""
+
+    epoch: int
+    dice: dict[str, Probability | None]  # by style; None where nothing was seen
+
+
+def read_epochs(table: Path) -> list[EpochDice]:
+    """The lines of a table. Raises InputError if it is none."""
+    return read_json_lines(table, EpochDice, "Dice by style")
+
+
 def record(folder: Path, epoch: int, names: tuple[str, ...], dice: np.ndarray) -> None:
     """Add the epoch to the table, forgetting later epochs of an interrupted training, and plot the table."""
     path = folder / TABLE
-    lines = path.read_text().splitlines() if path.is_file() else []
-    rows = [row for row in map(json.loads, lines) if row["epoch"] < epoch]
+    rows = [row for row in read_epochs(path) if row.epoch < epoch] if path.is_file() else []
     rounded = [None if np.isnan(value) else round(float(value), 4) for value in dice]
-    rows.append({"epoch": epoch, "dice": dict(zip(names, rounded, strict=True))})
+    rows.append(EpochDice(epoch, dict(zip(names, rounded, strict=True))))
     with written_atomically(path) as temporary:
-        temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        temporary.write_text("".join(f"{json.dumps(asdict(row))}\n" for row in rows))
     _plot(rows, names, folder / PLOT)
 
 
-def _plot(rows: list[dict], names: tuple[str, ...], path: Path) -> None:
+def _plot(rows: list[EpochDice], names: tuple[str, ...], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(12, 6))
-    epochs = [row["epoch"] for row in rows]
+    epochs = [row.epoch for row in rows]
     for name in names:
-        values = [np.nan if row["dice"].get(name) is None else row["dice"][name] for row in rows]
+        values = [np.nan if row.dice.get(name) is None else row.dice[name] for row in rows]
         axes.plot(epochs, values, marker=".", label=name)
     axes.set(xlabel="epoch", ylabel="pseudo Dice", ylim=(0, 1), title="translated to each style's typical exemplar")
     axes.legend(loc="upper left", fontsize="small")

@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, remove_half_written, write_json
+from intrastyler_nnunet.files import remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation, load_exemplar_translation
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
+from intrastyler_nnunet.typed_json import FileName, Probability, Text, read_json
 
 RECORD = "synthesis.json"
 
@@ -26,14 +27,36 @@ RECORD = "synthesis.json"
 class OfflineSynthesis:
     """What is synthesized; kept in synthesis.json, and the same for every call that goes on with it."""
 
-    dataset: str
-    plans: str
-    configuration: str
-    generator_sha256: str
+    dataset: Text
+    plans: Text
+    configuration: Text
+    generator_sha256: Text
     styles_per_case: int
-    policy: str
+    policy: Text
     p_slerp: float
     seed: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Of one synthesized case."""
+
+    case: FileName  # the source
+    exemplars: tuple[FileName, ...]  # one, or two with the style between them
+    t: Probability  # from 0, the first one's style, to 1, the second one's
+
+
+@dataclass(frozen=True)
+class SynthesisRecord:
+    """Content of synthesis.json; without cases, the synthesis is not finished."""
+
+    synthesis: OfflineSynthesis
+    cases: dict[FileName, Provenance]
+
+
+def read_synthesis(path: Path) -> SynthesisRecord:
+    """The synthesis.json of a dataset. Raises InputError if `path` is none."""
+    return read_json(path, SynthesisRecord, "a record of intrastyler synthesize")
 
 
 def describe(
@@ -82,19 +105,19 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
         cases |= {name: _provenance(case, draw, number, translation) for number, name in enumerate(names)}
         if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names):
             _write_case(source, case, names, draw, translation, plans, what.configuration, output)
-    write_json({"synthesis": vars(what), "cases": cases}, output / RECORD)
+    write_json(asdict(SynthesisRecord(what, cases)), output / RECORD)
     dataset_json = folders.read_dataset_json(what.dataset)
     write_json(dataset_json | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
     return len(cases)
 
 
-def splits(cases: dict[str, dict], folds: int = 5) -> list[dict[str, list[str]]]:
+def splits(cases: dict[str, Provenance], folds: int = 5) -> list[dict[str, list[str]]]:
     """nnU-Net's splits_final.json with all styles of a source case on the same side."""
-    sources = sorted({record["case"] for record in cases.values()})
+    sources = sorted({record.case for record in cases.values()})
     order = np.random.default_rng(12345).permutation(sources)
     result = []
     for held_out in np.array_split(order, min(folds, len(sources))):
-        validation = [name for name, record in cases.items() if record["case"] in held_out]
+        validation = [name for name, record in cases.items() if record.case in held_out]
         result.append({"train": [name for name in cases if name not in validation], "val": validation})
     return result
 
@@ -102,19 +125,19 @@ def splits(cases: dict[str, dict], folds: int = 5) -> list[dict[str, list[str]]]
 def _check_output(what: OfflineSynthesis, output: Path) -> None:
     record = output / RECORD
     if record.is_file():
-        found = read_json(record)["synthesis"]
+        found = read_synthesis(record).synthesis
         for name, value in vars(what).items():
-            if found.get(name) != value:
-                raise InputError(f"{record}: synthesized with {name} {found.get(name)}, expected {value}")
+            if getattr(found, name) != value:
+                raise InputError(f"{record}: synthesized with {name} {getattr(found, name)}, expected {value}")
     elif output.exists() and any(output.iterdir()):
         raise InputError(f"{output}: is not empty and has no {RECORD}, expected a new dataset")
-    write_json({"synthesis": vars(what), "cases": {}} if not record.is_file() else read_json(record), record)
+    if not record.is_file():
+        write_json(asdict(SynthesisRecord(what, {})), record)
 
 
-def _provenance(case: str, draw: StyleDraw, number: int, translation: ExemplarTranslation) -> dict:
+def _provenance(case: str, draw: StyleDraw, number: int, translation: ExemplarTranslation) -> Provenance:
     names, t = translation.banks[0].names, float(draw.t[number])
-    exemplars = [names[draw.exemplars[number]], *([names[draw.partners[number]]] if t else [])]
-    return {"case": case, "exemplars": exemplars, "t": t}
+    return Provenance(case, (names[draw.exemplars[number]], *([names[draw.partners[number]]] if t else [])), t)
 
 
 def _write_case(

@@ -1,10 +1,28 @@
 """Sub-domains of the target images, which the paper's competitors need and IntraStyler does without (section 3)."""
 
 import re
+from dataclasses import dataclass
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.nnunet import folders
+from intrastyler_nnunet.typed_json import FileName, Text, read_json
+
+SITES = "the sites of the target cases"
+
+
+@dataclass(frozen=True)
+class CaseSite:
+    """Where the image of a case was taken."""
+
+    case: FileName
+    site: Text
+
+
+@dataclass(frozen=True)
+class SiteList:
+    """Content of sites.json, in which simulations and `intrastyler crossmoda prepare` say more."""
+
+    cases: tuple[CaseSite, ...]
 
 
 def read_subdomains(dataset: str, cases: list[str], pattern: str | None = None) -> dict[str, str]:
@@ -23,8 +41,8 @@ def read_subdomains(dataset: str, cases: list[str], pattern: str | None = None) 
         return {case: _matched(pattern, case) for case in cases}
     path = folders.raw_folder(dataset) / "sites.json"
     if not path.is_file():
-        raise InputError(f"{path}: no such file, expected the sites of the target cases; or give --subdomain-pattern")
-    sites = {record["case"]: record["site"] for record in read_json(path)["cases"]}
+        raise InputError(f"{path}: no such file, expected {SITES}; or give --subdomain-pattern")
+    sites = {record.case: record.site for record in read_json(path, SiteList, SITES, "ignore").cases}
     missing = [case for case in cases if case not in sites]
     if missing:
         raise InputError(f"{path}: no site for {missing[0]}, expected one for each of the {len(cases)} target cases")

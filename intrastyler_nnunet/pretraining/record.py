@@ -2,23 +2,39 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import matplotlib
 import matplotlib.pyplot as plt
 import torch
+from pydantic import AllowInfNan
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import named_errors, written_atomically
 from intrastyler_nnunet.pretraining.state import TrainingState
+from intrastyler_nnunet.typed_json import Check, read_json_lines
 
 NOT_TERMS = ("iteration", "skipped", "counts")
 
 matplotlib.use("agg")
 
 
-def read_rows(stats: Path) -> list[dict]:
-    """The records of `stats.jsonl`; none if there is no such file."""
-    lines = stats.read_text().splitlines() if stats.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
+VALIDATION = "validation_"  # begins the names of what was measured on held-out cases
+
+
+def _complete(row: dict) -> dict:
+    if not isinstance(row.get("iteration"), int) or (row.get("counts") and f"{VALIDATION}score" not in row):
+        raise InputError("expected its iteration, and the score of a validation that counts")
+    return row
+
+
+# A loss of a step that was skipped may be infinite.
+Row = Annotated[dict[str, bool | int | Annotated[float, AllowInfNan()]], Check(_complete)]
+
+
+def read_rows(stats: Path) -> list[Row]:
+    """The records of `stats.jsonl`; none if there is no such file. Raises InputError if it holds anything else."""
+    return read_json_lines(stats, Row, "statistics of a pretraining") if stats.is_file() else []
 
 
 def loss_terms(stats: Path) -> dict[str, tuple[list[int], list[float]]]:
@@ -44,9 +60,6 @@ def plot_losses(stats: Path, path: Path) -> None:
     with written_atomically(path) as temporary:
         figure.savefig(temporary, bbox_inches="tight")
     plt.close(figure)
-
-
-VALIDATION = "validation_"  # begins the names of what was measured on held-out cases
 
 
 class Record:

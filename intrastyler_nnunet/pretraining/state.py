@@ -21,6 +21,7 @@ from intrastyler_nnunet.objective.config import PretrainingConfig, default_setti
 from intrastyler_nnunet.objective.forward_pass import Networks
 from intrastyler_nnunet.objective.patch_nce import PatchProjector
 from intrastyler_nnunet.objective.terms import TERMS
+from intrastyler_nnunet.typed_json import decode_json
 
 CHECKPOINT_FILE = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint_previous.pt"  # the one before, should the latest be damaged
@@ -98,16 +99,16 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
 
 
 def _require_same_run(path: Path, content: dict, state: TrainingState, config: PretrainingConfig) -> None:
-    before, now = json.loads(content["config"]), json.loads(json.dumps(config.to_dict()))
+    before, now = _stored(path, content, "config"), json.loads(json.dumps(config.to_dict()))
     before = json.loads(json.dumps(default_settings())) | before  # of settings that are younger than the checkpoint
     if "architecture" in content:  # a preset may have become another one since
-        before["architecture"] = json.loads(content["architecture"])
+        before["architecture"] = _stored(path, content, "architecture")
         now["architecture"] = json.loads(json.dumps(state.average.config.to_dict()))
     names = [name for name in now if name not in FREE_SETTINGS]
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in names if before.get(name) != now[name]]
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")
-    before, now = json.loads(content.get("inputs", "{}")), json.loads(json.dumps(state.inputs))
+    before, now = _stored(path, {"inputs": "{}"} | content, "inputs"), json.loads(json.dumps(state.inputs))
     changed = [name for name in before if not _agree(before[name], now.get(name))]
     if changed:
         raise InputError(f"{path}: made with other {', '.join(changed)}, expected the same or a new folder")
@@ -118,6 +119,11 @@ def _agree(before: Any, now: Any) -> bool:
     if isinstance(before, dict) and isinstance(now, dict):
         return all(name in now and now[name] == value for name, value in before.items())
     return before == now
+
+
+def _stored(path: Path, content: dict, name: str) -> dict:
+    """A description in a checkpoint; what it holds is only compared."""
+    return decode_json(content[name], dict, f"{path}: {name}", "a checkpoint written by intrastyler")
 
 
 def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:

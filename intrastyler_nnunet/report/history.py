@@ -1,11 +1,11 @@
 """What trainings left in their folders: panels of the pretraining, Dice by style of the segmenters."""
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from intrastyler_nnunet.nnunet.style_validation import TABLE
+from intrastyler_nnunet.nnunet.style_validation import TABLE, read_epochs
 from intrastyler_nnunet.report.pictures import file_picture
 
 PANELS = 8
@@ -23,7 +23,7 @@ def style_tables(results: Path, plans: str, configuration: str) -> dict[str, lis
     tables = {}
     for path in sorted(results.glob(f"*__{plans}__{configuration}/fold_*/{TABLE}")):
         trainer = path.parts[-3].removesuffix(f"__{plans}__{configuration}")
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows = [asdict(row) for row in read_epochs(path)]
         if rows:
             tables[f"{trainer}, {path.parts[-2].replace('_', ' ')}"] = rows
     return tables

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
@@ -19,6 +19,7 @@ from intrastyler_nnunet.simulation.raw_dataset import volume_image, write_all
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import Range, Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
+from intrastyler_nnunet.typed_json import Text, read_json
 
 FOLDERS = {
     "source": "crossmoda23_training/TrainingSource",
@@ -92,6 +93,15 @@ class ChallengeCase:
     tilt: tuple[float, float, float]  # degrees; the head lies tilted in the scanner and the slices follow it
 
 
+@dataclass(frozen=True)
+class ChallengeSimulation:
+    """What a simulated download is made of; with a record per case, content of simulation.json."""
+
+    scale: Text  # key of SCALES
+    seed: int
+    test_head: Text
+
+
 def plan_challenge(scale: str, seed: int, test_head: str = TRAINING_HEAD) -> list[ChallengeCase]:
     """All images of a simulated download; sub-datasets take turns, no subject appears twice."""
     cases = []
@@ -118,16 +128,16 @@ def simulate_challenge(folder: Path, scale: str, seed: int, test_head: str, proc
         raise InputError(f"{folder}: is a file, expected a folder to write")
     if test_head not in HEADS:
         raise InputError(f"test head {test_head!r}: expected one of {', '.join(HEADS)}")
-    description = {"scale": scale, "seed": seed, "test_head": test_head}
+    description = ChallengeSimulation(scale, seed, test_head)
     record = folder / "simulation.json"
     if record.is_file():
-        found = {name: read_json(record).get(name) for name in description}
+        found = read_json(record, ChallengeSimulation, "a description of a simulated download", "ignore")
         if found != description:
-            raise InputError(f"{record}: found a simulation with {found}, expected {description}")
+            raise InputError(f"{record}: found a simulation with {asdict(found)}, expected {asdict(description)}")
     elif folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: is not empty and has no simulation.json, expected an empty folder")
     cases = plan_challenge(scale, seed, test_head)
-    write_json(description | {"cases": [asdict(case) for case in cases]}, record)
+    write_json(asdict(description) | {"cases": [asdict(case) for case in cases]}, record)
     write_all(partial(write_challenge_case, folder=folder, seed=seed), cases, processes)
     return folder
 

@@ -1,12 +1,13 @@
 """What a simulated dataset consists of: every case with its subject and its scan, before anything is rendered."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.sites import SITES, Scan, sample_scan
 from intrastyler_nnunet.simulation.subject import Subject, sample_subject
+from intrastyler_nnunet.typed_json import FileName
 
 TRAINING_HEAD = "colin27"
 
@@ -42,22 +43,13 @@ FOLDERS: dict[str, tuple[str, str | None]] = {
 class Case:
     """One image of a simulated dataset."""
 
-    case: str  # nnU-Net's case identifier
+    case: FileName  # nnU-Net's case identifier
     split: str  # "source", "target", "test" or "paired"
     site: str
     seen: bool  # whether the site has images in the source or target training set
     head: str
     subject: int  # index of the subject
     scan: Scan
-
-    def record(self) -> dict:
-        """The case as it stands in sites.json."""
-        return asdict(self)
-
-    @staticmethod
-    def from_record(record: dict) -> "Case":
-        """The case of an entry of sites.json."""
-        return Case(**{**record, "scan": Scan(**record["scan"])})
 
     def sample_subject(self, seed: int) -> Subject:
         """The subject of this case in the dataset made with `seed`."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,13 +13,14 @@ import SimpleITK as sitk
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, remove_half_written, write_json
+from intrastyler_nnunet.files import remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
 from intrastyler_nnunet.simulation.plan import FOLDERS, SCALES, TRAINING_HEAD, Case, plan_dataset
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
+from intrastyler_nnunet.typed_json import Text, read_json
 
 RAW_VARIABLE = "nnUNet_raw"
 DATASET_NAME = "SimCrossMoDA"
@@ -66,18 +68,35 @@ def raw_folder_for(dataset_id: int) -> Path:
     return folder
 
 
-def require_same_simulation(description: dict, path: Path) -> None:
+@dataclass(frozen=True)
+class SimulatedDataset:
+    """Content of sites.json."""
+
+    scale: Text  # key of `plan.SCALES`
+    seed: int
+    paired: bool  # whether it has imagesTrPaired
+    test_head: Text
+    cases: tuple[Case, ...]
+
+
+def read_sites(path: Path) -> SimulatedDataset:
+    """The sites.json of a simulated dataset. Raises InputError if `path` is none."""
+    return read_json(path, SimulatedDataset, "sites.json of a dataset that this version of the simulation made")
+
+
+def require_same_simulation(description: SimulatedDataset, path: Path) -> None:
     """Raise `InputError` if the dataset of `path` (sites.json) exists and is not the one described."""
     if not path.exists():
         if path.parent.exists() and any(path.parent.iterdir()):
             raise InputError(f"{path.parent}: has no sites.json, expected a simulated dataset or an empty folder")
         return
-    found = read_json(path)
+    found = read_sites(path)
     for key in ("scale", "seed", "test_head"):
-        if found[key] != description[key]:
-            raise InputError(f"{path}: dataset was made with {key} {found[key]}, expected {description[key]}")
-    planned = {record["case"]: record for record in description["cases"]}
-    if any(planned.get(record["case"]) != record for record in found["cases"]):
+        before, now = getattr(found, key), getattr(description, key)
+        if before != now:
+            raise InputError(f"{path}: dataset was made with {key} {before}, expected {now}")
+    planned = {case.case: case for case in description.cases}
+    if any(planned.get(case.case) != case for case in found.cases):
         raise InputError(f"{path}: dataset was made by another version of the simulation, expected this one")
 
 
@@ -118,12 +137,11 @@ def simulate_dataset(
     folder = raw_folder_for(dataset_id)
     sites_path = folder / "sites.json"
     # Truth that is already there stays part of the dataset.
-    paired = paired or (sites_path.exists() and read_json(sites_path)["paired"])
+    paired = paired or (sites_path.exists() and read_sites(sites_path).paired)
     cases = plan_dataset(scale, seed, paired=paired, test_head=test_head)
-    description = {"scale": scale, "seed": seed, "paired": paired, "test_head": test_head}
-    description["cases"] = [case.record() for case in cases]
+    description = SimulatedDataset(scale, seed, paired, test_head, tuple(cases))
     require_same_simulation(description, sites_path)
-    write_json(description, sites_path)
+    write_json(asdict(description), sites_path)
     remove_half_written(folder)
     write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
     write_json(dataset_json(SCALES[scale].source), folder / "dataset.json")

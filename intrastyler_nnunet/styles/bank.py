@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.tensor_file import load_tensors, save_tensors
 from intrastyler_nnunet.translation.space import GeneratorSpace
 from intrastyler_nnunet.translation.windows import read_windows
+from intrastyler_nnunet.typed_json import FileName, decode_json
 
 BANK_FILE = "style_bank.safetensors"
 
@@ -41,24 +40,21 @@ class StyleBank:
     def save(self, path: Path | str) -> None:
         """Write to one safetensors file."""
         tensors = {"vectors": self.vectors, "windows": self.windows, "dispersion": self.dispersion}
-        header = {"names": json.dumps(self.names), "fingerprint": self.fingerprint}
-        with written_atomically(path) as temporary:
-            content = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-            temporary.write_bytes(save(content, metadata=header))
+        save_tensors(path, tensors, {"names": json.dumps(self.names), "fingerprint": self.fingerprint})
 
     @classmethod
     def load(cls, path: Path | str) -> "StyleBank":
-        """Read a bank written by `save`. Raises InputError if `path` is not one."""
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such file, expected a style bank")
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in ("vectors", "windows", "dispersion")}
-            return cls(names=tuple(json.loads(header["names"])), fingerprint=header["fingerprint"], **tensors)
-        except (SafetensorError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: not a style bank ({reason}), expected style_bank.safetensors") from None
+        """Read a bank written by `save`. Raises InputError if `path` is not one, or damaged."""
+        expected = "a style_bank.safetensors written by intrastyler"
+        tensors, header = load_tensors(path, {"names", "fingerprint"}, expected)
+        names = decode_json(header["names"], tuple[FileName, ...], f"{path}: names", expected)
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        count, length = len(set(names)), shapes.get("vectors", ())[-1:]
+        if count < len(names) or shapes != {"vectors": (count, *length), "windows": (count, 2), "dispersion": (count,)}:
+            raise InputError(f"{path}: found {count} names and tensors of shapes {shapes}, expected one row each")
+        if (tensors["windows"][:, 0] > tensors["windows"][:, 1]).any():
+            raise InputError(f"{path}: found an intensity window that ends before it begins, expected {expected}")
+        return cls(names, fingerprint=header["fingerprint"], **tensors)
 
 
 def style_bank(generator: Generator, generator_path: Path, target_folder: Path, patch_size: tuple[int, ...], path: Path,

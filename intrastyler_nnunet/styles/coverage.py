@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 
-from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json
+from intrastyler_nnunet.typed_json import FileName, read_json
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,30 @@ def coverage(new: torch.Tensor, exemplars: torch.Tensor) -> Coverage:
     return Coverage(angles, nearest, own.min(dim=1).values)
 
 
+@dataclass(frozen=True)
+class CoveredImage:
+    """Of one new image, what decides whether it is used."""
+
+    case: FileName
+    degrees: Annotated[float, Ge(0), Le(180)]  # to the nearest exemplar
+    outside: bool
+
+
+@dataclass(frozen=True)
+class CoverageResult:
+    """Of the file that `intrastyler coverage -o` writes, the images."""
+
+    images: tuple[CoveredImage, ...]
+
+
 def read_outside(path: Path) -> dict[str, float]:
     """Degrees to the nearest exemplar of the cases that a file of `intrastyler coverage -o` says are outside.
 
     Raises:
         InputError: no such file, or another one.
     """
-    try:
-        return {row["case"]: row["degrees"] for row in read_json(path)["images"] if row["outside"]}
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected a file of intrastyler coverage -o") from None
-    except (ValueError, TypeError, KeyError):
-        raise InputError(f"{path}: not written by intrastyler coverage -o") from None
+    result = read_json(path, CoverageResult, "a file of intrastyler coverage -o", "ignore")
+    return {row.case: row.degrees for row in result.images if row.outside}
 
 
 def degrees_between(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

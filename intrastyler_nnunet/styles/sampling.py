@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.styles.slerp import slerp
+from intrastyler_nnunet.typed_json import Check
 
 KEEP_SOURCE = -1
-POLICIES = ("uniform", "balanced")
 SLERP_RANGE = (0.2, 0.8)  # of t, so that an interpolated style is neither exemplar's
 
 
@@ -61,18 +63,14 @@ def draw_styles(
     return StyleDraw(np.where(rng.random(samples) < p_translate, exemplars, KEEP_SOURCE), partners, t)
 
 
-def check_policy(policy: str | dict) -> None:
-    """Raise InputError unless `policy` is one of POLICIES, or weights of them."""
-    if isinstance(policy, str):
-        if policy not in POLICIES:
-            raise InputError(f"policy is {policy!r}, expected one of {', '.join(POLICIES)}, or their weights")
-        return
-    for name, weight in policy.items():
-        number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if name not in POLICIES or not (number and 0 <= weight < np.inf):
-            raise InputError(f"policy has {name!r}: {weight!r}, expected a weight for one of {', '.join(POLICIES)}")
-    if not sum(policy.values()):
-        raise InputError(f"policy is {policy}, expected a weight above 0")
+def _some_weight(weights: dict[str, float]) -> dict[str, float]:
+    if not sum(weights.values()):
+        raise InputError("expected a weight above 0")
+    return weights
+
+
+Policy = Literal["uniform", "balanced"]
+PolicyWeights = Annotated[dict[Policy, Annotated[float, Ge(0), Le(1e6)]], Check(_some_weight)]
 
 
 def exemplar_probabilities(

@@ -1,13 +1,17 @@
 """The intensity window of a case, and the map between nnU-Net's intensities and the generator's."""
 
 from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.typed_json import Check, FileName, read_json
 
 
 def intensity_window(volume: np.ndarray) -> tuple[float, float]:
@@ -35,6 +39,20 @@ def from_generator_space(images: torch.Tensor, windows: torch.Tensor) -> torch.T
     return (images + 1) / 2 * (hi - lo) + lo
 
 
+def _ascending(window: tuple[float, float]) -> tuple[float, float]:
+    if window[0] > window[1]:
+        raise InputError("expected the smaller value first")
+    return window
+
+
+@dataclass(frozen=True)
+class CachedWindow:
+    """The intensity window of a preprocessed case, and when that was written."""
+
+    window: Annotated[tuple[float, float], Check(_ascending)]
+    case_written_ns: int
+
+
 def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -> dict[str, tuple[float, float]]:
     """The windows of all preprocessed cases in `folder`, cached as JSON; computes those missing or out of date.
 
@@ -42,17 +60,19 @@ def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -
         folder: a preprocessed folder of nnU-Net (`<plans>_<config>` or `<plans>_<config>_target`).
         pool: workers that compute missing windows, behind a progress bar; None computes them in this process.
         channel: whose windows.
+
+    Raises:
+        InputError: a case has voxels that are not finite; the cache is damaged.
     """
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
     path = windows_file(folder, channel)
     cases = sorted(nnUNetDatasetBlosc2.get_identifiers(str(folder)))
     written = {case: (Path(folder) / f"{case}.b2nd").stat().st_mtime_ns for case in cases}
-    cached = read_json(path) if path.is_file() else {}
+    what = "cached intensity windows; without the file they are computed"
+    cached = read_json(path, dict[FileName, CachedWindow], what, "ignore") if path.is_file() else {}
     known = {
-        case: cached[case]["window"]
-        for case in cases
-        if case in cached and cached[case]["case_written_ns"] == written[case]
+        case: cached[case].window for case in cases if case in cached and cached[case].case_written_ns == written[case]
     }
     missing = [case for case in cases if case not in known]
     if missing:
@@ -61,8 +81,8 @@ def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -
         description = f"{Path(folder).name}: intensity windows"
         computed = list(tqdm(results, description, len(jobs), disable=pool is None))
         known.update(zip(missing, computed, strict=True))
-        write_json({case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path)
-    return {case: tuple(known[case]) for case in cases}
+        write_json({case: asdict(CachedWindow(known[case], written[case])) for case in cases}, path)
+    return {case: known[case] for case in cases}
 
 
 def windows_file(folder: Path, channel: int = 0) -> Path:
@@ -75,7 +95,10 @@ def _window_of(job: tuple[str, str, int]) -> tuple[float, float]:
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
     folder, case, channel = job
-    return intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][channel])
+    window = intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][channel])
+    if not np.isfinite(window).all():
+        raise InputError(f"{Path(folder) / case}.b2nd: found NaN or infinite voxels, expected finite ones")
+    return window
 
 
 def _bounds(images: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,13 +1,15 @@
 """The demo's bookkeeping; its stages are the commands other tests run."""
 
-import json
 import time
+from dataclasses import asdict
 
 import pytest
 
 from intrastyler_nnunet.demo.summary import split_test_cases, table
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.simulation.plan import plan_dataset
+from intrastyler_nnunet.simulation.raw_dataset import SimulatedDataset
 from intrastyler_nnunet.workflow import Stage, minutes_of_stages, run_command, run_stages
 
 
@@ -53,7 +55,7 @@ def test_a_failing_command_stops_the_demo():
 
 def test_test_cases_are_split_by_whether_their_site_has_exemplars(tmp_path):
     cases = plan_dataset("small", 3, paired=False, test_head="colin27")
-    (tmp_path / "sites.json").write_text(json.dumps({"cases": [case.record() for case in cases]}))
+    write_json(asdict(SimulatedDataset("small", 3, False, "colin27", tuple(cases))), tmp_path / "sites.json")
     groups = split_test_cases(tmp_path / "sites.json")
     target_sites = {case.site for case in cases if case.split == "target"}
     sites = {case.case: case.site for case in cases}

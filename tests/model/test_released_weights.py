@@ -75,3 +75,37 @@ def test_other_files_are_refused(tmp_path, capsys):
     assert stopped.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """The entries of a file of the released code, made from a tiny generator."""
+    config = GeneratorConfig(width=2, residual_blocks=2, style_width=2, style_dim=3)
+    export_upstream(Generator(config), tmp_path / "latest_net_G.pth")
+    return torch.load(tmp_path / "latest_net_G.pth", weights_only=True)
+
+
+def test_the_prefix_of_data_parallel_training_is_taken_off(exported, tmp_path):
+    torch.save({f"module.{name}": tensor for name, tensor in exported.items()}, tmp_path / "parallel.pth")
+    again = import_upstream(tmp_path / "parallel.pth").state_dict()
+    assert torch.equal(again["content_encoder.layers.1.weight"], exported["encoder.1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"encoder.1.weight": torch.tensor(1.0)}, "'encoder.1.weight' is no tensor of finite numbers"),
+        ({"encoder.1.weight": "text"}, "'encoder.1.weight' is no tensor of finite numbers"),
+        ({"encoder.1.weight": torch.zeros(1).expand(10**9, 1, 7, 7, 7)}, "'encoder.1.weight' is no tensor"),
+        ({"encoder.1.bias": torch.tensor([0.0, torch.nan])}, "'encoder.1.bias' is no tensor of finite numbers"),
+        ({"encoder.1.weight": torch.zeros(0, 1, 7, 7, 7)}, "width is 0, expected 1 or more"),
+        ({"style_encoder.model.4.weight": torch.zeros(5000, 8, 1, 1, 1)}, "style_dim is 5000, expected 4096 or less"),
+        ({"encoder.1.weight": torch.zeros(3, 1, 7, 7, 7)}, "found 'content_encoder.* expected of shape"),
+        ({"encoder.7.filt": torch.zeros(3)}, "'encoder.7.filt' is another blur"),
+        ({"optimizer": torch.zeros(3)}, "entry 'optimizer' is not known"),
+    ],
+)
+def test_entries_that_are_not_the_released_codes_are_refused(exported, tmp_path, changed, message):
+    torch.save(exported | changed, tmp_path / "changed.pth")
+    with pytest.raises(InputError, match=message):
+        import_upstream(tmp_path / "changed.pth")

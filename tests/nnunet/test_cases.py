@@ -51,6 +51,16 @@ def test_one_channels_plans_are_those_of_a_dataset_that_has_no_other():
     assert len(plans.get_configuration("3d_fullres").normalization_schemes) == 2
 
 
+@pytest.mark.parametrize(("schemes", "properties"), [(["CT"], {"0": {}, "1": {}}), (["CT", "ZScore"], {"0": {}})])
+def test_plans_with_fewer_channels_than_the_dataset_are_refused(schemes, properties):
+    plans = PlansManager({
+        "plans_name": "nnUNetPlans", "configurations": {"3d_fullres": {"normalization_schemes": schemes}},
+        "foreground_intensity_properties_per_channel": properties,
+    })  # fmt: skip
+    with pytest.raises(InputError, match=r"nnUNetPlans\.json: has no channel 1"):
+        one_channel_plans(plans, 1)
+
+
 def test_the_synthesizer_sees_the_named_channel_in_its_own_window(tmp_path):
     folder = tmp_path / "source"
     folder.mkdir()

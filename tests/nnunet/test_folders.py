@@ -1,5 +1,6 @@
 """Folders of nnU-Net: what is returned, and one line on what is missing."""
 
+import json
 import shutil
 
 import pytest
@@ -33,8 +34,41 @@ def test_two_datasets_of_one_id(own_dataset):
 def test_a_plans_file_that_is_not_one(own_dataset):
     for content in ("{", "[]", "{}"):
         (own_dataset.preprocessed / "badPlans.json").write_text(content)
-        with pytest.raises(InputError, match=r"badPlans.json: not an nnU-Net plans file"):
+        with pytest.raises(InputError, match=r"badPlans.json: .*expected an nnU-Net plans file"):
             folders.read_plans(998, "badPlans")
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        ({"inherits_from": "none"}, "configuration bad: The configuration none does not exist"),
+        ({"inherits_from": "bad"}, "configuration bad: Circular dependency"),
+        ({"architecture": {}}, "configuration bad has no entry batch_size"),
+        ({"patch_size": [1, 2, 3]}, "configuration bad: 'UNet_class_name'"),
+    ],
+)
+def test_configurations_that_are_incomplete(own_dataset, configuration, message):
+    path = own_dataset.preprocessed / "nnUNetPlans.json"
+    plans = json.loads(path.read_text())
+    path.write_text(json.dumps(plans | {"configurations": plans["configurations"] | {"bad": configuration}}))
+    with pytest.raises(InputError, match=f"nnUNetPlans.json: {message}"):
+        folders.read_configuration(folders.read_plans(998), "bad")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"file_ending": "/../x.nii.gz"}, 'file_ending is "/../x.nii.gz", expected a name'),
+        ({"labels": ["tumour"]}, r'labels is \["tumour"\], expected an object'),
+        ({"labels": {"tumour": -1}}, "labels.tumour is -1, expected 0 or more"),
+        ({"channel_names": {"a": "T1"}}, 'found the name "a" in channel_names, expected the number of a channel'),
+    ],
+)
+def test_a_dataset_json_that_is_none(own_dataset, entry, message):
+    path = own_dataset.preprocessed / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entry))
+    with pytest.raises(InputError, match=f"dataset.json: {message}"):
+        folders.read_dataset_json(998)
 
 
 def test_no_target(own_dataset):

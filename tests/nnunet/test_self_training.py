@@ -66,11 +66,12 @@ def test_loader_draws_by_weight_and_only_source_samples_are_translated(make_trai
     ("content", "expected"),
     [
         ('{"cases": {"target_9": 1}}', "target_9 is not in"),
-        ('{"cases": {"target_0": 0.5}}', "weight 0.5 of target_0"),
-        ('{"cases": {}}', "found no case"),
+        ('{"cases": {"target_0": 0.5}}', "cases.target_0 is 0.5, expected a whole number"),
+        ('{"cases": {}}', "cases is {}, expected at least 1 item"),
         ('{"cases": {"source_0": 1}}', "source_0 is also a source case"),
-        ('["target_0"]', "no case list"),
-        ("{", "no case list"),
+        ('["target_0"]', 'found ["target_0"], expected a case list'),
+        ("{", "expected a case list"),
+        ('{"cases": {"../target_0": 1}}', 'found the name "../target_0" in cases'),
     ],
 )
 def test_a_bad_list_ends_with_one_line(make_trainer, case_list, capsys, content, expected):

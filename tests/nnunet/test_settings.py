@@ -3,11 +3,13 @@
 import hashlib
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
     check_resumable,
@@ -43,30 +45,30 @@ def test_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ('{"p_translat": 1}', "unknown setting 'p_translat'; expected seed, p_translate"),
-        ('{"p_translate": "1"}', 'p_translate is "1", expected float'),
-        ('{"p_translate": 1.5}', "p_translate is 1.5, expected a probability"),
-        ('{"p_translate": NaN}', "p_translate is nan, expected a probability"),
-        ('{"p_slerp": -0.5}', "p_slerp is -0.5, expected a probability"),
-        ('{"policy": "rare"}', "policy is 'rare', expected one of uniform, balanced, or their weights"),
-        ('{"policy": {"rare": 1}}', "policy has 'rare': 1, expected a weight for one of uniform, balanced"),
-        ('{"policy": {"uniform": -1}}', "policy has 'uniform': -1, expected a weight"),
-        ('{"policy": {"uniform": "1"}}', "policy has 'uniform': '1', expected a weight"),
-        ('{"policy": {"uniform": 0}}', "policy is {'uniform': 0}, expected a weight above 0"),
-        ('{"policy": 1}', "policy is 1, expected str | dict"),
-        ('{"generator": []}', "generator is [], expected a list of files"),
-        ('{"generator": 3}', "generator is 3, expected str | list | None"),
-        ('{"channel": 0}', "channel is 0, expected str | None"),
+        ('{"p_translat": 1}', 'unknown entry "p_translat", expected seed, p_translate'),
+        ('{"p_translate": "1"}', 'p_translate is "1", expected a number'),
+        ('{"p_translate": 1.5}', "p_translate is 1.5, expected 1 or less"),
+        ('{"p_translate": NaN}', "p_translate is NaN, expected a finite number"),
+        ('{"p_slerp": -0.5}', "p_slerp is -0.5, expected 0 or more"),
+        ('{"policy": "rare"}', "policy is \"rare\", expected 'uniform' or 'balanced' or an object"),
+        ('{"policy": {"rare": 1}}', "found the name \"rare\" in policy, expected 'uniform' or 'balanced'"),
+        ('{"policy": {"uniform": -1}}', "policy.uniform is -1, expected 0 or more"),
+        ('{"policy": {"uniform": "1"}}', 'policy.uniform is "1", expected a number'),
+        ('{"policy": {"uniform": 0}}', "or a weight above 0"),
+        ('{"policy": 1}', "policy is 1, expected 'uniform' or 'balanced' or an object"),
+        ('{"generator": []}', "generator is [], expected a string or at least 1 item"),
+        ('{"generator": 3}', "generator is 3, expected a string or a list"),
+        ('{"channel": 0}', "channel is 0, expected a string"),
         ('{"translation_batch_size": 0}', "translation_batch_size is 0, expected 1 or more"),
-        ('{"compile_generator": 1}', "compile_generator is 1, expected bool"),
-        ('{"exemplars": "a"}', 'exemplars is "a", expected list | None'),
-        ('{"exemplars": []}', "exemplars is [], expected a list of target cases' names"),
-        ('{"seed": 1.5}', "seed is 1.5, expected int"),
-        ('{"seed": true}', "seed is true, expected int"),
+        ('{"compile_generator": 1}', "compile_generator is 1, expected a boolean"),
+        ('{"exemplars": "a"}', 'exemplars is "a", expected a list'),
+        ('{"exemplars": []}', "exemplars is [], expected at least 1 item"),
+        ('{"seed": 1.5}', "seed is 1.5, expected a whole number"),
+        ('{"seed": true}', "seed is true, expected a whole number"),
         ('{"seed": -1}', "seed is -1, expected 0 or more"),
         ('{"num_epochs": 0}', "num_epochs is 0, expected 1 or more"),
-        ('{"num_epochs": "3"}', 'num_epochs is "3", expected int | None'),
-        ("[1]", "expected a JSON object, found [1]"),
+        ('{"num_epochs": "3"}', 'num_epochs is "3", expected a whole number'),
+        ("[1]", "found [1], expected the trainer's settings, which INTRASTYLER_SETTINGS names"),
         ("{", "not valid JSON"),
     ],
 )
@@ -148,7 +150,7 @@ def test_training_goes_on_only_with_the_same_case_list(tmp_path):
 
 
 def test_a_training_begun_before_a_setting_existed_goes_on(tmp_path):
-    begun = resolve(TrainerSettings(), [])
+    begun = asdict(resolve(TrainerSettings(), []))
     del begun["self_training_sha256"]
-    write_resolved(begun, tmp_path)
+    write_json(begun, tmp_path / "intrastyler_settings.json")
     check_resumable(resolve(TrainerSettings(), []), tmp_path)

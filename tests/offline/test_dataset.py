@@ -11,7 +11,7 @@ from tiny_dataset import CONFIGURATION, run_command, tiny_generator
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.offline.dataset import splits
+from intrastyler_nnunet.offline.dataset import Provenance, splits
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.slerp import slerp
 from intrastyler_nnunet.translation.translator import Translator
@@ -117,7 +117,7 @@ def test_a_foreign_folder_is_left_alone(synthesize, own_dataset, capsys):
 
 
 def test_fewer_cases_than_folds():
-    cases = {f"{case}_{style}": {"case": case} for case in "ab" for style in range(3)}
+    cases = {f"{case}_{style}": Provenance(case, ("x",), 0.0) for case in "ab" for style in range(3)}
     parts = splits(cases)
     assert [sorted(part["val"]) for part in parts] in (
         [["a_0", "a_1", "a_2"], ["b_0", "b_1", "b_2"]], [["b_0", "b_1", "b_2"], ["a_0", "a_1", "a_2"]],

@@ -1,6 +1,7 @@
 """The written dataset: the same bytes every time, accepted by nnU-Net, described by sites.json."""
 
 import gzip
+import json
 import os
 from pathlib import Path
 
@@ -11,10 +12,9 @@ from tiny_dataset import run_command
 
 from intrastyler_nnunet.cli import build_parser, main
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json
 from intrastyler_nnunet.simulation.head import HEADS
-from intrastyler_nnunet.simulation.plan import SCALES, Case, plan_dataset
-from intrastyler_nnunet.simulation.raw_dataset import simulate_dataset
+from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset
+from intrastyler_nnunet.simulation.raw_dataset import read_sites, simulate_dataset
 from intrastyler_nnunet.simulation.scanner import render
 
 
@@ -58,7 +58,7 @@ def test_nnunet_accepts_the_dataset(dataset, tmp_path):
     folders = {"nnUNet_raw": str(dataset.parent), "nnUNet_preprocessed": str(tmp_path), "nnUNet_results": str(tmp_path)}
     run_command("nnUNetv2_extract_fingerprint", "-d", "990", "-np", "1", "--verify_dataset_integrity",
                 environment=folders)  # fmt: skip
-    assert read_json(dataset / "dataset.json")["channel_names"] == {"0": "MRI"}
+    assert json.loads((dataset / "dataset.json").read_text())["channel_names"] == {"0": "MRI"}
 
 
 def test_files_hold_no_time_and_no_name(dataset):
@@ -80,11 +80,11 @@ def test_images_and_labels_share_a_real_geometry(dataset):
 
 
 def test_sites_json_is_enough_to_render_a_case_again(dataset):
-    description = read_json(dataset / "sites.json")
-    records = {record["case"]: record for record in description["cases"]}
+    description = read_sites(dataset / "sites.json")
+    cases = {case.case: case for case in description.cases}
     for name, folder in (("target_003", "imagesTarget"), ("sim_001_target_b", "imagesTrPaired")):
-        case = Case.from_record(records[name])
-        expected = render(case.sample_subject(description["seed"]), case.scan, SCALES["tiny"].grid)
+        case = cases[name]
+        expected = render(case.sample_subject(description.seed), case.scan, SCALES["tiny"].grid)
         image = sitk.GetArrayFromImage(sitk.ReadImage(str(dataset / folder / f"{name}_0000.nii.gz")))
         np.testing.assert_array_equal(image.transpose(2, 1, 0), np.rint(expected))
 

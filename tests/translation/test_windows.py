@@ -1,11 +1,23 @@
 """The intensity window and its map, there and back."""
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
-from intrastyler_nnunet.translation.windows import from_generator_space, intensity_window, to_generator_space
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.translation.windows import (
+    from_generator_space,
+    intensity_window,
+    read_windows,
+    to_generator_space,
+    windows_file,
+)
 
 
 def test_window_is_minimum_and_999th_permille():
@@ -27,3 +39,37 @@ def test_each_sample_has_its_own_window_and_outliers_are_clipped():
     mapped = to_generator_space(z, torch.tensor([[-1.0, 1.0], [0.0, 18.0]]))
     expected = torch.tensor([[-1.0, 0.0, 1.0], [-1.0, -1.0, 0.0]]).reshape(2, 1, 3, 1, 1)
     torch.testing.assert_close(mapped, expected)
+
+
+def preprocessed(folder: Path, data: np.ndarray) -> Path:
+    """A folder with one preprocessed case."""
+    folder.mkdir()
+    nnUNetDatasetBlosc2.save_case(data, np.zeros_like(data, np.int16), {}, str(folder / "case"))
+    return folder
+
+
+def test_a_preprocessed_case_with_nan_has_no_window(tmp_path):
+    data = np.random.default_rng(0).normal(size=(1, 8, 10, 12)).astype(np.float32)
+    data[0, 3, 4, 5] = np.nan
+    with pytest.raises(InputError, match=r"case\.b2nd: found NaN or infinite voxels"):
+        read_windows(preprocessed(tmp_path / "source", data))
+    assert not windows_file(tmp_path / "source").exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"window": [0.0, float("nan")], "case_written_ns": 1}, "case.window.1 is NaN, expected a finite number"),
+        (
+            {"window": [1.0, 0.0], "case_written_ns": 1},
+            r"case.window is \[1.0, 0.0\], expected the smaller value first",
+        ),
+        ({"window": [1.0], "case_written_ns": 1}, 'no entry "1" in case.window'),
+        ([0.0, 1.0], r"case is \[0.0, 1.0\], expected an object"),
+    ],
+)
+def test_damaged_caches_of_windows_are_named(tmp_path, entry, message):
+    folder = preprocessed(tmp_path / "source", np.random.default_rng(0).normal(size=(1, 8, 10, 12)).astype(np.float32))
+    windows_file(folder).write_text(json.dumps({"case": entry}))
+    with pytest.raises(InputError, match=f"source_intensity_windows.json: {message}"):
+        read_windows(folder)

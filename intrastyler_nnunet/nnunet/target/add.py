@@ -86,7 +86,7 @@ def _preprocessed_configurations(dataset: int | str, plans: PlansManager) -> lis
     names = [
         name
         for name in plans.available_configurations
-        if folders.case_names(base / plans.get_configuration(name).data_identifier)
+        if folders.case_names(base / folders.read_configuration(plans, name).data_identifier)
     ]
     if not names:
         raise InputError(f"{base}: no preprocessed source cases; run nnUNetv2_preprocess -d {dataset} first")

@@ -1,5 +1,6 @@
 """The ablation's bookkeeping and its real trainings, of a step each."""
 
+import json
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from benchmarks.comparison import ablation
 from benchmarks.quality import t2_segmenter
 from benchmarks.quality.simulated_pairs import held_out_pairs, translated
-from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.translation.translator import Translator
 
@@ -21,7 +22,7 @@ def ablate(monkeypatch, folder, *options, steps="1"):
         "--", "-device", "cpu", "-np", "0", "--preset", "mini",
     ])  # fmt: skip
     ablation.main()
-    return read_json(folder / "ablation.json")
+    return json.loads((folder / "ablation.json").read_text())
 
 
 def test_variants_differ_in_what_they_say_and_results_come_one_at_a_time(own_dataset, tmp_path, monkeypatch):
@@ -29,12 +30,12 @@ def test_variants_differ_in_what_they_say_and_results_come_one_at_a_time(own_dat
     both = ablate(monkeypatch, tmp_path, "--only", "no_style_contrast")
     assert list(both["variants"]) == ["full", "no_style_contrast"]
     assert both["variants"]["full"] == first["variants"]["full"]
-    full, without = (read_json(tmp_path / name / "config.json") for name in both["variants"])
+    full, without = (json.loads((tmp_path / name / "config.json").read_text()) for name in both["variants"])
     assert {key for key in full if full[key] != without[key]} == {"lambda_style", "style_warmup", "iterations"}
     assert full["iterations"] - full["style_warmup"] == without["iterations"] - without["style_warmup"] == 1
     with pytest.raises(SystemExit, match="made with"):
         ablate(monkeypatch, tmp_path, "--only", "full", steps="2")
-    assert read_json(tmp_path / "ablation.json") == both
+    assert json.loads((tmp_path / "ablation.json").read_text()) == both
 
 
 def test_the_competitors_are_scored_with_the_codes_of_the_sites(own_dataset, tmp_path, monkeypatch):
@@ -43,7 +44,7 @@ def test_the_competitors_are_scored_with_the_codes_of_the_sites(own_dataset, tmp
     variants = ablate(monkeypatch, tmp_path, "--only", "unified", "nodiverse")["variants"]
     pairs = held_out_pairs(1, 1, "tiny")  # one source, an exemplar of every site
     for name, styles in (("unified", 3), ("nodiverse", 1)):
-        assert read_json(tmp_path / name / "config.json")["style_warmup"] == 0
+        assert json.loads((tmp_path / name / "config.json").read_text())["style_warmup"] == 0
         assert "style_encoder" not in variants[name] and variants[name]["error"] > 0
         translator = Translator(Generator.load(tmp_path / name / "generator.safetensors"))
         images = [translated(translator, pair.source, pair.exemplar) for pair in pairs]

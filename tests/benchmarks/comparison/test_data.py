@@ -1,5 +1,6 @@
 """What the comparison is made on and of, before anything is rendered or trained."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmarks.comparison.simulated import RARE_SITE, cases_by_test_set, oracle
 from benchmarks.comparison.stages import trainer_settings
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.settings import TrainerSettings
+from intrastyler_nnunet.typed_json import decode_json
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
@@ -62,7 +64,7 @@ def test_methods_differ_in_images_and_styles_alone(tmp_path):
     assert [settings[key].get("policy") for key in ("intrastyler", "balanced")] == ["uniform", "balanced"]
     assert settings["slerp"]["p_slerp"] == 1 and settings["self-training"]["self_training"]
     for entry in settings.values():
-        TrainerSettings(**entry)
+        decode_json(json.dumps(entry), TrainerSettings, "settings", "settings")
 
 
 def test_multinets_has_a_generator_for_each_site(tmp_path, monkeypatch):
