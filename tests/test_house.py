@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "intrastyler_nnunet"
-GROUND = {"errors", "files", "images", "grids", "workers", "workflow", "structures", "shipped"}
+GROUND = {"errors", "files", "nifti", "images", "grids", "label_maps", "workers", "workflow", "structures", "shipped"}
 ROOMS = {  # what each room imports from, itself apart
     "ground": set(),
     "model": {"ground"},

@@ -226,15 +226,12 @@ def _submit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _submit(arguments: argparse.Namespace) -> None:
     """check label maps against the original images and write the archive"""
-    from intrastyler_nnunet.crossmoda.submission import check_submission, write_archive
+    from intrastyler_nnunet.crossmoda.submission import submitted_files, write_archive
 
-    label_maps, warnings = check_submission(
-        arguments.input, arguments.originals, arguments.suffix, _structures(arguments)
-    )
-    for warning in warnings:
+    files = submitted_files(arguments.input, arguments.originals, arguments.suffix)
+    for warning in write_archive(files, arguments.output, _structures(arguments), arguments.pattern):
         print(f"warning: {warning}")
-    write_archive(label_maps, arguments.output, arguments.pattern)
-    print(f"{len(label_maps)} label maps in {arguments.output}")
+    print(f"{len(files)} label maps in {arguments.output}")
 
 
 def _container_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import SimpleITK
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import LabelMap, read_label_map, require_same_grid
 from intrastyler_nnunet.files import read_json
-from intrastyler_nnunet.grids import SamplingGrid, labels_onto
-from intrastyler_nnunet.images import image_files, read_image, write_image
+from intrastyler_nnunet.grids import SamplingGrid, labels_onto, require_same_grid
+from intrastyler_nnunet.images import image_files, write_image
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.structures import Structures
 
 
@@ -42,11 +41,7 @@ def _restore_case(case: str, path: Path, records: Path, output: Path, structures
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{record_path}: not a record of prepare, expected the grids of {case}") from None
     prediction = read_label_map(path, structures.values)
-    expected = LabelMap(
-        record_path, SimpleITK.GetArrayFromImage(region.empty()), region.spacing[::-1], region.origin,
-        region.direction,
-    )  # fmt: skip
-    require_same_grid(prediction, expected)
+    require_same_grid(prediction.grid, region, path, record_path)
     restored = output / f"{case}.nii.gz"
-    write_image(labels_onto(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), original), restored)
+    write_image(labels_onto(prediction.image, original), restored)
     return restored

@@ -116,7 +116,7 @@ def test_a_source_image_without_label_map_stops_before_anything_is_written(downl
 
 
 @pytest.mark.parametrize("change, expected", [
-    (lambda path: write(labels()[:-1], path), "found shape"),
+    (lambda path: write(labels()[:-1], path), "found size"),
     (lambda path: path.rename(path.with_name("other.nii.gz")), "no record"),
 ])  # fmt: skip
 def test_predictions_that_do_not_belong_are_refused(download, capsys, change, expected):

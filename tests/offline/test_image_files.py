@@ -143,7 +143,10 @@ def test_a_label_hint_needs_labels_and_uses_them(folder, tmp_path, capsys):
     def run(*options) -> None:
         translate(tmp_path, "-i", tmp_path / "in.nii.gz", "-o", tmp_path / "out.nii.gz", "--style", "london", *options)
 
-    for options, expected in (((), "label hint"), (("--labels", tmp_path / "smaller.nii.gz"), "another grid")):
+    for options, expected in (
+        ((), "label hint"),
+        (("--labels", tmp_path / "smaller.nii.gz"), "found size (27, 20"),
+    ):
         with pytest.raises(SystemExit) as stop:
             run(*options)
         assert stop.value.code == 2 and expected in capsys.readouterr().err
