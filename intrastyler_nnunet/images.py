@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ GIPL_HEADER_BYTES = 256
 HIGHEST_COMPRESSION = 1032  # bytes that one byte of deflate can stand for, at most
 HEADER_BYTES = 1 << 16  # of MetaImage and NRRD: more than any of them has
 DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)[ \t]*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+SILENCE = threading.Lock()  # standard error is the whole process's
 LEAST_CONTRAST = 0.001  # share of voxels unlike the darkest: the window reaches to the 99.9th percentile
 
 
@@ -62,7 +64,8 @@ def read_image(path: Path | str) -> SimpleITK.Image:
     """
     with checked_file(path) as file:
         try:
-            return SimpleITK.ReadImage(str(file))
+            with _silenced():
+                return SimpleITK.ReadImage(str(file))
         except RuntimeError as error:  # its text runs over many lines, and for MetaImage names the wrong reason
             raise InputError(f"{path}: not a readable image: {_reason(file, error)}") from None
 
@@ -117,7 +120,8 @@ def write_image(image: SimpleITK.Image, path: Path | str) -> None:
     require_image_name(Path(path))
     try:
         with written_atomically(path) as temporary:
-            SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+            with _silenced():
+                SimpleITK.WriteImage(image, str(temporary), useCompression=True)
             _require_written(image, temporary)
     except (OSError, RuntimeError, EOFError, zlib.error):
         raise InputError(f"{path}: cannot be written; expected free disk space and permission") from None
@@ -174,7 +178,8 @@ def _require_voxels(file: Path, path: Path, found: int) -> None:
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(file))
     try:
-        reader.ReadImageInformation()
+        with _silenced():
+            reader.ReadImageInformation()
         voxel = SimpleITK.Image([1] * reader.GetDimension(), reader.GetPixelID(), reader.GetNumberOfComponents())
     except RuntimeError as error:
         raise InputError(f"{path}: not a readable image: {_reason(file, error)}") from None
@@ -202,6 +207,25 @@ def _data_file(path: Path) -> Path:
     if not data.is_file():
         raise InputError(f"{path}: names {named[1].decode()} for its voxels, expected one file in its folder")
     return data
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Without what the libraries in SimpleITK print to standard error: it says the same as their exceptions."""
+    with SILENCE:
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def _reason(file: Path, error: RuntimeError) -> str:

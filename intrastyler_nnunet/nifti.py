@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 
 from intrastyler_nnunet.errors import InputError
 
@@ -58,7 +57,7 @@ def _fault(header: nibabel.Nifti1Header) -> tuple[str, str] | None:
         return f"{number} dimensions of {extents} voxels", "1 to 7 of at least one"
     try:
         kind = header.get_data_dtype()
-    except HeaderDataError:
+    except KeyError:
         kind = None
     if kind is None or kind.itemsize == 0:
         return f"the data type {header['datatype'].item()}", "one of NIfTI's"

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
 
 
@@ -42,6 +43,9 @@ def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -
         folder: a preprocessed folder of nnU-Net (`<plans>_<config>` or `<plans>_<config>_target`).
         pool: workers that compute missing windows, behind a progress bar; None computes them in this process.
         channel: whose windows.
+
+    Raises:
+        InputError: a window is empty or not finite, because all but a thousandth of a case's voxels are one value.
     """
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
@@ -62,6 +66,10 @@ def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -
         computed = list(tqdm(results, description, len(jobs), disable=pool is None))
         known.update(zip(missing, computed, strict=True))
         write_json({case: {"window": known[case], "case_written_ns": written[case]} for case in cases}, path)
+    for case, (low, high) in known.items():
+        if not (np.isfinite([low, high]).all() and low < high):
+            found = f"found an intensity window from {low:g} to {high:g}"
+            raise InputError(f"{folder}/{case}: {found}, expected an image of more than one value")
     return {case: tuple(known[case]) for case in cases}
 
 
