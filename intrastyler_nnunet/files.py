@@ -2,9 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from intrastyler_nnunet.errors import InputError
 
 HALF_WRITTEN = ".writing-"
 
@@ -34,6 +36,25 @@ def named_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
+
+
+def require_inputs_kept(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
+    """Raise InputError if one of the outputs is one of the inputs, by whatever path or link; files or folders.
+
+    Outputs need not exist yet; inputs that are None or do not exist are passed over.
+    """
+    known = {}
+    for path in inputs:
+        if path is not None and path.exists():
+            known.setdefault(_identity(path), path)
+    for path in outputs:
+        if path.exists() and _identity(path) in known:
+            raise InputError(f"{path}: is also the input {known[_identity(path)]}, expected another place to write to")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def remove_half_written(folder: Path) -> None:

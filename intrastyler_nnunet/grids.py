@@ -4,6 +4,7 @@ Cropping, resampling and putting back are one operation: from one grid onto anot
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,8 @@ from annotated_types import Ge, Le, Len
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.typed_json import Check, GridSize, Spacing
+
+GRID_TOLERANCE = 1e-3  # mm for spacing and origin, absolute for direction cosines; NIfTI stores 32-bit floats
 
 Vector = tuple[float, float, float]
 
@@ -55,6 +58,16 @@ class SamplingGrid:
         return SamplingGrid(tuple(size), tuple(spacing), tuple(origin.tolist()), self.direction)
 
 
+def require_same_grid(found: SamplingGrid, expected: SamplingGrid, path: Path, other: Path) -> None:
+    """Raise InputError, naming both files and the first difference, unless `path` lies on the grid of `other`."""
+    for quantity, values, wanted in (
+        (name, getattr(found, name), getattr(expected, name)) for name in ("size", "spacing", "origin", "direction")
+    ):
+        if len(values) != len(wanted) or not np.allclose(values, wanted, rtol=0, atol=GRID_TOLERANCE):
+            shown, right = (tuple(np.round(numbers, 4).tolist()) for numbers in (values, wanted))
+            raise InputError(f"{path}: found {quantity} {shown}, expected {right}, that of {other}")
+
+
 def to_lps(image: SimpleITK.Image) -> SimpleITK.Image:
     """Reorder and flip axes so that they run as nearly left, posterior, superior as they can; no interpolation."""
     return SimpleITK.DICOMOrient(image, "LPS")
@@ -68,12 +81,13 @@ def image_onto(image: SimpleITK.Image, grid: SamplingGrid) -> SimpleITK.Image:
 
 
 def labels_onto(labels: SimpleITK.Image, grid: SamplingGrid) -> SimpleITK.Image:
-    """The likeliest label (uint8) at each voxel: linear interpolation of each label's mask; 0 outside the image.
+    """The likeliest label at each voxel: linear interpolation of each label's mask; 0 outside the image.
 
-    Nearest neighbours would roughen thin structures at every change of grid.
+    Nearest neighbours would roughen thin structures at every change of grid. The type is `label_type`'s.
     """
-    result = np.zeros(grid.size[::-1], np.uint8)
-    values = [int(value) for value in np.unique(SimpleITK.GetArrayViewFromImage(labels)) if value]
+    array = SimpleITK.GetArrayViewFromImage(labels)
+    result = np.zeros(grid.size[::-1], label_type(array))
+    values = [int(value) for value in np.unique(array) if value]
     shares = {
         value: SimpleITK.GetArrayFromImage(
             SimpleITK.Resample(
@@ -88,6 +102,17 @@ def labels_onto(labels: SimpleITK.Image, grid: SamplingGrid) -> SimpleITK.Image:
     for value, share in shares.items():
         wins = foreground & (share > strongest)
         result[wins], strongest[wins] = value, share[wins]
-    image = SimpleITK.GetImageFromArray(result)
+    return label_image(result, grid)
+
+
+def label_type(labels: np.ndarray) -> np.dtype:
+    """The type to store label values in: uint8 if they fit, else the smallest that holds them."""
+    extremes = (np.min_scalar_type(int(value)) for value in (labels.min(), labels.max()))
+    return np.result_type(np.uint8, *extremes)
+
+
+def label_image(labels: np.ndarray, grid: SamplingGrid) -> SimpleITK.Image:
+    """Labels (Z, Y, X) as an image on a grid, of the type that `label_type` gives."""
+    image = SimpleITK.GetImageFromArray(labels.astype(label_type(labels)))
     image.CopyInformation(grid.empty())
     return image

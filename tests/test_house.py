@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "intrastyler_nnunet"
-GROUND = {"errors", "files", "images", "grids", "workers", "typed_json", "workflow", "structures", "shipped"}
+GROUND = {
+    "errors", "files", "nifti", "images", "grids", "label_maps", "workers", "typed_json", "workflow", "structures",
+    "shipped",
+}  # fmt: skip
 ROOMS = {  # what each room imports from, itself apart
     "ground": set(),
     "model": {"ground"},

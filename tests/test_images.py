@@ -1,16 +1,17 @@
 import gzip
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import SimpleITK
+from opened_files import counting_opens
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import IMAGE_ENDINGS, image_files, read_image, write_image
+from intrastyler_nnunet.images import DETACHED_ENDINGS, IMAGE_ENDINGS, image_files, read_image, read_volume, write_image
 
 VALUES = np.random.default_rng(0).integers(0, 1000, (6, 7, 8)).astype(np.int16)
-DETACHED = (".nhdr", ".mhd")  # headers whose voxels lie in a second file
 
 
 def write(path, values=VALUES):
@@ -32,7 +33,7 @@ def test_a_scaled_nifti_is_complete_although_its_voxels_are_smaller_than_those_r
     assert SimpleITK.GetArrayFromImage(read_image(tmp_path / "a.nii")).max() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("ending", [ending for ending in IMAGE_ENDINGS if ending not in DETACHED])
+@pytest.mark.parametrize("ending", [ending for ending in IMAGE_ENDINGS if ending not in DETACHED_ENDINGS])
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.9])
 def test_a_truncated_image_is_noticed(tmp_path, ending, kept):
     path = write(tmp_path / f"a{ending}")
@@ -103,3 +104,119 @@ def test_a_full_disk_is_one_line_and_the_old_image_stays(tmp_path):
     run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
     assert "image.nii.gz: cannot be written; expected free disk space" in run.stderr
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["image.nii.gz"]
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".gipl.gz"])
+def test_a_compressed_file_is_opened_once(tmp_path, ending):
+    """All checks and SimpleITK, which alone opens a file twenty times to find out its format, read one copy."""
+    path = write(tmp_path / f"a{ending}")
+    with counting_opens(path) as opens:
+        read_volume(path)
+    assert opens == {path: 1}
+
+
+def test_nothing_is_left_of_the_uncompressed_copy(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "temporary").mkdir()
+    path = write(tmp_path / "a.nii.gz")
+    read_image(path)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError):
+        read_image(path)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def with_header(path, **entries) -> None:
+    """Write a MetaImage whose header has other entries than its voxels."""
+    write(path)
+    lines = path.read_bytes().split(b"ElementDataFile")[0].decode().splitlines()
+    kept = [line for line in lines if line.split(" = ")[0] not in entries]
+    path.write_text("\n".join([*kept, *(f"{name} = {value}" for name, value in entries.items())]) + "\n")
+
+
+@pytest.mark.parametrize("place", ["../voxels.raw", "/etc/hostname", "sub/../../voxels.raw"])
+def test_voxels_outside_the_folder_of_their_header_are_not_read(tmp_path, place):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "voxels.raw").write_bytes(VALUES.tobytes())
+    with_header(tmp_path / "images" / "a.mhd", ElementDataFile=place)
+    with pytest.raises(InputError, match="expected them in its own folder"):
+        read_image(tmp_path / "images" / "a.mhd")
+    (tmp_path / "images" / "a.nhdr").write_text(
+        f"NRRD0004\ntype: short\ndimension: 3\nsizes: 8 7 6\nencoding: raw\nendian: little\ndata file: {place}\n"
+    )
+    with pytest.raises(InputError, match="expected them in its own folder"):
+        read_image(tmp_path / "images" / "a.nhdr")
+
+
+def test_voxels_that_are_missing_are_named(tmp_path):
+    with_header(tmp_path / "a.mhd", ElementDataFile="b.raw")
+    with pytest.raises(InputError, match="a.mhd: names b.raw for its voxels"):
+        read_image(tmp_path / "a.mhd")
+
+
+@pytest.mark.parametrize("ending", [".mhd", ".mha"])
+def test_a_header_that_claims_24_gigabytes_is_refused_before_they_are_taken(tmp_path, ending):
+    path = write(tmp_path / f"a{ending}")
+    path.write_bytes(path.read_bytes().replace(b"DimSize = 8 7 6", b"DimSize = 2300 2300 2300"))
+    with pytest.raises(InputError, match="truncated, found at most .* expected 24334000000"):
+        read_image(path)
+
+
+def test_a_nrrd_of_complex_numbers_is_refused(tmp_path):
+    path = tmp_path / "a.nrrd"
+    header = "NRRD0004\ntype: float\ndimension: 4\nsizes: 2 3 3 3\nkinds: complex domain domain domain\n"
+    voxels = np.zeros(54, np.float32).tobytes()
+    path.write_bytes(f"{header}encoding: raw\nendian: little\n\n".encode() + voxels)
+    with pytest.raises(InputError, match="complex"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("ending", [".mhd", ".nhdr", ".hdr", ".img", ".txt", ""])
+def test_an_image_is_written_as_one_file_or_not_at_all(tmp_path, ending):
+    with pytest.raises(InputError, match=f"a{ending}: not the name of an image in one file"):
+        write_image(SimpleITK.GetImageFromArray(VALUES), tmp_path / f"a{ending}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_no_utf_8_is_one_line(tmp_path):
+    """SimpleITK would end the process."""
+    path = tmp_path / os.fsdecode(b"a\xff.nii")
+    (tmp_path / "b.nii").write_bytes(write(tmp_path / "a.nii").read_bytes())
+    (tmp_path / "b.nii").rename(path)
+    for act in (lambda: read_image(path), lambda: write_image(SimpleITK.GetImageFromArray(VALUES), path)):
+        with pytest.raises(InputError, match="not a name in UTF-8") as error:
+            act()
+        assert str(error.value).isascii()
+
+
+def test_libraries_print_nothing_beside_the_one_line(tmp_path, capfd):
+    (tmp_path / "a.mha").write_text("NDims = 3\n")
+    with pytest.raises(InputError):
+        read_image(tmp_path / "a.mha")
+    assert capfd.readouterr().err == ""
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
+
+
+NOTHING = np.full((20, 20, 20), 7, np.int16)
+FEW, ENOUGH = NOTHING.copy(), NOTHING.copy()
+FEW.ravel()[:8], ENOUGH.ravel()[:9] = 100, 100
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (VALUES[:1], "a single slice"), (VALUES[:, :, :1], "a single slice"), (VALUES[0], "found 2 dimensions"),
+        (NOTHING, "every voxel is 7"), (FEW, "8 of 8000 voxels are not 7"),
+    ],
+)  # fmt: skip
+def test_an_image_without_anything_to_see_is_refused(tmp_path, values, expected):
+    with pytest.raises(InputError, match=expected):
+        read_volume(write(tmp_path / "a.nii.gz", values))
+
+
+def test_a_little_more_than_a_thousandth_is_a_window(tmp_path):
+    """So much contrast is enough for an intensity window of some width."""
+    array = SimpleITK.GetArrayFromImage(read_volume(write(tmp_path / "a.nii.gz", ENOUGH)))
+    assert array.min() < np.percentile(array, 99.9)

@@ -7,8 +7,8 @@ from benchmarks.comparison.results import NoResult
 from benchmarks.comparison.run import Run
 from benchmarks.comparison.scores import labels_of
 from intrastyler_nnunet.crossmoda.pseudo_label import reasons_to_drop
-from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.images import image_files
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.structures import CROSSMODA_LABELS, LABELS, LATEST, Structures
 from intrastyler_nnunet.workflow import run_command
 

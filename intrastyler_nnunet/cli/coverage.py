@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from intrastyler_nnunet.cli.embed import add_style_space_arguments
+from intrastyler_nnunet.cli.embed import add_style_space_arguments, require_style_inputs_kept
 
 HELP = "how far new target images lie from the exemplars, and which lie outside: the scanner nobody trained for"
 
@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
     if len(space.bank.names) < 2:
         raise InputError(f"{arguments.dataset}: {len(space.bank.names)} exemplar, expected at least two to compare")
+    if arguments.output:
+        require_style_inputs_kept(arguments, space.dataset_json["file_ending"], [arguments.output])
     names, vectors = image_styles(space, arguments.images)
     result = coverage(vectors, space.bank.vectors)
     rows = [

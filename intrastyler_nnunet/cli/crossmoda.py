@@ -93,11 +93,13 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.crossmoda.download import find_cases
     from intrastyler_nnunet.crossmoda.prepare import Job, prepare
     from intrastyler_nnunet.crossmoda.region import Region
+    from intrastyler_nnunet.files import require_inputs_kept
     from intrastyler_nnunet.nnunet.folders import new_raw_folder
 
     edition, cases = find_cases(arguments.input)
     name = f"CrossMoDA{edition.year}{'Localiser' if arguments.localiser else ''}"
     dataset = new_raw_folder(arguments.dataset, name)
+    require_inputs_kept([dataset], [arguments.input, arguments.cochleae])
     region = Region(spacing=tuple(arguments.spacing), size=tuple(arguments.size))
     jobs = []
     for case in cases:
@@ -124,11 +126,13 @@ def _localise(arguments: argparse.Namespace) -> None:
     """find the cochleae on unlabelled images, for prepare"""
     from intrastyler_nnunet.crossmoda.download import find_cases
     from intrastyler_nnunet.crossmoda.localise import UNSURE, Search, localise
+    from intrastyler_nnunet.files import require_inputs_kept
 
     searches = []
     for case in find_cases(arguments.input)[1]:
         if case.label is None:
             searches.append(Search(case, arguments.predictions, arguments.output))
+    require_inputs_kept([arguments.output], [arguments.input, arguments.predictions])
     findings = localise(searches, arguments.output / "localisation.json", arguments.processes)
     for finding in findings:
         if finding.reasons:
@@ -148,7 +152,9 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
 def _restore(arguments: argparse.Namespace) -> None:
     """put predictions back onto the grids of the original images"""
     from intrastyler_nnunet.crossmoda.restore import restore
+    from intrastyler_nnunet.files import require_inputs_kept
 
+    require_inputs_kept([arguments.output], [arguments.input, arguments.records])
     restored = restore(arguments.input, arguments.records, arguments.output, _structures(arguments))
     print(f"{len(restored)} label maps in {arguments.output}")
 
@@ -167,7 +173,9 @@ def _postprocess_arguments(parser: argparse.ArgumentParser) -> None:
 def _postprocess(arguments: argparse.Namespace) -> None:
     """keep one tumour and two cochleae"""
     from intrastyler_nnunet.crossmoda.postprocess import Rules, clean_folder
+    from intrastyler_nnunet.files import require_inputs_kept
 
+    require_inputs_kept([arguments.output], [arguments.input])
     rules = Rules(not arguments.keep_all_tumours, not arguments.keep_all_cochleae)
     for case, changes in clean_folder(arguments.input, arguments.output, rules, _structures(arguments)).items():
         for change in changes:
@@ -195,6 +203,8 @@ def _pseudo_label_arguments(parser: argparse.ArgumentParser) -> None:
 def _pseudo_label(arguments: argparse.Namespace) -> None:
     """choose predictions of the unlabelled target images that are good enough to train on"""
     from intrastyler_nnunet.crossmoda.pseudo_label import Destination, pseudo_label
+    from intrastyler_nnunet.files import require_inputs_kept
+    from intrastyler_nnunet.images import image_files
     from intrastyler_nnunet.nnunet import folders
     from intrastyler_nnunet.styles.coverage import read_outside
 
@@ -204,6 +214,8 @@ def _pseudo_label(arguments: argparse.Namespace) -> None:
         folders.read_configuration(plans, arguments.configuration), folders.read_dataset_json(arguments.dataset),
     )  # fmt: skip
     images = arguments.images or folders.raw_folder(arguments.dataset) / "imagesTarget"
+    read = [path for folder in (arguments.input, images) for path in image_files(folder).values()]
+    require_inputs_kept([arguments.output], [*read, arguments.coverage])
     outside = read_outside(arguments.coverage) if arguments.coverage else {}
     structures = _structures(arguments)
     dropped = pseudo_label(arguments.input, images, outside, destination, arguments.output, structures)
@@ -226,15 +238,14 @@ def _submit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _submit(arguments: argparse.Namespace) -> None:
     """check label maps against the original images and write the archive"""
-    from intrastyler_nnunet.crossmoda.submission import check_submission, write_archive
+    from intrastyler_nnunet.crossmoda.submission import submitted_files, write_archive
+    from intrastyler_nnunet.files import require_inputs_kept
 
-    label_maps, warnings = check_submission(
-        arguments.input, arguments.originals, arguments.suffix, _structures(arguments)
-    )
-    for warning in warnings:
+    files = submitted_files(arguments.input, arguments.originals, arguments.suffix)
+    require_inputs_kept([arguments.output], [path for pair in files.values() for path in pair])
+    for warning in write_archive(files, arguments.output, _structures(arguments), arguments.pattern):
         print(f"warning: {warning}")
-    write_archive(label_maps, arguments.output, arguments.pattern)
-    print(f"{len(label_maps)} label maps in {arguments.output}")
+    print(f"{len(files)} label maps in {arguments.output}")
 
 
 def _container_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,17 @@ def add_style_space_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where the style encoder runs")
 
 
+def require_style_inputs_kept(arguments: argparse.Namespace, file_ending: str, outputs: list[Path]) -> None:
+    """Raise InputError if an output is the generator or one of the images that such a command reads."""
+    from intrastyler_nnunet.files import require_inputs_kept
+    from intrastyler_nnunet.nnunet.target.raw_images import find_target_images
+    from intrastyler_nnunet.offline.style_space import generator_file
+
+    generator = generator_file(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator)
+    images = find_target_images(arguments.images, file_ending) if arguments.images else {}
+    require_inputs_kept(outputs, [generator, *images.values()])
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Compute and write the vectors."""
     import numpy as np
@@ -38,11 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     device = torch.device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
+    outputs = [arguments.output / name for name in ("styles.npz", "vectors.tsv", "metadata.tsv")]
+    require_style_inputs_kept(arguments, space.dataset_json["file_ending"], outputs)
     names, vectors = image_styles(space, arguments.images)
-    with written_atomically(arguments.output / "styles.npz") as temporary:
+    with written_atomically(outputs[0]) as temporary:
         np.savez(temporary, names=np.array(names), vectors=vectors.numpy())
     rows = ("\t".join(f"{value:.6g}" for value in vector) for vector in vectors.tolist())
-    for file_name, lines in (("vectors.tsv", rows), ("metadata.tsv", names)):
-        with written_atomically(arguments.output / file_name) as temporary:
+    for path, lines in zip(outputs[1:], (rows, names), strict=True):
+        with written_atomically(path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines))
     print(f"{len(names)} style vectors in {arguments.output}")

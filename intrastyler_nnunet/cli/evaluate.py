@@ -40,9 +40,15 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.evaluation.folder import evaluate_folder
     from intrastyler_nnunet.evaluation.table import format_table
-    from intrastyler_nnunet.files import write_json
+    from intrastyler_nnunet.files import require_inputs_kept, write_json
+    from intrastyler_nnunet.images import image_files
     from intrastyler_nnunet.structures import find_labels
 
+    output = arguments.output or arguments.predictions / "scores.json"
+    folders = [arguments.predictions, arguments.references]
+    label_maps = [path for folder in folders for path in image_files(folder).values()]
+    beside = arguments.references.resolve().parent / "dataset.json"
+    require_inputs_kept([output], [*label_maps, arguments.dataset_json, beside])
     summary = evaluate_folder(
         arguments.predictions,
         arguments.references,
@@ -51,7 +57,6 @@ def run(arguments: argparse.Namespace) -> None:
         assd_definition=arguments.assd,
     )
     print(format_table(summary))
-    output = arguments.output or arguments.predictions / "scores.json"
     try:
         write_json(summary, output)
     except OSError as error:

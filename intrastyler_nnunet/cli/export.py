@@ -17,9 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert and write."""
+    from intrastyler_nnunet.files import require_inputs_kept
     from intrastyler_nnunet.model.generator import Generator
     from intrastyler_nnunet.model.released_weights import export_upstream
 
+    require_inputs_kept([arguments.output], [arguments.generator])
     generator = Generator.load(arguments.generator)
     export_upstream(generator, arguments.output)
     print(f"{arguments.output}: width {generator.config.width}, {generator.config.residual_blocks} residual blocks")

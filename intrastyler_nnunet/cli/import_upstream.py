@@ -18,8 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert, compare if asked to, write."""
+    from intrastyler_nnunet.files import require_inputs_kept
     from intrastyler_nnunet.model.released_weights import compare_with_reference, import_upstream
 
+    require_inputs_kept([arguments.output], [arguments.weights, arguments.reference])
     generator = import_upstream(arguments.weights)
     if arguments.reference is not None:
         for name, difference in compare_with_reference(generator, arguments.reference).items():

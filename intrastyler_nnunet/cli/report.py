@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from intrastyler_nnunet.cli.embed import add_style_space_arguments
+from intrastyler_nnunet.cli.embed import add_style_space_arguments, require_style_inputs_kept
 
 HELP = "one HTML page of styles, translations and trainings, to look at before and after a long training"
 
@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     where = arguments.dataset, arguments.plans, arguments.configuration
     generator = generator_file(*where, arguments.generator)
     space = open_style_space(*where, generator, torch.device(arguments.device))
+    require_style_inputs_kept(arguments, space.dataset_json["file_ending"], [arguments.output])
     html = build_report(space, generator, arguments.configuration, arguments.subdomain_pattern, arguments.images)
     with written_atomically(arguments.output) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+        temporary.write_text(html, encoding="utf-8", errors="backslashreplace")  # of names that are no UTF-8
     print(f"{arguments.output}: {len(html) / 1e6:.1f} MB")

@@ -41,30 +41,41 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from intrastyler_nnunet.errors import InputError
-    from intrastyler_nnunet.images import image_files
+    from intrastyler_nnunet.files import require_inputs_kept
+    from intrastyler_nnunet.images import image_files, require_image_name
     from intrastyler_nnunet.model.generator import Generator
     from intrastyler_nnunet.offline.image_files import file_stem, translate_file
     from intrastyler_nnunet.translation.translator import Translator
 
     if arguments.slab < 1:
         raise InputError(f"--slab {arguments.slab}, expected at least 1")
-    generator = Generator.load(arguments.generator, torch.device(arguments.device))
-    styles = _styles(arguments, generator)
     folder = arguments.input.is_dir()
     images = image_files(arguments.input) if folder else {file_stem(arguments.input): arguments.input}
     if not images:
         raise InputError(f"{arguments.input}: found no image, expected image files")
     label_maps = image_files(arguments.labels) if folder and arguments.labels else {}
+    generator = Generator.load(arguments.generator, torch.device(arguments.device))
+    styles = _styles(arguments, generator)
+    outputs = {name: _outputs(arguments.output, name, styles, folder) for name in images}
+    files = [path for paths in outputs.values() for path in paths]
+    for path in files:
+        require_image_name(path)
+    require_inputs_kept(
+        [arguments.output, *files],
+        [arguments.input, arguments.labels, arguments.generator, arguments.bank, arguments.exemplar,
+         arguments.exemplar2, *images.values(), *label_maps.values()],
+    )  # fmt: skip
     translator = Translator(generator)
     for name, path in tqdm(images.items(), "translate", disable=not folder):
-        if not folder and len(styles) == 1:
-            outputs = [arguments.output]
-        elif len(styles) == 1:
-            outputs = [arguments.output / f"{name}.nii.gz"]
-        else:
-            outputs = [arguments.output / f"{name}__{style.name}.nii.gz" for style in styles]
         labels = label_maps.get(name) if folder else arguments.labels
-        translate_file(translator, path, labels, styles, outputs, arguments.slab)
+        translate_file(translator, path, labels, styles, outputs[name], arguments.slab)
+
+
+def _outputs(output: Path, name: str, styles: list, folder: bool) -> list[Path]:
+    """Where the translations of an image go."""
+    if len(styles) == 1:
+        return [output / f"{name}.nii.gz" if folder else output]
+    return [output / f"{name}__{style.name}.nii.gz" for style in styles]
 
 
 def _styles(arguments: argparse.Namespace, generator) -> list:

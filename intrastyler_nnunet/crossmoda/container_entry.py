@@ -16,10 +16,9 @@ from intrastyler_nnunet.crossmoda.localise import draw_balls, find_cochleae
 from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
-from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.grids import SamplingGrid, image_onto, label_image, labels_onto, to_lps
+from intrastyler_nnunet.images import read_volume, write_image
 from intrastyler_nnunet.nnunet.descriptions import DatasetDescription, PlansDescription
-from intrastyler_nnunet.offline.volumes import read_volume
 from intrastyler_nnunet.structures import Structures
 from intrastyler_nnunet.typed_json import read_json
 
@@ -88,9 +87,7 @@ def predict_image(
     properties = {"spacing": list(grid.spacing[::-1])}
     predicted = predictor.predict_single_npy_array(cut[None], properties, None, None, False)
     cleaned, _ = postprocess(np.asarray(predicted), Rules(), structures)
-    labels = SimpleITK.GetImageFromArray(cleaned.astype(np.uint8))
-    labels.CopyInformation(grid.empty())
-    return labels_onto(labels, SamplingGrid.of(image)), remark
+    return labels_onto(label_image(cleaned, grid), SamplingGrid.of(image)), remark
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from intrastyler_nnunet.crossmoda.download import DownloadedCase
 from intrastyler_nnunet.crossmoda.postprocess import TOUCHING
 from intrastyler_nnunet.crossmoda.registration import Localisation, locate_cochleae
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import write_json
-from intrastyler_nnunet.images import read_image, write_image
-from intrastyler_nnunet.offline.volumes import read_volume
+from intrastyler_nnunet.grids import SamplingGrid, require_same_grid, to_lps
+from intrastyler_nnunet.images import read_volume, write_image
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.workers import workers
 
 BALL_RADIUS = 3.5  # mm: a cochlea measures 5.7-7.4 x 4.9-6.6 x 6-7.5 mm
@@ -108,8 +108,9 @@ def _localise_case(search: Search) -> Finding | str:
         if search.predictions is not None:
             path = search.predictions / f"{search.case.case}.nii.gz"
             if path.is_file():
-                read_label_map(path, (0, 1))
-                prediction = read_image(path)
+                prediction = read_label_map(path, (0, 1)).image
+                grids = (SamplingGrid.of(to_lps(picture)) for picture in (prediction, image))
+                require_same_grid(*grids, path, search.case.image)
             else:
                 reasons = ["network: no prediction"]
         finding = find_cochleae(image, prediction, search.case.case)

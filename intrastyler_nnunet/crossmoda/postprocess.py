@@ -4,14 +4,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 from scipy.ndimage import generate_binary_structure, label
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import write_json
-from intrastyler_nnunet.images import image_files, read_image, write_image
+from intrastyler_nnunet.grids import label_image
+from intrastyler_nnunet.images import image_files, write_image
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.structures import Structures
 
 TOUCHING = generate_binary_structure(3, 3)  # voxels that share a corner belong together
@@ -77,10 +77,9 @@ def clean_folder(predictions: Path, output: Path, rules: Rules, structures: Stru
         raise InputError(f"{predictions}: found no label map, expected predictions")
     report = {}
     for case, path in tqdm(files.items(), "postprocess"):
-        cleaned, changes = postprocess(read_label_map(path, structures.values).labels, rules, structures)
-        image = SimpleITK.GetImageFromArray(cleaned.astype("uint8"))
-        image.CopyInformation(read_image(path))
-        write_image(image, output / f"{case}.nii.gz")
+        label_map = read_label_map(path, structures.values)
+        cleaned, changes = postprocess(label_map.labels, rules, structures)
+        write_image(label_image(cleaned, label_map.grid), output / f"{case}.nii.gz")
         report[case] = [asdict(change) for change in changes]
     write_json(report, output / "changes.json")
     return report

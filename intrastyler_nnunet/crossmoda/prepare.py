@@ -10,10 +10,10 @@ from intrastyler_nnunet.crossmoda.download import DownloadedCase, Edition
 from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_sheet
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import read_label_map
 from intrastyler_nnunet.files import write_json
-from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, to_lps
-from intrastyler_nnunet.images import read_image, write_image
+from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, require_same_grid, to_lps
+from intrastyler_nnunet.images import read_volume, write_image
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.typed_json import read_json
 from intrastyler_nnunet.workers import workers
 
@@ -98,17 +98,13 @@ def _prepare_case(job: Job) -> str | None:
     """Write one case; returns what is wrong with it, if anything."""
     try:
         case, values = job.case, set(job.edition.labels.values())
-        image = read_image(case.image)
-        if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-            raise InputError(
-                f"{case.image}: found {image.GetDimension()} dimensions, expected a 3D image of one channel"
-            )
+        image = read_volume(case.image)
+        original, image = SamplingGrid.of(image), to_lps(image)
         reference = case.label or job.cochleae
         labels = None
         if reference is not None:
-            read_label_map(reference, values if case.label else {0, 1, *values})
-            labels = to_lps(read_image(reference))
-        original, image = SamplingGrid.of(image), to_lps(image)
+            labels = to_lps(read_label_map(reference, values if case.label else {0, 1, *values}).image)
+            require_same_grid(SamplingGrid.of(labels), SamplingGrid.of(image), reference, case.image)
         grid, whole = _grid_of(job, image, labels)
         write_image(image_onto(image, grid), job.dataset / IMAGE_FOLDERS[case.split] / f"{case.case}_0000.nii.gz")
         if case.label:

@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.crossmoda.postprocess import TOUCHING
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_on_grid_of
 from intrastyler_nnunet.files import write_json
-from intrastyler_nnunet.images import image_files
+from intrastyler_nnunet.grids import SamplingGrid, require_same_grid
+from intrastyler_nnunet.images import image_files, read_volume
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.nnunet.self_training import CaseList
 from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_unfinished
 from intrastyler_nnunet.structures import Structures
@@ -72,7 +73,8 @@ def pseudo_label(
         if f"{case}_0000" not in pictures:
             raise InputError(f"{path}: no image {case}_0000 in {images}, expected the image it was predicted on")
         label_map = read_label_map(path, structures.values)
-        require_on_grid_of(label_map, pictures[f"{case}_0000"])
+        picture = pictures[f"{case}_0000"]
+        require_same_grid(label_map.grid, SamplingGrid.of(read_volume(picture)), path, picture)
         reasons = reasons_to_drop(label_map.labels, structures)
         if case in outside:
             reasons.append(f"style {outside[case]:.1f} degrees from the nearest exemplar")

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import SimpleITK
 from tqdm import tqdm
 
 from intrastyler_nnunet.crossmoda.prepare import read_record
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import LabelMap, read_label_map, require_same_grid
-from intrastyler_nnunet.grids import labels_onto
-from intrastyler_nnunet.images import image_files, read_image, write_image
+from intrastyler_nnunet.grids import labels_onto, require_same_grid
+from intrastyler_nnunet.images import image_files, write_image
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.structures import Structures
 
 
@@ -39,11 +38,7 @@ def _restore_case(case: str, path: Path, records: Path, output: Path, structures
     record = read_record(record_path)
     region = record.region
     prediction = read_label_map(path, structures.values)
-    expected = LabelMap(
-        record_path, SimpleITK.GetArrayFromImage(region.empty()), region.spacing[::-1], region.origin,
-        region.direction,
-    )  # fmt: skip
-    require_same_grid(prediction, expected)
+    require_same_grid(prediction.grid, region, path, record_path)
     restored = output / f"{case}.nii.gz"
-    write_image(labels_onto(SimpleITK.Cast(read_image(path), SimpleITK.sitkUInt8), record.original), restored)
+    write_image(labels_onto(prediction.image, record.original), restored)
     return restored

@@ -10,9 +10,10 @@ from statistics import fmean
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.evaluation.label_maps import read_label_map, require_same_grid
 from intrastyler_nnunet.evaluation.metrics import EMPTY_PENALTY_MM, CaseScores, evaluate_case
+from intrastyler_nnunet.grids import require_same_grid
 from intrastyler_nnunet.images import image_files
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.structures import Labels, label_values
 
 
@@ -55,7 +56,7 @@ def evaluate_files(prediction: Path, reference: Path, labels: Labels, assd_defin
     allowed = label_values(labels)
     true = read_label_map(reference, allowed)
     predicted = read_label_map(prediction, allowed)
-    require_same_grid(predicted, true)
+    require_same_grid(predicted.grid, true.grid, prediction, reference)
     return evaluate_case(predicted.labels, true.labels, true.spacing, labels, assd_definition)
 
 

@@ -12,6 +12,8 @@ Extent = Annotated[int, Ge(1), Le(32)]
 Triple = tuple[Extent, Extent, Extent]
 Width = Annotated[int, Ge(1), Le(4096)]
 
+STYLE_STRIDE = 4  # voxels along each axis that the style encoder makes one place of
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -26,6 +28,21 @@ class GeneratorConfig:
     style_width: Width | Literal[0] = 64  # channels after the style encoder's first convolution; 0: styles are codes
     skip: bool = False  # the last decoder stage also sees the source: outlines need not pass the coarse features
     released_blur: bool = False  # the blur of the paper's released code, for its weights only
+
+    @property
+    def stride(self) -> Triple:
+        """Voxels along each axis that become one place of the content features."""
+        return tuple(
+            block * math.prod(strides) for block, *strides in zip(self.pixel_block, *self.strides, strict=True)
+        )
+
+    @property
+    def smallest_image(self) -> Triple:
+        """Voxels along each axis that a source or exemplar needs: two places are left after all down-sampling.
+
+        A single one has no neighbour to reflect at the border, and no deviation to normalise by.
+        """
+        return tuple(2 * max(stride, STYLE_STRIDE) for stride in self.stride)
 
     @property
     def pixel_channels(self) -> int:

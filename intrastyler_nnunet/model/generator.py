@@ -1,7 +1,6 @@
 """The generator G: source image + style vector -> target image, with its style encoder and its file format."""
 
 import json
-import math
 from pathlib import Path
 
 import torch
@@ -71,8 +70,7 @@ class Generator(nn.Module):
         """Replicate the far borders until each axis is a multiple of the total down-sampling."""
         padding: list[int] = []
         for axis in (2, 1, 0):
-            stride = self.config.pixel_block[axis] * math.prod(stage[axis] for stage in self.config.strides)
-            padding += [0, -image.shape[2 + axis] % stride]
+            padding += [0, -image.shape[2 + axis] % self.config.stride[axis]]
         return F.pad(image, padding, mode="replicate") if any(padding) else image
 
     def save(self, path: Path | str) -> None:

@@ -276,16 +276,33 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         """Name nnU-Net's own trainer in the checkpoint, which is all that inference needs of it."""
         if self.local_rank != 0 or self.disable_checkpointing:
             return super().save_checkpoint(filename)
-        with written_atomically(filename) as temporary:
-            super().save_checkpoint(str(temporary))
-            checkpoint = torch.load(temporary, map_location="cpu", weights_only=False)
-            torch.save(checkpoint | {"trainer_name": nnUNetTrainer.__name__}, temporary)
+        with _one_line_errors(), _named_as_stock(self):
+            try:
+                # An open file, because torch does not say why it cannot write to a path.
+                with written_atomically(filename) as temporary, temporary.open("wb") as file:
+                    super().save_checkpoint(file)
+            except (OSError, RuntimeError) as error:
+                cause = error if isinstance(error, OSError) else error.__context__  # torch may fail again in closing
+                if not isinstance(cause, OSError):
+                    raise
+                raise InputError(f"{filename}: cannot be written ({cause.strerror}), what was there stays") from None
 
     def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
         """Refuse to continue a training that was begun with other settings of the translation."""
         super().load_checkpoint(filename_or_checkpoint)
         with _one_line_errors():
             check_resumable(self.resolved_settings, Path(self.output_folder))
+
+
+@contextmanager
+def _named_as_stock(trainer: nnUNetTrainer) -> Iterator[None]:
+    """Within the block the trainer's class bears the name of nnU-Net's own."""
+    own = type(trainer)
+    trainer.__class__ = type(nnUNetTrainer.__name__, (own,), {})
+    try:
+        yield
+    finally:
+        trainer.__class__ = own
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import remove_half_written, write_json
+from intrastyler_nnunet.grids import label_type
 from intrastyler_nnunet.images import write_image
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
@@ -147,7 +148,8 @@ def _write_case(
     image, labels, _, properties = source.dataset.load_case(case)
     results = translation.translate_case(image[:], labels[:], case, draw)
     spacing = plans.get_configuration(configuration_name).spacing
-    whole = np.maximum(np.asarray(labels[0]), 0).astype(np.uint8)
+    whole = np.maximum(np.asarray(labels[0]), 0)
+    whole = whole.astype(label_type(whole))
     for name, result in zip(names, results, strict=True):
         # Labels first: an image is what makes a case look complete.
         write_image(_as_image(whole, spacing, plans, properties), output / "labelsTr" / f"{name}.nii.gz")

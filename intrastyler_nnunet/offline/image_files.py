@@ -8,10 +8,11 @@ import SimpleITK
 import torch
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.grids import SamplingGrid
-from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image, write_image
+from intrastyler_nnunet.grids import SamplingGrid, require_same_grid
+from intrastyler_nnunet.images import IMAGE_ENDINGS, read_volume, require_contrast, write_image
+from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.offline.volumes import on_own_grid, preprocessed, read_volume
+from intrastyler_nnunet.offline.volumes import on_own_grid, preprocessed
 from intrastyler_nnunet.styles.bank import StyleBank, exemplar_style
 from intrastyler_nnunet.styles.slerp import slerp
 from intrastyler_nnunet.translation.translator import Translator
@@ -38,6 +39,7 @@ def style_of_file(generator: Generator, path: Path) -> Style:
         raise InputError(f"{path}: the generator's method is {metadata.method}, which takes no exemplar files")
     image = read_volume(path)
     volume = preprocessed(image, metadata).volume[0]
+    _require_usable(volume, generator, path)
     device = next(generator.parameters()).device
     patch_size = metadata.style_patch_size or tuple(volume.shape[1:])
     with torch.no_grad():
@@ -84,6 +86,7 @@ def translate_file(
     if translator.space.label_hint is not None:
         label_map = _read_labels(labels, path, image)
     file = preprocessed(image, metadata, label_map)
+    _require_usable(file.volume[0], translator.generator, path)
     results = translator.volume(
         file.volume,
         torch.tensor([intensity_window(file.volume.numpy())]),
@@ -97,18 +100,21 @@ def translate_file(
         write_image(on_own_grid(result, file, metadata, float(style.window[0])), output)
 
 
+def _require_usable(volume: torch.Tensor, generator: Generator, path: Path) -> None:
+    """Raise InputError if nothing is to be seen in a preprocessed volume (1, *spatial), or if it is too small."""
+    require_contrast(volume.numpy(), path)
+    smallest = generator.config.smallest_image
+    if any(volume.shape[1 + axis] < least for axis, least in zip(generator.metadata.axes, smallest, strict=True)):
+        found = " x ".join(map(str, volume.shape[1:]))
+        raise InputError(f"{path}: {found} voxels of the generator's size, expected at least {max(smallest)} an axis")
+
+
 def _read_labels(labels: Path | None, path: Path, image: SimpleITK.Image) -> SimpleITK.Image:
     if labels is None:
         raise InputError(f"{path}: the generator was trained with a label hint, expected the image's label map too")
-    label_map = read_image(labels)
-    found, expected = SamplingGrid.of(label_map), SamplingGrid.of(image)
-    same = found.size == expected.size and all(
-        np.allclose(getattr(found, name), getattr(expected, name), atol=1e-3)
-        for name in ("spacing", "origin", "direction")
-    )
-    if not same:
-        raise InputError(f"{labels}: found another grid (size {found.size}), expected that of {path}")
-    return label_map
+    label_map = read_label_map(labels)
+    require_same_grid(label_map.grid, SamplingGrid.of(image), labels, path)
+    return label_map.image
 
 
 def file_stem(path: Path) -> str:

@@ -81,9 +81,8 @@ def preprocessed_images(space: StyleSpace, image_folder: Path) -> Iterator[tuple
         InputError: there is none, or one cannot be used; all are looked at before the first is handed out.
     """
     images = find_target_images(image_folder, space.dataset_json["file_ending"])
-    reader = space.plans.image_reader_writer_class()
     for path in images.values():
-        problem = check_target_image(path, reader)
+        problem = check_target_image(path, space.plans, [space.configuration])
         if problem:
             raise InputError(problem)
     preprocessor = space.configuration.preprocessor_class(verbose=False)

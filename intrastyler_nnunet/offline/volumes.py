@@ -10,28 +10,9 @@ from nnunetv2.preprocessing.resampling.default_resampling import resample_data_o
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import read_image
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 
 CONFIGURATION = "generator"  # of the plans that stand for a generator's metadata
-
-
-def read_volume(path) -> SimpleITK.Image:
-    """A 3D image of one channel.
-
-    Raises:
-        InputError: unreadable, of another kind, not finite or constant.
-    """
-    image = read_image(path)
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        found = f"{image.GetDimension()} dimensions and {image.GetNumberOfComponentsPerPixel()} channels"
-        raise InputError(f"{path}: found {found}, expected a 3D image of one channel")
-    array = SimpleITK.GetArrayViewFromImage(image)
-    if not np.isfinite(array).all():
-        raise InputError(f"{path}: found NaN or infinite voxels, expected finite ones")
-    if array.min() == array.max():
-        raise InputError(f"{path}: every voxel is {array.min():g}, expected an image")
-    return image
 
 
 @dataclass(frozen=True)

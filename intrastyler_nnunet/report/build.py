@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from markupsafe import Markup
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
@@ -13,7 +14,7 @@ from intrastyler_nnunet.pretraining.record import loss_terms
 from intrastyler_nnunet.report import figures, sections
 from intrastyler_nnunet.report.atlas import StyleAtlas, known_sites, make_atlas
 from intrastyler_nnunet.report.history import panel_pictures, style_tables
-from intrastyler_nnunet.report.page import Page
+from intrastyler_nnunet.report.page import Page, Section
 from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture
 from intrastyler_nnunet.report.translations import ENDS, StyleMatrix
 from intrastyler_nnunet.styles.coverage import Coverage, coverage
@@ -125,7 +126,7 @@ def _add_translations(page: Page, atlas: StyleAtlas, space: StyleSpace, configur
 
 def _add_trainings(page: Page, pretraining: Path, results: Path, plans: str, configuration: str) -> None:
     terms, panels = loss_terms(pretraining / "stats.jsonl"), panel_pictures(pretraining)
-    body = ""
+    body = Markup()
     if terms:
         page.figures["training"] = figures.training_curves(terms)
         body += sections.figure("training", "Loss terms of the pretraining over its steps")
@@ -134,11 +135,11 @@ def _add_trainings(page: Page, pretraining: Path, results: Path, plans: str, con
         body += sections.panels([step for step, _ in panels])
     if body:
         _add(page, "training", "Pretraining", "Loss terms, and the same images over the course of the training.", body)
-    body = ""
+    body = Markup()
     for name, rows in style_tables(results, plans, configuration).items():
         page.figures[f"dice {name}"] = figures.dice_curves(rows)
         description = f"Dice by style over the epochs of {name}"
-        body += f"<h3>{name}</h3>{sections.dice_table(rows)}{sections.figure(f'dice {name}', description)}"
+        body += sections.heading(name) + sections.dice_table(rows) + sections.figure(f"dice {name}", description)
     if body:
         explanation = "Dice of the validation cases, translated to each style. The worst style comes first."
         _add(page, "segmentation", "Segmentation by style", explanation, body)
@@ -152,8 +153,8 @@ def _add_coverage(page: Page, atlas: StyleAtlas, names: list[str], result: Cover
     _add(page, "coverage", "Coverage", explanation, sections.coverage_table(names, result, atlas.names))
 
 
-def _add(page: Page, identifier: str, title: str, explanation: str, body: str) -> None:
-    page.sections.append((identifier, title, sections.section(identifier, title, explanation, body)))
+def _add(page: Page, identifier: str, title: str, explanation: str, body: Markup) -> None:
+    page.sections.append(Section(identifier, title, explanation, body))
 
 
 def _facts(atlas: StyleAtlas, index: int) -> str:

@@ -1,6 +1,7 @@
 """The page's interactive figures, as plotly's JSON. Colours of text and lines are left to the page's style sheet."""
 
 import json
+from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -76,10 +77,11 @@ def training_curves(terms: dict[str, tuple[list[int], list[float]]]) -> dict:
     """One small plot per loss term, over the same steps."""
     figure = make_subplots(len(terms), 1, shared_xaxes=True, vertical_spacing=0.25 / len(terms))
     for row, (name, (steps, values)) in enumerate(terms.items(), start=1):
-        hover = f"step %{{x}}: %{{y:.4g}}<extra>{name}</extra>"
+        hover = "step %{x}: %{y:.4g}<extra>%{fullData.name}</extra>"
         line = {"width": 1.3, "color": COLOURS[0]}
-        figure.add_trace(go.Scatter(x=steps, y=values, mode="lines", line=line, hovertemplate=hover), row, 1)
-        figure.update_yaxes(title=name, row=row, col=1, nticks=4)
+        curve = go.Scatter(x=steps, y=values, name=_text(name), mode="lines", line=line, hovertemplate=hover)
+        figure.add_trace(curve, row, 1)
+        figure.update_yaxes(title=_text(name), row=row, col=1, nticks=4)
     figure.update_xaxes(title="step", row=len(terms), col=1)
     return _plain(figure, height=60 + 120 * len(terms), showlegend=False)
 
@@ -91,7 +93,7 @@ def dice_curves(rows: list[dict]) -> dict:
     for number, name in enumerate(dict.fromkeys(name for row in rows for name in row["dice"])):
         values = [row["dice"].get(name) for row in rows]
         marker = {"color": COLOURS[number % 8], "symbol": SYMBOLS[number // 8 % 5]}
-        figure.add_trace(go.Scatter(x=epochs, y=values, name=name, mode="lines+markers", marker=marker))
+        figure.add_trace(go.Scatter(x=epochs, y=values, name=_text(name), mode="lines+markers", marker=marker))
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title="pseudo Dice", range=[0, 1])
     return _plain(figure, height=340, showlegend=True)
@@ -99,9 +101,15 @@ def dice_curves(rows: list[dict]) -> dict:
 
 def _points(names, places: np.ndarray, members: np.ndarray, group: str, marker: dict, colouring: str) -> go.Scatter:
     return go.Scatter(
-        x=places[members, 0], y=places[members, 1], mode="markers", name=group, marker=marker, meta=colouring,
-        customdata=members.tolist(), text=[names[i] for i in members], hovertemplate="%{text}<extra></extra>",
+        x=places[members, 0], y=places[members, 1], mode="markers", name=_text(group), marker=marker,
+        meta=colouring, customdata=members.tolist(), text=[_text(names[i]) for i in members],
+        hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
+
+
+def _text(name: str) -> str:
+    """A name as plotly shows it, which takes some HTML for markup and what stands between dollars for an equation."""
+    return escape(name, quote=False).replace("$", "&#36;")
 
 
 def _natural(name: str) -> tuple[str, int]:

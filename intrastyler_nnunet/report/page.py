@@ -1,14 +1,30 @@
 """Everything of the report gathered into one HTML file without references to others."""
 
-import json
 from dataclasses import dataclass, field
-from html import escape
-from pathlib import Path
-from string import Template
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-FOLDER = Path(__file__).parent
+# Every name that reaches the page is some file's or folder's, and may hold anything: all values are escaped.
+TEMPLATES = Environment(
+    loader=PackageLoader("intrastyler_nnunet.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the page; `explanation` says in a sentence or two how to read it."""
+
+    identifier: str
+    title: str
+    explanation: str
+    body: Markup
 
 
 @dataclass
@@ -17,17 +33,11 @@ class Page:
 
     title: str
     subtitle: str
-    sections: list[tuple[str, str, str]] = field(default_factory=list)  # identifier, title, HTML
+    sections: list[Section] = field(default_factory=list)
     figures: dict[str, dict] = field(default_factory=dict)
     data: dict = field(default_factory=dict)
 
     def html(self) -> str:
         """The file's content."""
-        # "</script" or "<!--" in a string would end the script element or hide its end.
-        data = json.dumps({**self.data, "figures": self.figures}, separators=(",", ":")).replace("<", "\\u003c")
-        links = "".join(f'<a href="#{identifier}">{title}</a>' for identifier, title, _ in self.sections)
-        return Template((FOLDER / "page.html").read_text()).substitute(
-            title=escape(self.title), subtitle=escape(self.subtitle), links=links,
-            sections="\n".join(html for _, _, html in self.sections), data=data, plotly=get_plotlyjs(),
-            style=(FOLDER / "page.css").read_text(), script=(FOLDER / "page.js").read_text(),
-        )  # fmt: skip
+        data = {**self.data, "figures": self.figures}
+        return TEMPLATES.get_template("page.html").render(page=self, data=data, plotly=Markup(get_plotlyjs()))

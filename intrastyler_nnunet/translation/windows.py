@@ -62,7 +62,8 @@ def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -
         channel: whose windows.
 
     Raises:
-        InputError: a case has voxels that are not finite; the cache is damaged.
+        InputError: the cache is damaged; a window is empty or not finite, because all but a thousandth of a case's
+            voxels are one value.
     """
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
@@ -82,6 +83,10 @@ def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -
         computed = list(tqdm(results, description, len(jobs), disable=pool is None))
         known.update(zip(missing, computed, strict=True))
         write_json({case: asdict(CachedWindow(known[case], written[case])) for case in cases}, path)
+    for case, (low, high) in known.items():
+        if not (np.isfinite([low, high]).all() and low < high):
+            found = f"found an intensity window from {low:g} to {high:g}"
+            raise InputError(f"{folder}/{case}: {found}, expected an image of more than one value")
     return {case: known[case] for case in cases}
 
 

@@ -74,10 +74,10 @@ def write_four_dimensions(path):
 
 
 FAULTS = {
-    "shape": (lambda path: write(path, label_map()[:, :, :-1]), "found shape (6, 10, 9), expected"),
-    "spacing": (lambda path: write(path, label_map(), spacing=(0.5, 0.5, 1.6)), "found spacing [1.6,"),
-    "origin": (lambda path: write(path, label_map(), origin=(0, 0, 0.1)), "found origin [0.0, 0.0, 0.1]"),
-    "direction": (lambda path: write(path, label_map(), direction=TURNED), "found direction [-1"),
+    "shape": (lambda path: write(path, label_map()[:, :, :-1]), "found size (9, 10, 6), expected (10, 10, 6), that of"),
+    "spacing": (lambda path: write(path, label_map(), spacing=(0.5, 0.5, 1.6)), "found spacing (0.5, 0.5, 1.6)"),
+    "origin": (lambda path: write(path, label_map(), origin=(0, 0, 0.1)), "found origin (0.0, 0.0, 0.1)"),
+    "direction": (lambda path: write(path, label_map(), direction=TURNED), "found direction (-1"),
     "label": (lambda path: write(path, label_map() * 2), "found label values 4, 6, expected only 0, 1"),
     "negative label": (lambda path: write(path, -label_map(np.int16)), "found label values -3, -2, -1"),
     "fraction": (lambda path: write(path, label_map(np.float32) / 2), "found the value 0.5, expected whole"),

@@ -130,7 +130,7 @@ def fault(folder, kind: str) -> None:
     "kind, expected",
     [
         ("missing", "no label map for b"), ("truncated", "truncated or damaged"), ("label", "found label values 10"),
-        ("shape", "found shape (7, 12, 14)"), ("spacing", "found spacing"), ("float", "found a floating-point image"),
+        ("shape", "found size (14, 12, 7)"), ("spacing", "found spacing"), ("float", "found a floating-point image"),
     ],
 )  # fmt: skip
 def test_a_fault_is_one_line_and_the_previous_archive_stays(submission, capsys, kind, expected):

@@ -122,6 +122,24 @@ def test_the_command_takes_a_networks_predictions(tmp_path, capsys):
     assert other["route"] == "registration" and other["reasons"] == ["network: no prediction"]
 
 
+def test_a_prediction_that_does_not_lie_on_its_image_is_refused(tmp_path, capsys):
+    download, predictions = tmp_path / "download", tmp_path / "predictions"
+    download.mkdir()
+    predictions.mkdir()
+    noise = np.random.default_rng(0).integers(0, 99, (30, 30, 130)).astype(np.int16)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(noise), str(download / "crossmoda2023_ukm_99_T2.nii.gz"))
+    shifted = prediction(70, 2.5)
+    shifted.SetOrigin((0.0, 0.0, 3.0))
+    SimpleITK.WriteImage(shifted, str(predictions / "crossmoda2023_ukm_99.nii.gz"))
+    with pytest.raises(SystemExit) as stop:
+        main(["crossmoda", "localise", "-i", str(download), "-o", str(tmp_path / "out"), "-np", "1",
+              "--predictions", str(predictions)])  # fmt: skip
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "crossmoda2023_ukm_99.nii.gz: found origin (0.0, 0.0, 3.0), expected (0.0, 0.0, 0.0), that of" in error
+    assert list((tmp_path / "out").glob("*.nii.gz")) == []
+
+
 @pytest.mark.parametrize(
     ("options", "expected"), [(("-np", "0"), "-np is 0"), (("--predictions", "nowhere"), "nowhere: no such folder")]
 )

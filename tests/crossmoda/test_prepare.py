@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK
+from opened_files import counting_opens
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.crossmoda.download import find_cases
@@ -116,7 +117,7 @@ def test_a_source_image_without_label_map_stops_before_anything_is_written(downl
 
 
 @pytest.mark.parametrize("change, expected", [
-    (lambda path: write(labels()[:-1], path), "found shape"),
+    (lambda path: write(labels()[:-1], path), "found size"),
     (lambda path: path.rename(path.with_name("other.nii.gz")), "no record"),
 ])  # fmt: skip
 def test_predictions_that_do_not_belong_are_refused(download, capsys, change, expected):
@@ -183,3 +184,59 @@ def test_a_download_that_makes_no_sense_is_refused(tmp_path, names, expected):
         (tmp_path / f"{name}.nii.gz").touch()
     with pytest.raises(ValueError, match=expected):
         find_cases(tmp_path)
+
+
+def lose_origin(image: SimpleITK.Image) -> None:
+    image.SetOrigin((0.0, 0.0, 0.0))
+    image.SetDirection((1, 0, 0, 0, 1, 0, 0, 0, 1))
+
+
+def shift(image: SimpleITK.Image) -> None:
+    image.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((0.0, 0.0, 1.0)))  # 3 mm
+
+
+@pytest.mark.parametrize("change", [lose_origin, shift])
+@pytest.mark.parametrize("which", ["label", "cochleae"])
+def test_a_label_map_that_does_not_lie_on_its_image_is_refused(download, capsys, which, change):
+    image, path = {
+        "label": ("crossmoda2023_etz_0_ceT1.nii.gz", next((download / "download").rglob("*etz_0_Label.nii.gz"))),
+        "cochleae": ("crossmoda2023_ukm_9_T2.nii.gz", download / "cochleae" / "crossmoda2023_ukm_9.nii.gz"),
+    }[which]
+    label_map = SimpleITK.ReadImage(str(path))
+    change(label_map)
+    SimpleITK.WriteImage(label_map, str(path))
+    with pytest.raises(SystemExit) as stopped:
+        prepare(download)
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "expected" in line)
+    assert stopped.value.code == 2 and line.startswith(f"{path}: found ") and line.endswith(image)
+    records = names(download / "raw" / "Dataset994_CrossMoDA2023" / "geometry")
+    assert len(records) == 3 and f"{image.rsplit('_', 1)[0]}.json" not in records
+
+
+def test_a_label_map_may_be_stored_in_another_orientation(download):
+    """Its voxels lie where the image's do."""
+    path = next((download / "download").rglob("*etz_0_Label.nii.gz"))
+    prepare(download)
+    made = download / "raw" / "Dataset994_CrossMoDA2023" / "labelsTr" / "crossmoda2023_etz_0.nii.gz"
+    before = made.read_bytes()
+    SimpleITK.WriteImage(SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(path)), "ASR"), str(path))
+    prepare(download)
+    assert made.read_bytes() == before
+
+
+def test_images_and_label_maps_are_read_once(download, tmp_path):
+    paths = [path for folder in ("download", "cochleae") for path in (download / folder).rglob("*.nii.gz")]
+    with counting_opens(*paths) as opens:
+        prepare(download)
+    assert set(opens.values()) == {1}
+    dataset = download / "raw" / "Dataset994_CrossMoDA2023"
+    commands = (
+        f"crossmoda postprocess -i {dataset / 'labelsTr'} -o {tmp_path / 'cleaned'} --keep-all-tumours",
+        f"crossmoda restore -i {dataset / 'labelsTr'} -r {dataset / 'geometry'} -o {tmp_path / 'restored'}",
+        f"evaluate -p {dataset / 'labelsTr'} -g {dataset / 'labelsTr'} -np 1 -o {tmp_path / 'scores.json'}",
+    )
+    for command, times in zip(commands, (1, 1, 2), strict=True):  # the last as prediction and as reference
+        label_maps = list((dataset / "labelsTr").iterdir())
+        with counting_opens(*label_maps) as opens:
+            main(command.split())
+        assert opens == dict.fromkeys(label_maps, times)

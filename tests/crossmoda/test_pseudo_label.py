@@ -103,7 +103,7 @@ def test_a_prediction_on_another_grid_is_refused(predictions, tmp_path, capsys):
     write_image(predictions / "target_0.nii.gz", good_labels()[1:])
     with pytest.raises(SystemExit) as stop:
         run(predictions, tmp_path)
-    assert stop.value.code == 2 and "target_0.nii.gz: found shape" in capsys.readouterr().err
+    assert stop.value.code == 2 and "target_0.nii.gz: found size" in capsys.readouterr().err
 
 
 def test_images_from_elsewhere(predictions, tmp_path, own_dataset):

@@ -192,20 +192,6 @@ def test_cases_of_the_final_validation_are_translated(make_trainer):
     assert any(torch.allclose(candidate[0], torch.from_numpy(image), atol=1e-4) for candidate in candidates)
 
 
-def test_checkpoints_name_nnunets_trainer_and_are_whole(make_trainer, tmp_path):
-    trainer = started(make_trainer())
-    trainer.save_checkpoint(str(tmp_path / "checkpoint.pth"))
-    checkpoint = torch.load(tmp_path / "checkpoint.pth", weights_only=False)
-    assert checkpoint["trainer_name"] == "nnUNetTrainer"
-    assert checkpoint["init_args"]["configuration"] == CONFIGURATION
-    for name, weights in trainer.network.state_dict().items():
-        assert torch.equal(checkpoint["network_weights"][name], weights)
-    assert not list(tmp_path.glob(".writing*"))
-    trainer.disable_checkpointing = True
-    trainer.save_checkpoint(str(tmp_path / "other.pth"))
-    assert not (tmp_path / "other.pth").exists()
-
-
 def test_continuing_with_another_translation_ends_with_one_line(make_trainer, capsys):
     trainer = make_trainer()
     trainer.on_train_start()

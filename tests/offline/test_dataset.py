@@ -122,3 +122,19 @@ def test_fewer_cases_than_folds():
     assert [sorted(part["val"]) for part in parts] in (
         [["a_0", "a_1", "a_2"], ["b_0", "b_1", "b_2"]], [["b_0", "b_1", "b_2"], ["a_0", "a_1", "a_2"]],
     )  # fmt: skip
+
+
+def test_label_values_above_255_stay_what_they_are(synthesize, own_dataset):
+    """As nnU-Net has preprocessed them, in 16 bits."""
+    folder = own_dataset.preprocessed / "nnUNetPlans_3d_fullres"
+    for path in folder.glob("*_seg.b2nd"):
+        dataset = nnUNetDatasetBlosc2(str(folder), [path.name.removesuffix("_seg.b2nd")])
+        image, labels, _, properties = dataset.load_case(dataset.identifiers[0])
+        labels = np.where(labels[:] == 1, 300, labels[:]).astype(np.int16)
+        image = image[:]
+        for file in folder.glob(f"{dataset.identifiers[0]}*"):
+            file.unlink()
+        nnUNetDatasetBlosc2.save_case(image, labels, properties, str(folder / dataset.identifiers[0]))
+    output = synthesize()
+    for path in (output / "labelsTr").iterdir():
+        assert set(np.unique(array_of(path))) == {0, 2, 300}

@@ -143,7 +143,10 @@ def test_a_label_hint_needs_labels_and_uses_them(folder, tmp_path, capsys):
     def run(*options) -> None:
         translate(tmp_path, "-i", tmp_path / "in.nii.gz", "-o", tmp_path / "out.nii.gz", "--style", "london", *options)
 
-    for options, expected in (((), "label hint"), (("--labels", tmp_path / "smaller.nii.gz"), "another grid")):
+    for options, expected in (
+        ((), "label hint"),
+        (("--labels", tmp_path / "smaller.nii.gz"), "found size (27, 20"),
+    ):
         with pytest.raises(SystemExit) as stop:
             run(*options)
         assert stop.value.code == 2 and expected in capsys.readouterr().err
@@ -152,6 +155,63 @@ def test_a_label_hint_needs_labels_and_uses_them(folder, tmp_path, capsys):
     with_labels = array_of(tmp_path / "out.nii.gz")
     run("--labels", tmp_path / "none.nii.gz")
     assert np.abs(with_labels - array_of(tmp_path / "out.nii.gz")).max() > 0.01
+
+
+def run_refused(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stop:
+        translate(*arguments)
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_label_maps_are_of_whole_numbers_that_are_taken_as_they_are(folder, tmp_path, capsys):
+    """Values of more than 8 bits are other labels, not the same modulo 256; fractions are none."""
+    tiny_generator(label_hint=LabelHint()).save(tmp_path / "generator.safetensors")
+    (tmp_path / "style_bank.safetensors").write_bytes((folder / "style_bank.safetensors").read_bytes())
+    image = image_of(0)
+    SimpleITK.WriteImage(image, str(tmp_path / "in.nii.gz"))
+    results = {}
+    for value in (0, 3, 256 + 3):
+        labels = SimpleITK.Cast(image > 350, SimpleITK.sitkInt16) * value
+        SimpleITK.WriteImage(labels, str(tmp_path / "labels.nii.gz"))
+        translate(tmp_path, "-i", tmp_path / "in.nii.gz", "--labels", tmp_path / "labels.nii.gz", "--style", "london",
+                  "-o", tmp_path / "out.nii.gz")  # fmt: skip
+        results[value] = array_of(tmp_path / "out.nii.gz")
+    assert np.array_equal(results[0], results[256 + 3]) and not np.array_equal(results[0], results[3])
+    for factor, expected in ((0.5, "found the value 0.5"), (40_000.0, "found the value 40000")):
+        labels = SimpleITK.Cast(image > 350, SimpleITK.sitkFloat32) * factor
+        SimpleITK.WriteImage(labels, str(tmp_path / "labels.nii.gz"))
+        error = run_refused(capsys, tmp_path, "-i", tmp_path / "in.nii.gz", "--labels", tmp_path / "labels.nii.gz",
+                            "--style", "london", "-o", tmp_path / "other.nii.gz")  # fmt: skip
+        assert f"labels.nii.gz: {expected}" in error
+    assert not (tmp_path / "other.nii.gz").exists()
+
+
+def test_the_smallest_source_and_exemplar_have_eight_slices(folder, tmp_path, capsys):
+    for count in (7, 8):
+        SimpleITK.WriteImage(image_of(3, shape=(count, 20, 28)), str(tmp_path / f"{count}.nii.gz"))
+    for options in (("-i", folder / "source.nii.gz", "--exemplar"), ("--style", "london", "-i")):
+        translate(folder, "-o", tmp_path / "out.nii.gz", *options, tmp_path / "8.nii.gz")
+        error = run_refused(capsys, folder, "-o", tmp_path / "none.nii.gz", *options, tmp_path / "7.nii.gz")
+        assert "7.nii.gz: 7 x 20 x 28 voxels of the generator's size, expected at least 8 an axis" in error
+    assert not (tmp_path / "none.nii.gz").exists()
+
+
+@pytest.mark.parametrize("name", ["out.mhd", "out.nhdr", "out.hdr", "out.img", "out.txt"])
+def test_an_output_of_two_files_is_refused_before_anything_is_read(folder, tmp_path, capsys, name):
+    error = run_refused(capsys, folder, "-i", folder / "source.nii.gz", "-o", tmp_path / name, "--style", "london")
+    assert f"{name}: not the name of an image in one file" in error and list(tmp_path.iterdir()) == []
+
+
+def test_a_box_of_one_value_has_no_window(folder, tmp_path, capsys):
+    """nnU-Net crops what is zero, and one value is left."""
+    box = np.zeros(SHAPE, np.float32)
+    box[2:11, 2:18, 2:26] = 7
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(box), str(tmp_path / "in.nii.gz"))
+    error = run_refused(
+        capsys, folder, "-i", tmp_path / "in.nii.gz", "-o", tmp_path / "out.nii.gz", "--style", "london"
+    )
+    assert "in.nii.gz: every voxel is 0, expected an image" in error
 
 
 def rgb() -> SimpleITK.Image:

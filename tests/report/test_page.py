@@ -14,6 +14,7 @@ from intrastyler_nnunet.pretraining.panel import save_panel
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SITES = ("bright", "noisy")
+MARKUP = "<img src=x onerror=alert(1)>"  # as the name of a results folder
 EXEMPLARS = [f"{site}_{number}" for site in SITES for number in range(4)]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
@@ -37,9 +38,10 @@ def report(tiny_dataset, tmp_path_factory) -> Path:
     images = [torch.zeros(1, 1, 8, 8, 4)]
     for step in (10, 20):
         save_panel(images, images, [[images[0] + step / 20]], run / f"panel_{step:07d}.png")
-    fold = dataset.results / "nnUNetTrainerIntraStyler__nnUNetPlans__tiny" / "fold_0"
-    fold.mkdir(parents=True)
-    (fold / "styles.jsonl").write_text(json.dumps({"epoch": 0, "dice": {"noisy_1": 0.25, "bright_0": None}}) + "\n")
+    for trainer, style in (("nnUNetTrainerIntraStyler", "noisy_1"), (MARKUP, MARKUP)):
+        fold = dataset.results / f"{trainer}__nnUNetPlans__tiny" / "fold_0"
+        fold.mkdir(parents=True)
+        (fold / "styles.jsonl").write_text(json.dumps({"epoch": 0, "dice": {style: 0.25, "bright_0": None}}) + "\n")
     with pytest.MonkeyPatch.context() as monkeypatch:
         dataset.use(monkeypatch)
         main(["add-target", "-d", "998", "-c", "tiny", "-np", "1"])
@@ -172,6 +174,9 @@ def test_sections_and_numbers_are_there(page):
     assert titles == ["Style map", "Clusters", "Translations", "Between two styles", "Pretraining",
                       "Segmentation by style", "Coverage"]  # fmt: skip
     assert page.locator("#clusters td").first.text_content() == "1"
-    assert page.locator("#segmentation td").all_text_contents() == ["noisy_1", "0.250", "0.250"]
+    headings = page.locator("#segmentation h3").all_text_contents()
+    assert headings == [f"{MARKUP}, fold 0", "nnUNetTrainerIntraStyler, fold 0"]
+    cells = page.locator("#segmentation td").all_text_contents()
+    assert cells == [MARKUP, "0.250", "0.250", "noisy_1", "0.250", "0.250"]
     assert page.locator("#translations .matrix tr").count() == 1 + 3
     assert page.locator("#coverage tr").count() == 1 + 3

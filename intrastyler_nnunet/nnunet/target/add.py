@@ -55,7 +55,8 @@ def add_target(
     images = find_target_images(image_folder or folders.raw_folder(dataset) / "imagesTarget", ending)
     truths = _truths(dataset, ending) if image_folder is None else {}
     with workers(processes) as pool:
-        _check_images(pool, [*images.values(), *truths.values()], plans)
+        configurations = [plans.get_configuration(name) for name in names]
+        _check_images(pool, [*images.values(), *truths.values()], plans, configurations)
         for name, source, target in zip(names, sources, targets, strict=True):
             _preprocess_images(pool, images, target, plans, plans.get_configuration(name), dataset_json)
             read_windows(source, pool, channel_index)
@@ -110,9 +111,11 @@ def _preprocess_images(
     _finished([pool.submit(preprocess, case) for case in outdated], folder.name)
 
 
-def _check_images(pool: ProcessPoolExecutor, images: list[Path], plans: PlansManager) -> None:
-    reader = plans.image_reader_writer_class()
-    problems = _finished([pool.submit(check_target_image, image, reader) for image in images], "checking")
+def _check_images(
+    pool: ProcessPoolExecutor, images: list[Path], plans: PlansManager, configurations: list[ConfigurationManager]
+) -> None:
+    jobs = [pool.submit(check_target_image, image, plans, configurations) for image in images]
+    problems = _finished(jobs, "checking")
     problems = [problem for problem in problems if problem is not None]
     if problems:
         more = f" (and {len(problems) - 1} more unusable images)" if len(problems) > 1 else ""

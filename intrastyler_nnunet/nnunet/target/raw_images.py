@@ -1,22 +1,30 @@
 """Finding and checking unlabelled target images before anything is written."""
 
 import re
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
+from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image
+from intrastyler_nnunet.images import IMAGE_ENDINGS, checked_file, require_contrast
+from intrastyler_nnunet.model.config import PRESETS
+
+# Voxels along each axis that the least demanding preset needs.
+SMALLEST_CASE = min(max(config.smallest_image) for config, _ in PRESETS.values())
 
 
 def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
     """The images `<case>_0000<file_ending>` in `folder`, by case name.
 
     Raises:
-        InputError: there is none, or a file of that ending is named otherwise or holds another channel.
+        InputError: there is none, or something of that ending is no file, is named otherwise or holds another channel;
+            names that begin with a dot are passed over.
     """
-    files = sorted(path for path in folder.glob(f"*{file_ending}") if path.is_file())
+    files = sorted(path for path in folder.glob(f"*{file_ending}") if not path.name.startswith("."))
     expected = f"expected unlabelled target images named case_0000{file_ending}"
     if not files:
         found = "no such folder" if not folder.is_dir() else f"no {file_ending} files"
@@ -28,30 +36,61 @@ def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
             raise InputError(f"{path}: not named as nnU-Net names images; {expected}")
         if name[2] != "0000":
             raise InputError(f"{path}: channel {int(name[2])} of case {name[1]}; expected one channel, 0000")
+        if not path.is_file():
+            raise InputError(f"{path}: a folder, or a link to nowhere or to a folder; expected an image file")
         images[name[1]] = path
     return images
 
 
-def check_target_image(path: Path, reader: BaseReaderWriter) -> str | None:
+def check_target_image(path: Path, plans: PlansManager, configurations: Sequence[ConfigurationManager]) -> str | None:
     """Why the image at `path` cannot be used, in one line; None if it can.
 
     Args:
         path: an image file.
-        reader: of the class the plans name.
+        plans: whose reader and axis order count.
+        configurations: those that it is preprocessed for; in each it must be large enough for a generator.
     """
     try:
-        if path.name.endswith(IMAGE_ENDINGS):
-            read_image(path)  # for the checks that nnU-Net's readers leave out
-        image, _ = reader.read_images([str(path)])
+        _require_usable(path, plans, configurations)
     except InputError as error:
         return str(error)
-    except Exception as error:  # nnU-Net's readers raise whatever they like
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        return f"{path}: cannot be read ({reason}); expected an image file"
-    if image.ndim != 4 or image.shape[0] != 1:
-        return f"{path}: an array of shape {image.shape}; expected one channel in three dimensions"
-    if not np.isfinite(image).all():
-        return f"{path}: found NaN or infinite voxels, expected finite ones"
-    if image.min() == image.max():
-        return f"{path}: every voxel is {image.min():g}; expected an image"
     return None
+
+
+def _require_usable(path: Path, plans: PlansManager, configurations: Sequence[ConfigurationManager]) -> None:
+    # The checks that nnU-Net's readers leave out, and the file that they passed for the plans' reader.
+    with checked_file(path) if path.name.endswith(IMAGE_ENDINGS) else nullcontext(path) as file:
+        try:
+            image, properties = plans.image_reader_writer_class().read_images([str(file)])
+        except Exception as error:  # nnU-Net's readers raise whatever they like
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].replace(str(file), path.name)
+            raise InputError(f"{path}: cannot be read ({reason}); expected an image file") from None
+    if image.ndim != 4 or image.shape[0] != 1:
+        raise InputError(f"{path}: an array of shape {image.shape}; expected one channel in three dimensions")
+    part = _nonzero_part(image[0])
+    require_contrast(part, path)
+    order, shape = plans.transpose_forward, _times(part.shape)
+    if min(part.shape) < 2:
+        raise InputError(f"{path}: {shape} voxels; expected a volume, not a single slice")
+    for configuration in configurations:
+        if len(configuration.spacing) != 3:
+            continue
+        spacing, extents = ([values[axis] for axis in order] for values in (properties["spacing"], part.shape))
+        resampled = compute_new_shape(extents, spacing, configuration.spacing)
+        if min(resampled) < SMALLEST_CASE:
+            found = f"{shape} voxels, resampled by the plans to {_times(resampled)}"
+            raise InputError(f"{path}: {found}; expected at least {SMALLEST_CASE} along each axis")
+
+
+def _nonzero_part(volume: np.ndarray) -> np.ndarray:
+    """What nnU-Net's preprocessing keeps of a volume: the box around its voxels that are not zero."""
+    box = []
+    for axis in range(volume.ndim):
+        others = tuple(other for other in range(volume.ndim) if other != axis)
+        filled = np.flatnonzero(volume.any(axis=others))
+        box.append(slice(filled[0], filled[-1] + 1) if len(filled) else slice(None))
+    return volume[tuple(box)]
+
+
+def _times(numbers: Sequence[int]) -> str:
+    return " x ".join(str(int(number)) for number in numbers)

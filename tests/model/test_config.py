@@ -1,0 +1,35 @@
+"""The smallest image that an architecture's layers take, against the layers."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from intrastyler_nnunet.model.config import PRESETS, GeneratorConfig
+from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.translation.streaming import translate_streamed
+
+NARROW = {"width": 2, "style_width": 2, "style_dim": 4, "residual_blocks": 1}
+CONFIGS = {
+    **{name: replace(config, **NARROW) for name, (config, _) in PRESETS.items()},
+    "deep": GeneratorConfig(**NARROW, strides=((2, 2, 1), (2, 2, 2), (2, 2, 2))),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_smallest_image_passes_through_all_layers_and_one_place_does_not(name):
+    config = CONFIGS[name]
+    generator, style = Generator(config).eval(), torch.randn(1, 4)
+    image = torch.rand(1, 1, *config.smallest_image)
+    with torch.no_grad():
+        assert generator(image, style).shape == image.shape
+        assert next(translate_streamed(generator, image, style, 64)).shape == image.shape
+        assert generator.encode_style(image).shape == (1, 4)
+    for axis, stride in enumerate(config.stride):
+        assert (
+            generator.content_encoder(generator.pad_to_stride(image))[0].shape[2 + axis] * stride
+            == image.shape[2 + axis]
+        )
+        one_place = image.narrow(2 + axis, 0, stride)
+        with pytest.raises(RuntimeError, match="[Pp]adding"), torch.no_grad():
+            generator(one_place, style)
