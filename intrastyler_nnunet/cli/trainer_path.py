@@ -8,7 +8,7 @@ HELP = "print the folder in which nnU-Net finds nnUNetTrainerIntraStyler"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It has none."""
+    """The command has no options."""
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ METRICS = {"dice": -1.0, "assd": 1.0}  # sign that makes the smallest the best
 
 @dataclass(frozen=True)
 class TeamStructureScores:
-    """Of one structure of one case."""
+    """Scores of one structure of one case."""
 
     dice: Probability
     assd: Annotated[float, Ge(0)]  # mm
@@ -31,7 +31,7 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class TeamScores:
-    """Of what `intrastyler evaluate` writes, what teams are ranked by."""
+    """The part of a file of `intrastyler evaluate` by which teams are ranked."""
 
     cases: Annotated[dict[Text, CaseResult], MinLen(1)]
     structures: Annotated[dict[Text, dict], MinLen(1)]  # means over cases

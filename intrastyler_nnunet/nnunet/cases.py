@@ -69,7 +69,7 @@ class PreprocessedCases:
         return [name for name in self.names if name.startswith(f"{subject}_")]
 
     def only(self, names: list[str]) -> "PreprocessedCases":
-        """The same with some of the cases."""
+        """These cases without all others than `names`."""
         chosen = copy(self)
         chosen.names = names
         return chosen

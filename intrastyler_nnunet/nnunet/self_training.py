@@ -41,7 +41,7 @@ class MixedDataset:
         return self.load_case(identifier)
 
     def load_case(self, identifier: str):
-        """As nnU-Net's datasets: image, labels, labels of the previous stage, properties."""
+        """What nnU-Net's datasets return: image, labels, labels of the previous stage, properties."""
         return self._of[identifier].load_case(identifier)
 
 

@@ -36,7 +36,7 @@ class ValidationStyles:
 def choose_validation_styles(
     banks: Sequence[StyleBank], probabilities: np.ndarray, with_source: bool = False
 ) -> ValidationStyles:
-    """From the exemplars that are drawn at all.
+    """Choose among the exemplars that are drawn at all.
 
     Args:
         banks: the exemplars of each generator.

@@ -144,7 +144,7 @@ class PretrainingConfig(Objective):
             )
 
     def progress(self, iteration: int) -> float:
-        """From 0 at the end of the style warm-up to 1 at the end of the training."""
+        """How far the training is: 0 until the end of the style warm-up, 1 at the end of the training."""
         return max(0.0, (iteration - self.style_warmup) / (self.iterations - self.style_warmup))
 
     def weights(self, iteration: int) -> dict[str, float]:

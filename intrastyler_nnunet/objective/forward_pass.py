@@ -31,11 +31,11 @@ class TrainingPatches:
     style_code: torch.Tensor  # (1, K) of the target case, where styles are codes; else (1, 0)
 
     def to(self, device: torch.device) -> "TrainingPatches":
-        """The same on `device`."""
+        """Copy all tensors to `device`."""
         return TrainingPatches(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
     def pin_memory(self) -> "TrainingPatches":
-        """The same in page-locked memory, from where a copy to the device need not be waited for."""
+        """Copy all tensors to page-locked memory, from where a copy to the device need not be waited for."""
         return TrainingPatches(**{name: value.pin_memory() for name, value in vars(self).items()})
 
 
@@ -49,7 +49,7 @@ class Networks:
     of_terms: dict[str, nn.Module] = field(default_factory=dict)  # those that single terms need, by name
 
     def modules(self) -> dict[str, nn.Module]:
-        """By the name under which a checkpoint holds them."""
+        """All networks, by the name under which a checkpoint holds them."""
         own = {"generator": self.generator, "projector": self.projector, "discriminator": self.discriminator}
         return own | self.of_terms
 

@@ -149,11 +149,11 @@ class Perturbation:
     bias: np.ndarray = _effect("bias_field", _sample_bias_field, _apply_bias_field, place=0.3, in_style=False)
 
     def every(self, step: int) -> "Perturbation":
-        """Of the images 0, step, 2 step and so on."""
+        """The parameters of the images 0, step, 2 step and so on."""
         return Perturbation(**{name: values[::step] for name, values in vars(self).items()})
 
     def only(self, *effects: str) -> "Perturbation":
-        """Without the other effects; they are named as the attributes."""
+        """Keep these effects, named as the attributes, and turn the others off."""
         kept = {name: values if name in effects else np.zeros_like(values) for name, values in vars(self).items()}
         return Perturbation(**kept)
 

@@ -40,7 +40,7 @@ class OfflineSynthesis:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Of one synthesized case."""
+    """How one synthesized case came about."""
 
     case: FileName  # the source
     exemplars: tuple[FileName, ...]  # one, or two with the style between them

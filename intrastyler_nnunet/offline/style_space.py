@@ -32,7 +32,7 @@ class StyleSpace:
 
     @property
     def patch_size(self) -> tuple[int, ...]:
-        """Of the patches whose style vectors are averaged, in nnU-Net's axis order."""
+        """Size of the patches whose style vectors are averaged, in nnU-Net's axis order."""
         return self.generator.metadata.style_patch_size or tuple(self.configuration.patch_size)
 
 

@@ -15,7 +15,7 @@ Part = tuple[int, TrainingPatches, StepPlan]  # the seed of the device's own ran
 
 
 class TrainingParts(Dataset):
-    """By iteration, the batches of one rank.
+    """The batches of one rank, by iteration.
 
     Everything random is seeded by (seed, number of the batch among all ranks, iteration): a resumed run, or one with
     other workers, draws the same.

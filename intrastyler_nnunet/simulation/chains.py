@@ -33,7 +33,7 @@ class Chain:
     radii: np.ndarray  # (n,) mm
 
     def mirrored(self) -> "Chain":
-        """The same structure on the other side of the head."""
+        """This structure on the other side of the head."""
         return Chain(self.tissue, self.points * (-1, 1, 1), self.radii)
 
     def coverage(self, points: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:

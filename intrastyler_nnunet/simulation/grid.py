@@ -25,7 +25,7 @@ class Grid:
         ]
 
     def refined(self, largest_voxel: float) -> tuple["Grid", tuple[int, int, int]]:
-        """The same field of view in voxels of at most `largest_voxel` mm, and how many times finer."""
+        """This field of view in voxels of at most `largest_voxel` mm, and how many times finer."""
         factors = tuple(int(np.ceil(s / largest_voxel - 1e-6)) for s in self.spacing)
         shape = tuple(n * f for n, f in zip(self.shape, factors, strict=True))
         spacing = tuple(s / f for s, f in zip(self.spacing, factors, strict=True))

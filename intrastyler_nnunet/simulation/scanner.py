@@ -23,7 +23,7 @@ def render(subject: Subject, scan: Scan, grid: Grid) -> np.ndarray:
 
 
 def render_pair(subject: Subject, source: Scan, target: Scan, grid: Grid) -> tuple[np.ndarray, np.ndarray, Anatomy]:
-    """The same subject in two scans, e.g. ceT1 and an exemplar's T2: two images (x, y, z), and the anatomy."""
+    """One subject in two scans, e.g. ceT1 and an exemplar's T2: two images (x, y, z), and the anatomy."""
     anatomy = build_anatomy(subject, grid)
     return scan_anatomy(anatomy, source), scan_anatomy(anatomy, target), anatomy
 

@@ -44,7 +44,7 @@ def coverage(new: torch.Tensor, exemplars: torch.Tensor) -> Coverage:
 
 @dataclass(frozen=True)
 class CoveredImage:
-    """Of one new image, what decides whether it is used."""
+    """What decides whether a new image is used."""
 
     case: FileName
     degrees: Annotated[float, Ge(0), Le(180)]  # to the nearest exemplar
@@ -53,7 +53,7 @@ class CoveredImage:
 
 @dataclass(frozen=True)
 class CoverageResult:
-    """Of the file that `intrastyler coverage -o` writes, the images."""
+    """The images of a file that `intrastyler coverage -o` wrote."""
 
     images: tuple[CoveredImage, ...]
 

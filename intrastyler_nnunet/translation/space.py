@@ -62,7 +62,7 @@ class GeneratorSpace:
         return from_generator_space(self.turned_back(images), windows)
 
     def turned(self, images: torch.Tensor) -> torch.Tensor:
-        """From nnU-Net's axis order to the generator's, for (B, C, *spatial) of any meaning."""
+        """Turn nnU-Net's axis order to the generator's, for (B, C, *spatial) of any meaning."""
         return images.permute(0, 1, *(2 + axis for axis in self.axes)).contiguous()
 
     def turned_back(self, images: torch.Tensor) -> torch.Tensor:

@@ -51,7 +51,7 @@ class _Layers:
         self.device, self.slab = device, slab
 
     def encode(self, generator: Generator, source: torch.Tensor, levels: list[Inside] | None) -> torch.Tensor:
-        """As `ContentEncoder.forward`."""
+        """Do what `ContentEncoder.forward` does, without its collected layers."""
         x, local, level = source, [], 0
         for layer in generator.content_encoder.layers:
             x, local = self._next(layer, x, local, None if levels is None else levels[level])
@@ -66,7 +66,7 @@ class _Layers:
         source: torch.Tensor,
         levels: list[Inside] | None,
     ) -> torch.Tensor:
-        """As `Decoder.forward`."""
+        """Do what `Decoder.forward` does."""
         decoder, style, x = generator.decoder, style.to(self.device), content
         levels = levels or [None] * (len(decoder.stages) + 1)
         for stage, before, after in zip(decoder.stages, levels[:0:-1], levels[-2::-1], strict=True):
