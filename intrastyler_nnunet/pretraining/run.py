@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import SimpleITK
 from batchgenerators.utilities.file_and_folder_operations import load_pickle
 
@@ -67,7 +68,7 @@ def prepare_run(
         transpose_forward=tuple(plans.transpose_forward),
         normalization=tuple(configuration.normalization_schemes),
         use_mask_for_norm=tuple(configuration.use_mask_for_norm),
-        intensity_properties=plans.foreground_intensity_properties_per_channel["0"],
+        intensity_properties=_finite(plans.foreground_intensity_properties_per_channel["0"]),
         label_hint=settings["label_hint"],
     )
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
@@ -93,6 +94,11 @@ def prepare_run(
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
     return Run(source, target, config, metadata, folder, truths)
+
+
+def _finite(properties: dict[str, float]) -> dict[str, float]:
+    """What nnU-Net knows of a channel's intensities; it writes NaN where a dataset has no foreground."""
+    return {name: float(value) for name, value in properties.items() if np.isfinite(value)}
 
 
 def _truths(folder: Path, source: PreprocessedCases) -> PreprocessedCases | None:
