@@ -25,7 +25,8 @@ GIPL_HEADER_BYTES = 256
 def image_files(folder: Path | str) -> dict[str, Path]:
     """The images in `folder` by name without ending, sorted.
 
-    Raises InputError if the folder is missing or holds two images of one name (`a.nii.gz` beside `a.mha`).
+    Raises InputError if the folder is missing or holds two images of one name (`a.nii.gz` beside `a.mha`), or what is
+    named like an image and is none (see `require_file`).
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -38,8 +39,17 @@ def image_files(folder: Path | str) -> dict[str, Path]:
         name = path.name.removesuffix(ending)
         if name in files:
             raise InputError(f"{folder}: found {files[name].name} and {path.name}, expected one of them")
+        require_file(path)
         files[name] = path
     return dict(sorted(files.items()))
+
+
+def require_file(path: Path) -> None:
+    """Raise InputError if `path` is a folder, or a link to one or to nothing: a case must not be skipped in silence."""
+    if path.is_file():
+        return
+    found = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no regular file"
+    raise InputError(f"{path}: found {found}, expected an image file")
 
 
 def read_image(path: Path | str) -> SimpleITK.Image:
@@ -60,14 +70,24 @@ def read_image(path: Path | str) -> SimpleITK.Image:
 def write_image(image: SimpleITK.Image, path: Path) -> None:
     """Write an image, compressed and atomically.
 
-    Raises InputError if that fails: a full disk, no permission. What was at `path` stays.
+    Raises InputError with the reason if that fails. What was at `path` stays.
     """
     try:
         with written_atomically(path) as temporary:
             SimpleITK.WriteImage(image, str(temporary), useCompression=True)
-            require_complete(temporary)  # SimpleITK does not notice that the disk is full
-    except (OSError, RuntimeError, InputError):
-        raise InputError(f"{path}: cannot be written; expected free disk space and permission") from None
+            _require_written(temporary)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be written ({error.strerror})") from None
+    except RuntimeError as error:
+        raise InputError(f"{path}: cannot be written ({str(error).splitlines()[-1]})") from None
+
+
+def _require_written(path: Path) -> None:
+    """SimpleITK does not notice that the disk is full."""
+    try:
+        require_complete(path)
+    except InputError:
+        raise RuntimeError("the file is not complete") from None
 
 
 def require_complete(path: Path | str) -> None:

@@ -1,7 +1,6 @@
 """Work in stages that can be stopped at any time and continued, and the wall time that it took."""
 
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import read_json, write_json
+from intrastyler_nnunet.workers import run_program
 
 WALL_TIME_FILE = "wall_time.json"
 
@@ -68,6 +68,6 @@ def run_command(line: str) -> None:
     """
     print(f"$ {line}", flush=True)
     name, *arguments = shlex.split(line)
-    finished = subprocess.run([str(Path(sys.executable).with_name(name)), *arguments])
-    if finished.returncode:
-        raise InputError(f"`{line}` ended with exit code {finished.returncode}, see above")
+    code = run_program([str(Path(sys.executable).with_name(name)), *arguments])
+    if code:
+        raise InputError(f"`{line}` ended with exit code {code}, see above")

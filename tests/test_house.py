@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "intrastyler_nnunet"
-GROUND = {"errors", "files", "images", "grids", "workers", "workflow", "structures", "shipped"}
+GROUND = {
+    "errors", "files", "locks", "images", "grids", "workers", "devices", "workflow", "structures", "shipped",
+}  # fmt: skip
 ROOMS = {  # what each room imports from, itself apart
     "ground": set(),
     "model": {"ground"},

@@ -25,7 +25,6 @@ import resource
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -38,6 +37,7 @@ from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset
 from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_case
 from intrastyler_nnunet.styles.sampling import StyleDraw
+from intrastyler_nnunet.workers import workers
 from intrastyler_nnunet.workflow import run_command
 
 DATASET, NAME, CONFIGURATION = "990", "Dataset990_SimCrossMoDA", "3d_fullres"
@@ -154,11 +154,10 @@ def main() -> None:
         prepare(folder, arguments.scale, arguments.batch_size)
         os.environ |= {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f"}
         times = time_steps(folder, arguments.repeats, device)
-        context = get_context("spawn")
         memory = {}
         for trainer in (STOCK, *PRESETS):
-            with context.Pool(1) as pool:
-                memory[trainer] = pool.apply(peak_memory, (folder, trainer, device))
+            with workers(1) as pool:
+                memory[trainer] = pool.submit(peak_memory, folder, trainer, device).result()
     stock = times["seconds"][f"step_{STOCK}"]
     result = {"scale": arguments.scale, **machine, "memory_bytes": memory, **times}
     for name in PRESETS:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli.options import add_device
+
 HELP = "style vectors of images, as .npz and for TensorBoard's embedding projector"
 
 
@@ -25,18 +27,18 @@ def add_style_space_arguments(parser: argparse.ArgumentParser) -> None:
         "-g", dest="generator", type=Path, default=None,
         help="generator file; none given: the one `intrastyler pretrain` wrote for this dataset and configuration",
     )  # fmt: skip
-    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where the style encoder runs")
+    add_device(parser, "the style encoder runs")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Compute and write the vectors."""
     import numpy as np
-    import torch
 
+    from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.files import written_atomically
     from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
 
-    device = torch.device(arguments.device)
+    device = chosen_device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
     names, vectors = image_styles(space, arguments.images)
     with written_atomically(arguments.output / "styles.npz") as temporary:

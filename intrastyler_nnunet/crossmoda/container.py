@@ -1,6 +1,5 @@
 """A folder to build the submission's container from."""
 
-import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import intrastyler_nnunet
 from intrastyler_nnunet.crossmoda.container_entry import REGION_FILE
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import HALF_WRITTEN, read_json, write_json
+from intrastyler_nnunet.files import read_json, write_json, written_atomically
 
 PACKAGES = ("torch", "nnunetv2", "SimpleITK", "nibabel", "safetensors", "scikit-learn", "matplotlib", "tqdm")
 # /input and /output are the organisers'; that nothing is downloaded and that the user is not root are our own caution.
@@ -45,16 +44,14 @@ def write_context(model: Path, geometry: Path, output: Path) -> None:
         raise InputError(f"{geometry}: no record, expected the folder that prepare wrote")
     if output.exists():
         raise InputError(f"{output}: exists, expected a new folder")
-    unfinished = output.with_name(f"{HALF_WRITTEN}{output.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    for fold in folds:
-        (unfinished / "model" / fold.name).mkdir(parents=True)
-        shutil.copy(fold / "checkpoint_final.pth", unfinished / "model" / fold.name)
-    for name in ("plans.json", "dataset.json"):
-        shutil.copy(model / name, unfinished / "model")
-    write_json(read_json(records[0])["settings"]["region"], unfinished / "model" / REGION_FILE)
-    package = Path(intrastyler_nnunet.__file__).parent
-    shutil.copytree(package, unfinished / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-    packages = " ".join(f"{name}=={version(name).split('+')[0]}" for name in PACKAGES)
-    (unfinished / "Dockerfile").write_text(DOCKERFILE.format(packages=packages))
-    os.replace(unfinished, output)
+    with written_atomically(output) as unfinished:
+        for fold in folds:
+            (unfinished / "model" / fold.name).mkdir(parents=True)
+            shutil.copy(fold / "checkpoint_final.pth", unfinished / "model" / fold.name)
+        for name in ("plans.json", "dataset.json"):
+            shutil.copy(model / name, unfinished / "model")
+        write_json(read_json(records[0])["settings"]["region"], unfinished / "model" / REGION_FILE)
+        package = Path(intrastyler_nnunet.__file__).parent
+        shutil.copytree(package, unfinished / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        packages = " ".join(f"{name}=={version(name).split('+')[0]}" for name in PACKAGES)
+        (unfinished / "Dockerfile").write_text(DOCKERFILE.format(packages=packages))

@@ -12,14 +12,17 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, remove_half_written, write_json
+from intrastyler_nnunet.files import is_unused, read_json, remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.nnunet.exemplar_translation import OnlineTranslation, load_online_translation
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
 
 RECORD = "synthesis.json"
+# Entries of dataset.json that are as true of translated images; others name the source's files and their format.
+DESCRIPTION = ("channel_names", "modality", "labels", "regions_class_order")
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,21 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     """
     plans = folders.read_plans(what.dataset, what.plans)
     _check_output(what, output)
-    remove_half_written(output)
     translation, _ = load_online_translation(generator, plans, what.configuration, device, regions=False)
     probabilities = exemplar_probabilities([translation.bank], what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
+    with locked(output):
+        _check_output(what, output)  # another process may have begun meanwhile
+        remove_half_written(output)
+        return _write_dataset(what, source, translation, probabilities, plans, output)
+
+
+def _write_dataset(
+    what: OfflineSynthesis, source: PreprocessedCases, translation: OnlineTranslation, probabilities: np.ndarray,
+    plans: PlansManager, output: Path,
+) -> int:  # fmt: skip
+    if not (output / RECORD).is_file():
+        write_json({"synthesis": vars(what), "cases": {}}, output / RECORD)
     cases = {}
     for case in tqdm(source.names, "synthesize"):
         rng = np.random.default_rng([what.seed, zlib.crc32(case.encode())])
@@ -82,9 +96,15 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
         cases |= {name: _provenance(case, draw, number, translation) for number, name in enumerate(names)}
         if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names):
             _write_case(source, case, names, draw, translation, plans, what.configuration, output)
+    for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+        for path in (output / folder).glob("*.nii.gz"):
+            if path.name.removesuffix(ending) not in cases:
+                path.unlink()  # its source has gone, and nnU-Net would go on training on it
+                print(f"{path}: removed, for its source image is no longer preprocessed")
     write_json({"synthesis": vars(what), "cases": cases}, output / RECORD)
     dataset_json = folders.read_dataset_json(what.dataset)
-    write_json(dataset_json | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
+    description = {name: dataset_json[name] for name in DESCRIPTION if name in dataset_json}
+    write_json(description | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
     return len(cases)
 
 
@@ -106,9 +126,8 @@ def _check_output(what: OfflineSynthesis, output: Path) -> None:
         for name, value in vars(what).items():
             if found.get(name) != value:
                 raise InputError(f"{record}: synthesized with {name} {found.get(name)}, expected {value}")
-    elif output.exists() and any(output.iterdir()):
+    elif not is_unused(output):
         raise InputError(f"{output}: is not empty and has no {RECORD}, expected a new dataset")
-    write_json({"synthesis": vars(what), "cases": {}} if not record.is_file() else read_json(record), record)
 
 
 def _provenance(case: str, draw: StyleDraw, number: int, translation: OnlineTranslation) -> dict:

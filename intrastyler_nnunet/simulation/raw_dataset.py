@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +10,15 @@ import SimpleITK as sitk
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import read_json, remove_half_written, write_json
+from intrastyler_nnunet.files import is_unused, read_json, remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
 from intrastyler_nnunet.simulation.plan import FOLDERS, SCALES, TRAINING_HEAD, Case, plan_dataset
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
+from intrastyler_nnunet.workers import workers
 
 RAW_VARIABLE = "nnUNet_raw"
 DATASET_NAME = "SimCrossMoDA"
@@ -69,7 +69,7 @@ def raw_folder_for(dataset_id: int) -> Path:
 def require_same_simulation(description: dict, path: Path) -> None:
     """Raise `InputError` if the dataset of `path` (sites.json) exists and is not the one described."""
     if not path.exists():
-        if path.parent.exists() and any(path.parent.iterdir()):
+        if not is_unused(path.parent):
             raise InputError(f"{path.parent}: has no sites.json, expected a simulated dataset or an empty folder")
         return
     found = read_json(path)
@@ -123,21 +123,23 @@ def simulate_dataset(
     description = {"scale": scale, "seed": seed, "paired": paired, "test_head": test_head}
     description["cases"] = [case.record() for case in cases]
     require_same_simulation(description, sites_path)
-    write_json(description, sites_path)
-    remove_half_written(folder)
-    write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
-    write_json(dataset_json(SCALES[scale].source), folder / "dataset.json")
+    with locked(folder):
+        require_same_simulation(description, sites_path)  # another process may have begun meanwhile
+        write_json(description, sites_path)
+        remove_half_written(folder)
+        write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
+        write_json(dataset_json(SCALES[scale].source), folder / "dataset.json")
     return folder
 
 
 def write_all(write: Callable[[Case], None], cases: list[Case], processes: int) -> None:
     """Write all cases with a progress bar, in this process or in several."""
     progress = partial(tqdm, total=len(cases), desc="Simulating", unit="image")
-    if processes < 2:
+    if processes == 1:
         for case in progress(cases):
             write(case)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with workers(processes) as pool:
         for _ in progress(pool.map(write, cases)):
             pass
 

@@ -7,16 +7,16 @@ import numpy as np
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image
+from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image, require_file
 
 
 def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
     """The images `<case>_0000<file_ending>` in `folder`, by case name.
 
     Raises:
-        InputError: there is none, or a file of that ending is named otherwise or holds another channel.
+        InputError: there is none, or a file of that ending is named otherwise, holds another channel or is no file.
     """
-    files = sorted(path for path in folder.glob(f"*{file_ending}") if path.is_file())
+    files = sorted(path for path in folder.glob(f"*{file_ending}") if not path.name.startswith("."))
     expected = f"expected unlabelled target images named case_0000{file_ending}"
     if not files:
         found = "no such folder" if not folder.is_dir() else f"no {file_ending} files"
@@ -28,6 +28,7 @@ def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
             raise InputError(f"{path}: not named as nnU-Net names images; {expected}")
         if name[2] != "0000":
             raise InputError(f"{path}: channel {int(name[2])} of case {name[1]}; expected one channel, 0000")
+        require_file(path)
         images[name[1]] = path
     return images
 
