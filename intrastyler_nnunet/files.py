@@ -55,12 +55,16 @@ def _write_on(folder: Path) -> None:
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Within the block, an OSError that names no file (a full disk's does not), or one aside, names `path`."""
+    """Within the block, an OSError that names no file (a full disk's does not), or one aside, names `path`.
+
+    One that names two files, as of a copy, then names the one to write.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is None or HALF_WRITTEN in f"{error.filename} {error.filename2}":
-            error.filename, error.filename2 = str(path), None
+        written = error.filename if error.filename2 is None else error.filename2
+        aside = written is None or HALF_WRITTEN in str(written)
+        error.filename, error.filename2 = str(path) if aside else written, None
         raise
 
 

@@ -92,8 +92,8 @@ def test_an_interrupted_synthesis_goes_on_to_the_same_bytes(synthesize):
     [
         (("--seed", 1), "synthesized with seed 0, expected 1"),
         (("--policy", "balanced"), "synthesized with policy uniform, expected balanced"),
-        (("--p-slerp", 2), "p_slerp is 2.0"),
-        (("--styles-per-case", 0), "0 styles per case"),
+        (("--p-slerp", 2), "--p-slerp: found 2, expected a number from 0 to 1"),
+        (("--styles-per-case", 0), "--styles-per-case: found 0, expected"),
         (("-g", "nowhere"), "nowhere: no such generator"),
     ],
 )

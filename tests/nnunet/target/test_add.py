@@ -7,6 +7,7 @@ import blosc2
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from killed_writer import leave_half_written
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetDatasetBlosc2
 from tiny_dataset import CONFIGURATION, write_image
 
@@ -96,7 +97,7 @@ def test_restart_makes_only_what_is_missing_or_out_of_date(own_dataset):
     before = {name: (folder / f"{name}.b2nd").stat().st_mtime_ns for name in folders.case_names(folder)}
     windows = read_windows(folder)
     # As a killed run leaves it (a case set aside, one without its image), and an image that has changed.
-    (folder / ".unfinished-abc").mkdir()
+    half = leave_half_written(folder / "target_1.b2nd")
     (folder / "target_1.b2nd").unlink()
     image_path = own_dataset.raw / "imagesTarget" / "target_2_0000.nii.gz"
     image = sitk.GetArrayFromImage(sitk.ReadImage(str(image_path)))
@@ -104,7 +105,7 @@ def test_restart_makes_only_what_is_missing_or_out_of_date(own_dataset):
     add_target(998, "nnUNetPlans", 2)
     after = {name: (folder / f"{name}.b2nd").stat().st_mtime_ns for name in folders.case_names(folder)}
     assert {name for name in after if after[name] != before[name]} == {"target_1", "target_2"}
-    assert not (folder / ".unfinished-abc").exists()
+    assert not half.parent.exists()
     assert read_windows(folder)["target_1"] == windows["target_1"]
     assert read_windows(folder)["target_2"][1] > windows["target_2"][1]
 
@@ -188,7 +189,7 @@ def test_unset_variable_is_refused(own_dataset, capsys, monkeypatch, variable):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["-d", "998", "-np", "-1"], "-np is -1, expected 1 or more"),
+        (["-d", "998", "-np", "-1"], "-np: found -1, expected a whole number, 1 or more"),
         (["-d", "997"], "no dataset has the id 997"),
         (["-d", "Dataset997_Other"], "Dataset997_Other: no such folder"),
         (["-d", "Tiny"], "'Tiny' is neither"),
