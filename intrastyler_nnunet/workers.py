@@ -60,6 +60,8 @@ def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
             yield pool
             pool.shutdown()
     except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        time.sleep(0.2)  # until they are dropped: Python 3.11 fails over those of a killed worker
         for child in active_children():
             if isinstance(child, Worker):
                 child.kill()
