@@ -31,6 +31,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.device_clock import seconds
+from intrastyler_nnunet.cli.options import add_device
+from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.files import read_json, write_json
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.generator import Generator
@@ -141,10 +143,10 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--batch-size", type=int, default=2, help="samples per step")
     parser.add_argument("--scale", choices=SCALES, default="small", help="of the simulated images")
-    parser.add_argument("-device", default="cpu")
+    add_device(parser, "to measure")
     parser.add_argument("--repeats", type=int, default=5, help="of every measurement; more on a busy machine")
     arguments = parser.parse_args()
-    device = torch.device(arguments.device)
+    device = chosen_device(arguments.device)
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     machine = {"device": machine, "threads": torch.get_num_threads(), "torch": torch.__version__}
     with tempfile.TemporaryDirectory() as name:
