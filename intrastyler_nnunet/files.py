@@ -2,39 +2,70 @@
 
 import json
 import os
+import re
+import shutil
+import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.locks import LOCK_FILE, is_alive
 
-HALF_WRITTEN = ".writing-"
+HALF_WRITTEN = ".writing-"  # begins the name of a folder: host, process and a random part follow
+DAY = 24 * 60 * 60  # seconds
 
 
 @contextmanager
 def written_atomically(path: Path | str) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; rename it to `path` if the block succeeds.
+    """Give a path of the same name in a folder aside to write to; move it to `path` if the block succeeds.
 
-    The temporary name keeps the file ending, because SimpleITK and matplotlib choose the format by it.
+    Raises OSError that names `path` where what is written in the block cannot be, whichever library writes it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{HALF_WRITTEN}{os.getpid()}-{path.name}")
-    try:
-        with named_errors(path):
-            yield temporary
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with named_errors(path), folder_aside(path.parent) as aside:
+        yield aside / path.name
+        os.replace(aside / path.name, path)
+
+
+@contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """A hidden folder within `folder` to write to, removed with what is left in it when the block ends.
+
+    nnU-Net takes every file of the right ending for a case, hidden ones too, but does not look into folders.
+    """
+    prefix = f"{HALF_WRITTEN}{socket.gethostname()}-{os.getpid()}-"
+    with TemporaryDirectory(prefix=prefix, dir=folder) as name:
+        try:
+            yield Path(name)
+        except RuntimeError:  # SimpleITK, torch and blosc2 do not say why they cannot write; the file system does
+            _write_on(Path(name))
+            raise
+
+
+def _write_on(folder: Path) -> None:
+    for path in filter(Path.is_file, folder.rglob("*")):
+        with path.open("ab") as file:
+            file.write(bytes(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Within the block, an OSError that names no file (a full disk's does not) gets the name of `path`."""
+    """Within the block, an OSError that names no file (a full disk's does not), or one aside, names `path`.
+
+    One that names two files, as of a copy, then names the one to write.
+    """
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        written = error.filename if error.filename2 is None else error.filename2
+        aside = written is None or HALF_WRITTEN in str(written)
+        error.filename, error.filename2 = str(path) if aside else written, None
         raise
 
 
@@ -58,9 +89,22 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def remove_half_written(folder: Path) -> None:
-    """Remove what a killed run left half written in `folder` and its folders: nnU-Net would take it for images."""
-    for path in (*folder.glob(f"{HALF_WRITTEN}*"), *folder.glob(f"*/{HALF_WRITTEN}*")):
-        path.unlink(missing_ok=True)
+    """Remove what killed runs left half written in `folder` and below it; what a living process writes stays.
+
+    Whether a process of another machine lives is not known: its folder goes when it is a day old.
+    """
+    for path in list(folder.rglob(f"{HALF_WRITTEN}*")):
+        owner = re.fullmatch(rf"{re.escape(HALF_WRITTEN)}(.+)-(\d+)-\w+", path.name)
+        if owner is None or not path.is_dir():
+            continue
+        old = time.time() - path.stat().st_mtime > DAY
+        if old or (owner[1] == socket.gethostname() and not is_alive(int(owner[2]))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def is_unused(folder: Path) -> bool:
+    """Whether `folder` is not there or holds no more than what a killed command leaves before its first file."""
+    return not folder.exists() or all(p.name == LOCK_FILE or p.name.startswith(HALF_WRITTEN) for p in folder.iterdir())
 
 
 def write_json(content: dict | list, path: Path | str) -> None:

@@ -40,7 +40,8 @@ LEAST_CONTRAST = 0.001  # share of voxels unlike the darkest: the window reaches
 def image_files(folder: Path | str) -> dict[str, Path]:
     """The images in `folder` by name without ending, sorted.
 
-    Raises InputError if the folder is missing or holds two images of one name (`a.nii.gz` beside `a.mha`).
+    Raises InputError if the folder is missing or holds two images of one name (`a.nii.gz` beside `a.mha`), or what is
+    named like an image and is none (see `require_file`).
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -53,8 +54,17 @@ def image_files(folder: Path | str) -> dict[str, Path]:
         name = path.name.removesuffix(ending)
         if name in files:
             raise InputError(f"{folder}: found {files[name].name} and {path.name}, expected one of them")
+        require_file(path)
         files[name] = path
     return dict(sorted(files.items()))
+
+
+def require_file(path: Path) -> None:
+    """Raise InputError if `path` is a folder, or a link to one or to nothing: a case must not be skipped in silence."""
+    if path.is_file():
+        return
+    found = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no regular file"
+    raise InputError(f"{path}: found {found}, expected an image file")
 
 
 def read_image(path: Path | str) -> SimpleITK.Image:
@@ -114,8 +124,8 @@ def require_image_name(path: Path) -> None:
 def write_image(image: SimpleITK.Image, path: Path | str) -> None:
     """Write an image, compressed and atomically.
 
-    Raises InputError if the name is not that of an image (see `require_image_name`), or if writing fails: a full disk,
-    no permission. What was at `path` stays.
+    Raises InputError if the name is not that of an image (see `require_image_name`), or with the reason if writing
+    fails. What was at `path` stays.
     """
     require_image_name(Path(path))
     try:
@@ -123,8 +133,12 @@ def write_image(image: SimpleITK.Image, path: Path | str) -> None:
             with _silenced():
                 SimpleITK.WriteImage(image, str(temporary), useCompression=True)
             _require_written(image, temporary)
-    except (OSError, RuntimeError, EOFError, zlib.error):
-        raise InputError(f"{path}: cannot be written; expected free disk space and permission") from None
+    except (EOFError, zlib.error):
+        raise InputError(f"{path}: cannot be written (the file is not complete)") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    except RuntimeError as error:
+        raise InputError(f"{path}: cannot be written ({str(error).splitlines()[-1]})") from None
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Work in stages that can be stopped at any time and continued, and the wall time that it took."""
 
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from annotated_types import Ge
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.typed_json import read_json
+from intrastyler_nnunet.workers import run_program
 
 WALL_TIME_FILE = "wall_time.json"
 
@@ -79,6 +79,6 @@ def run_command(line: str) -> None:
     """
     print(f"$ {line}", flush=True)
     name, *arguments = shlex.split(line)
-    finished = subprocess.run([str(Path(sys.executable).with_name(name)), *arguments])
-    if finished.returncode:
-        raise InputError(f"`{line}` ended with exit code {finished.returncode}, see above")
+    code = run_program([str(Path(sys.executable).with_name(name)), *arguments])
+    if code:
+        raise InputError(f"`{line}` ended with exit code {code}, see above")

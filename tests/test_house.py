@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "intrastyler_nnunet"
 GROUND = {
-    "errors", "files", "nifti", "images", "grids", "label_maps", "workers", "typed_json", "workflow", "structures",
-    "shipped",
+    "errors", "files", "locks", "nifti", "images", "grids", "label_maps", "workers", "devices", "typed_json",
+    "workflow", "structures", "shipped",
 }  # fmt: skip
 ROOMS = {  # what each room imports from, itself apart
     "ground": set(),

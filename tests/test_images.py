@@ -89,6 +89,31 @@ def test_two_images_of_one_name_are_refused(tmp_path):
         image_files(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda path: path.mkdir(), "a folder"),
+        (lambda path: path.symlink_to(path.parent.parent), "a folder"),
+        (lambda path: path.symlink_to(path.parent / "gone"), "a link to nothing"),
+        (os.mkfifo, "no regular file"),
+    ],
+)
+def test_what_is_named_like_an_image_and_is_none_is_refused(tmp_path, make, found):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    make(folder / "case.nii.gz")
+    with pytest.raises(InputError, match=f"case.nii.gz: found {found}, expected an image file"):
+        image_files(folder)
+
+
+def test_links_to_images_and_to_their_folder_are_followed(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "case.nii.gz").touch()
+    (tmp_path / "images" / "linked.nii.gz").symlink_to(tmp_path / "images" / "case.nii.gz")
+    (tmp_path / "link").symlink_to(tmp_path / "images")
+    assert list(image_files(tmp_path / "link")) == ["case", "linked"]
+
+
 def test_a_full_disk_is_one_line_and_the_old_image_stays(tmp_path):
     path = tmp_path / "image.nii.gz"
     write_image(SimpleITK.Image([2, 2, 2], SimpleITK.sitkUInt8), path)
@@ -102,7 +127,7 @@ def test_a_full_disk_is_one_line_and_the_old_image_stays(tmp_path):
         "write_image(SimpleITK.GetImageFromArray(noise), sys.argv[1])\n"
     )
     run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
-    assert "image.nii.gz: cannot be written; expected free disk space" in run.stderr
+    assert "image.nii.gz: cannot be written (File too large)" in run.stderr
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["image.nii.gz"]
 
 

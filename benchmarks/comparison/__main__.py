@@ -15,22 +15,21 @@ from benchmarks.comparison.plan import Method
 from benchmarks.comparison.results import NoResult, Results
 from benchmarks.comparison.run import REPOSITORY, Run
 from benchmarks.comparison.stages import data_stages, method_stages
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.errors import one_line_errors
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.workflow import WALL_TIME_FILE, run_stages, seconds, timed
 
 
 def main() -> None:
     """Bad input ends it with one line and exit code 2."""
     arguments = parsed(sys.argv[1:])
-    try:
+    with one_line_errors("benchmarks.comparison"):
         comparison = checked(arguments)
         if arguments.background:
             start_in_background(comparison.folder)
         else:
-            compare(comparison, arguments.publish)
-    except InputError as error:
-        print(f"benchmarks.comparison: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+            with locked(comparison.folder):
+                compare(comparison, arguments.publish)
 
 
 def compare(comparison: Comparison, publish: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.comparison.own_data import OwnData, find_own_data
 from benchmarks.comparison.plan import SCALES, SYNTHESIZERS, Method, Scale, chosen_methods
 from benchmarks.comparison.results import Results
+from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.errors import InputError
 
 
@@ -54,8 +55,9 @@ def checked(arguments: argparse.Namespace) -> Comparison:
             with_subdomains=any(synthesizer.needs_subdomains for synthesizer in synthesizers),
         )  # fmt: skip
     comparison = Comparison(
-        arguments.output.absolute(), SCALES[arguments.scale], arguments.seeds, methods, arguments.device, own_data
-    )
+        arguments.output.absolute(), SCALES[arguments.scale], arguments.seeds, methods,
+        chosen_device(arguments.device).type, own_data,
+    )  # fmt: skip
     require_same(comparison.description, comparison.results)
     return comparison
 

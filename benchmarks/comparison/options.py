@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 
 from benchmarks.comparison.plan import METHODS, SCALES
+from intrastyler_nnunet.cli.options import OneLineParser, add_device, whole_number
 
 
 def parsed(command_line: list[str]) -> argparse.Namespace:
     """The options of the command; bad ones end it with one line and exit code 2."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m benchmarks.comparison",
         description="Run what is left to do, then write the page.",
         allow_abbrev=False,
@@ -24,10 +25,10 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
         help="tiny only shows that all works; small, of simulated data the default, takes two cores three and a "
         "half hours a seed; full, of your own data the default, is for a GPU",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=int, help="repetitions, each with networks of its own; default: 3")
+    parser.add_argument("--seeds", type=whole_number(1), help="repetitions, each with networks of its own; default: 3")
     parser.add_argument("--quick", action="store_true", help="scale quick, one seed: below half an hour on two cores")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"some of {' '.join(METHODS)}; default: all")
-    parser.add_argument("-device", default="cpu", choices=("cpu", "cuda", "mps"), help="where to train and predict")
+    add_device(parser, "to train and predict")
     own = parser.add_argument_group("on your own data")
     own.add_argument("--dataset", help="id or name; preprocessed by nnU-Net (3d_fullres) and intrastyler add-target")
     own.add_argument("--target-test", type=Path, help="folder with imagesTs and labelsTs, labelled target images")
@@ -62,5 +63,3 @@ def _complete(arguments: argparse.Namespace, parser: argparse.ArgumentParser) ->
         arguments.scale, arguments.seeds = "quick", 1
     arguments.scale = arguments.scale or ("full" if own_data else "small")
     arguments.seeds = 3 if arguments.seeds is None else arguments.seeds
-    if arguments.seeds < 1:
-        parser.error(f"--seeds is {arguments.seeds}, expected 1 or more")

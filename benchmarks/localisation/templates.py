@@ -5,9 +5,7 @@ python -m benchmarks.localisation.templates            (200 simulated cases, abo
 
 import argparse
 import json
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from intrastyler_nnunet.grids import SamplingGrid, to_lps
 from intrastyler_nnunet.simulation.challenge import ChallengeCase, plan_challenge, render_challenge_case
 from intrastyler_nnunet.simulation.patient import COCHLEA
 from intrastyler_nnunet.simulation.sites import sample_scan
+from intrastyler_nnunet.workers import workers
 
 SEED = 2026
 RESULT = Path(__file__).parents[1] / "results" / "localisation.json"
@@ -67,7 +66,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("-o", dest="output", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with workers(2) as pool:
         rows = list(tqdm(pool.map(evaluate, plan(arguments.cases)), total=arguments.cases))
     found = [row for row in rows if row["route"] != UNSURE]
     lost = [row["case"] for row in found if row["inside"] < 1]

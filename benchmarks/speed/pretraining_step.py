@@ -21,6 +21,8 @@ from torch.func import functional_call
 
 from benchmarks.speed.device_clock import seconds
 from benchmarks.speed.peak_memory import peak_bytes
+from intrastyler_nnunet.cli.options import add_device
+from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.objective.config import PretrainingConfig
@@ -43,12 +45,12 @@ def main() -> None:
     parser.add_argument("--preset", default="compact")
     parser.add_argument("--patch-size", type=int, nargs=3, default=PATCH)
     parser.add_argument("--style-patch-size", type=int, nargs=3, default=STYLE_PATCH)
-    parser.add_argument("-device", default="cpu")
+    add_device(parser, "to measure")
     parser.add_argument("--repeats", type=int, default=5)
     result_file = Path(__file__).parents[1] / "results" / "pretraining_step.json"
     parser.add_argument("-o", dest="output", type=Path, default=result_file)
     arguments = parser.parse_args()
-    device = torch.device(arguments.device)
+    device = chosen_device(arguments.device)
     config = PretrainingConfig(
         preset=arguments.preset, patch_size=tuple(arguments.patch_size),
         style_patch_size=tuple(arguments.style_patch_size), iterations=10, style_warmup=0,

@@ -25,13 +25,14 @@ import resource
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.device_clock import seconds
+from intrastyler_nnunet.cli.options import add_device
+from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.generator import Generator
@@ -40,6 +41,7 @@ from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset
 from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_case
 from intrastyler_nnunet.styles.sampling import StyleDraw
 from intrastyler_nnunet.typed_json import read_json
+from intrastyler_nnunet.workers import workers
 from intrastyler_nnunet.workflow import run_command
 
 DATASET, NAME, CONFIGURATION = "990", "Dataset990_SimCrossMoDA", "3d_fullres"
@@ -144,10 +146,10 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--batch-size", type=int, default=2, help="samples per step")
     parser.add_argument("--scale", choices=SCALES, default="small", help="of the simulated images")
-    parser.add_argument("-device", default="cpu")
+    add_device(parser, "to measure")
     parser.add_argument("--repeats", type=int, default=5, help="of every measurement; more on a busy machine")
     arguments = parser.parse_args()
-    device = torch.device(arguments.device)
+    device = chosen_device(arguments.device)
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     machine = {"device": machine, "threads": torch.get_num_threads(), "torch": torch.__version__}
     with tempfile.TemporaryDirectory() as name:
@@ -157,11 +159,10 @@ def main() -> None:
         prepare(folder, arguments.scale, arguments.batch_size)
         os.environ |= {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f"}
         times = time_steps(folder, arguments.repeats, device)
-        context = get_context("spawn")
         memory = {}
         for trainer in (STOCK, *PRESETS):
-            with context.Pool(1) as pool:
-                memory[trainer] = pool.apply(peak_memory, (folder, trainer, device))
+            with workers(1) as pool:
+                memory[trainer] = pool.submit(peak_memory, folder, trainer, device).result()
     stock = times["seconds"][f"step_{STOCK}"]
     result = {"scale": arguments.scale, **machine, "memory_bytes": memory, **times}
     for name in PRESETS:

@@ -18,6 +18,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.device_clock import seconds
+from intrastyler_nnunet.cli.options import add_device
+from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.config import PRESETS
 from intrastyler_nnunet.model.generator import Generator
@@ -32,7 +34,7 @@ SLAB, STYLES, REPEATS = 64, 7, 2
 def main() -> None:
     """Measure, print, write the result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-device", default="cpu", help="where the seconds are measured")
+    add_device(parser, "to measure")
     output = Path(__file__).parents[1] / "results" / "translation_speed.json"
     parser.add_argument("-o", dest="output", type=Path, default=output, help="result file")
     arguments = parser.parse_args()
@@ -40,7 +42,7 @@ def main() -> None:
     for name, row in arithmetic.items():
         print(f"{name:10} one pass {row['one_pass_tflop']:6.3f} TFLOP; slabs {row['slabs_over_one_pass']:.3f} times "
               f"that; {STYLES} styles {row['styles_over_one']:.2f} times one style")  # fmt: skip
-    measured = seconds_of(torch.device(arguments.device))
+    measured = seconds_of(chosen_device(arguments.device))
     print(f"shipped generator: one style {measured['one_style']:.1f} s, {STYLES} styles {measured['styles']:.1f} s, "
           f"{measured['ratio']:.2f} times")  # fmt: skip
     write_json({"shape": SHAPE, "slab": SLAB, "styles": STYLES, "arithmetic": arithmetic, "seconds": measured},

@@ -8,7 +8,8 @@ import argparse
 import sys
 from importlib import import_module
 
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.cli.options import OneLineParser
+from intrastyler_nnunet.errors import one_line_errors
 
 COMMANDS = (
     "demo", "simulate", "add-target", "pretrain", "translate", "synthesize", "embed", "coverage", "report", "evaluate",
@@ -18,7 +19,7 @@ COMMANDS = (
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line, with the arguments of one command, or of all."""
-    parser = argparse.ArgumentParser(prog="intrastyler", description="Exemplar-based style synthesis for nnU-Net v2.")
+    parser = OneLineParser(prog="intrastyler", description="Exemplar-based style synthesis for nnU-Net v2.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = import_module(f"intrastyler_nnunet.cli.{name.replace('-', '_')}")
@@ -32,14 +33,8 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Entry point of `intrastyler`. Exits with 2 and one line on bad input."""
+    """Entry point of `intrastyler`. Bad input ends it with code 2 and one line, see `one_line_errors`."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(next(iter(argv), "")).parse_args(argv, argparse.Namespace(command_line=argv[1:]))
-    try:
+    with one_line_errors(" ".join(["intrastyler", *argv[:1]])):
+        arguments = build_parser(next(iter(argv), "")).parse_args(argv, argparse.Namespace(command_line=argv[1:]))
         arguments.run(arguments)
-    except InputError as error:
-        print(f"intrastyler {arguments.command}: {error}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:  # a full disk, no permission
-        print(f"intrastyler {arguments.command}: {error.filename}: {error.strerror}", file=sys.stderr)
-        sys.exit(2)

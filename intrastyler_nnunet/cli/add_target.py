@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli.options import add_processes
+
 HELP = "preprocess unlabelled target images exactly as nnU-Net preprocessed the source images"
 
 
@@ -21,10 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel", help="name of the image channel that the target images stand for; needed when there are several"
     )
-    parser.add_argument(
-        "-np", dest="processes", type=int, default=None,
-        help="worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc",
-    )  # fmt: skip
+    add_processes(parser, "worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -17,14 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a line per image, the farthest first."""
-    import torch
-
+    from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import write_json
     from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
     from intrastyler_nnunet.styles.coverage import coverage
 
-    device = torch.device(arguments.device)
+    device = chosen_device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
     if len(space.bank.names) < 2:
         raise InputError(f"{arguments.dataset}: {len(space.bank.names)} exemplar, expected at least two to compare")

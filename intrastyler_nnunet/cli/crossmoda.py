@@ -4,7 +4,10 @@ import argparse
 from pathlib import Path
 
 from intrastyler_nnunet.cli import evaluate
+from intrastyler_nnunet.cli.options import DATASET_ID, add_processes, existing_folder, number, whole_number
 
+SPACING = number("0.1 to 20 mm", lambda value: 0.1 <= value <= 20)
+SIZE = whole_number(8, 2048)  # voxels
 HELP = "CrossMoDA: prepare the download, restore and post-process predictions, submit them, rank teams"
 
 
@@ -23,22 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the chosen step."""
     arguments.run_step(arguments)
-
-
-def _positive(kind: type):
-    def number(text: str):
-        value = kind(text)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text}, expected more than 0")
-        return value
-
-    return number
-
-
-def _existing_folder(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: no such folder")
-    return Path(text)
 
 
 def _edition(parser: argparse.ArgumentParser) -> None:
@@ -65,9 +52,9 @@ def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
     from intrastyler_nnunet.crossmoda.region import Region
 
     parser.add_argument("-i", dest="input", type=Path, required=True, help="the challenge's download, unpacked")
-    parser.add_argument("-d", dest="dataset", type=int, required=True, help="id of the nnU-Net dataset to write")
+    parser.add_argument("-d", dest="dataset", type=DATASET_ID, required=True, help="id of the nnU-Net dataset to write")
     parser.add_argument(
-        "--cochleae", type=_existing_folder, default=None,
+        "--cochleae", type=existing_folder, default=None,
         help="folder of label maps <case>.nii.gz of the cochleae on unlabelled images; a case without one keeps its "
         "whole field of view",
     )  # fmt: skip
@@ -77,15 +64,13 @@ def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
         "cochleae on; give a coarse --spacing such as 1 1 1.5",
     )  # fmt: skip
     parser.add_argument(
-        "--spacing", type=_positive(float), nargs=3, default=Region.spacing, help="mm; larger when memory is short"
+        "--spacing", type=SPACING, nargs=3, default=Region.spacing, help="mm; larger when memory is short"
     )
     parser.add_argument(
-        "--size", type=_positive(int), nargs=3, default=Region.size,
+        "--size", type=SIZE, nargs=3, default=Region.size,
         help="voxels of the region; change it with the spacing",
     )  # fmt: skip
-    parser.add_argument(
-        "-np", dest="processes", type=int, default=4, help="worker processes; fewer when memory is short"
-    )
+    add_processes(parser, "worker processes; fewer when memory is short", default=4)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -94,6 +79,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.crossmoda.prepare import Job, prepare
     from intrastyler_nnunet.crossmoda.region import Region
     from intrastyler_nnunet.files import require_inputs_kept
+    from intrastyler_nnunet.images import image_files
     from intrastyler_nnunet.nnunet.folders import new_raw_folder
 
     edition, cases = find_cases(arguments.input)
@@ -101,11 +87,11 @@ def _prepare(arguments: argparse.Namespace) -> None:
     dataset = new_raw_folder(arguments.dataset, name)
     require_inputs_kept([dataset], [arguments.input, arguments.cochleae])
     region = Region(spacing=tuple(arguments.spacing), size=tuple(arguments.size))
+    cochleae = image_files(arguments.cochleae) if arguments.cochleae else {}
     jobs = []
     for case in cases:
-        cochleae = arguments.cochleae / f"{case.case}.nii.gz" if arguments.cochleae and not case.label else None
-        jobs.append(Job(case, cochleae if cochleae and cochleae.is_file() else None, edition, region, dataset,
-                        arguments.localiser))  # fmt: skip
+        known = cochleae.get(case.case) if case.label is None else None
+        jobs.append(Job(case, known, edition, region, dataset, arguments.localiser))
     whole = prepare(jobs, edition, dataset, arguments.processes)
     print(f"{len(jobs)} cases in {dataset}")
     if whole and not arguments.localiser:
@@ -115,11 +101,11 @@ def _prepare(arguments: argparse.Namespace) -> None:
 def _localise_arguments(parser: argparse.ArgumentParser) -> None:
     _folders(parser, "the challenge's download", "folder for label maps of the cochleae and localisation.json")
     parser.add_argument(
-        "--predictions", type=_existing_folder, default=None,
+        "--predictions", type=existing_folder, default=None,
         help="folder of label maps <case>.nii.gz of a network for the cochlea alone, on the original grids; without it "
         "a template head is registered, which takes about a second per image",
     )  # fmt: skip
-    parser.add_argument("-np", dest="processes", type=int, default=4, help="worker processes")
+    add_processes(parser, "worker processes", default=4)
 
 
 def _localise(arguments: argparse.Namespace) -> None:
@@ -189,7 +175,7 @@ def _pseudo_label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", dest="configuration", required=True, help="configuration to train on them")
     parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier")
     parser.add_argument(
-        "--images", type=_existing_folder, default=None,
+        "--images", type=existing_folder, default=None,
         help="folder of the images that were predicted; none given: imagesTarget of the raw dataset",
     )  # fmt: skip
     parser.add_argument(

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli.options import add_device
+
 HELP = "style vectors of images, as .npz and for TensorBoard's embedding projector"
 
 
@@ -25,7 +27,7 @@ def add_style_space_arguments(parser: argparse.ArgumentParser) -> None:
         "-g", dest="generator", type=Path, default=None,
         help="generator file; none given: the one `intrastyler pretrain` wrote for this dataset and configuration",
     )  # fmt: skip
-    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where the style encoder runs")
+    add_device(parser, "the style encoder runs")
 
 
 def require_style_inputs_kept(arguments: argparse.Namespace, file_ending: str, outputs: list[Path]) -> None:
@@ -42,12 +44,12 @@ def require_style_inputs_kept(arguments: argparse.Namespace, file_ending: str, o
 def run(arguments: argparse.Namespace) -> None:
     """Compute and write the vectors."""
     import numpy as np
-    import torch
 
+    from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.files import written_atomically
     from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
 
-    device = torch.device(arguments.device)
+    device = chosen_device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
     outputs = [arguments.output / name for name in ("styles.npz", "vectors.tsv", "metadata.tsv")]
     require_style_inputs_kept(arguments, space.dataset_json["file_ending"], outputs)

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli.options import add_processes
+
 HELP = "score predicted label maps against the ground truth: Dice, ASSD, boundary ASSD"
 
 
@@ -27,17 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pooled: one mean over both surfaces (medpy 0.5.2); directed: mean of the two directed "
         "means (medpy 0.4), to compare with tables published before 2024",
     )  # fmt: skip
-    parser.add_argument(
-        "-np", dest="processes", type=int, default=None,
-        help="worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc",
-    )  # fmt: skip
+    add_processes(parser, "worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Score, print the table, write the JSON."""
     from nnunetv2.configuration import default_num_processes
 
-    from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.evaluation.folder import evaluate_folder
     from intrastyler_nnunet.evaluation.table import format_table
     from intrastyler_nnunet.files import require_inputs_kept, write_json
@@ -53,12 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.predictions,
         arguments.references,
         find_labels(arguments.references, arguments.dataset_json),
-        default_num_processes if arguments.processes is None else arguments.processes,
+        arguments.processes or default_num_processes,
         assd_definition=arguments.assd,
     )
     print(format_table(summary))
-    try:
-        write_json(summary, output)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+    write_json(summary, output)
     print(f"written to {output}")

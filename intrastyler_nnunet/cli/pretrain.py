@@ -1,8 +1,17 @@
 """`intrastyler pretrain`: train the synthesizer on preprocessed source and target images."""
 
 import argparse
+import os
 from dataclasses import fields
 from pathlib import Path
+
+from intrastyler_nnunet.cli.options import (
+    FINITE,
+    add_device,
+    add_processes,
+    whole_number,
+)
+from intrastyler_nnunet.workers import end_with
 
 HELP = "train the synthesizer on the preprocessed source and target images of a dataset"
 
@@ -16,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__..."
     )
-    data.add_argument("--patch-size", type=int, nargs=3, help="default: the configuration's, at most the smallest case")
+    data.add_argument(
+        "--patch-size", type=whole_number(1), nargs=3, help="default: the configuration's, at most the smallest case"
+    )
     data.add_argument("--channel", help="name of the image channel to translate; needed when there are several")
     groups = {title: parser.add_argument_group(title) for title in ("method", "training", "objective")}
     _add_machine(groups["training"])
@@ -27,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train on one process, or start one per GPU."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun starts each process in a session of its own
+        end_with(os.getppid())
     if arguments.num_gpus > 1:
         from intrastyler_nnunet.pretraining.launch import train_on_gpus
 
@@ -38,11 +51,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to train")
-    group.add_argument("-num_gpus", type=int, default=1, help="processes on this machine, each on its own patches")
+    add_device(group, "to train")
     group.add_argument(
-        "-np", dest="processes", type=int, default=2,
-        help="processes that read patches ahead; more when the waiting reported at the end is above a few percent",
+        "-num_gpus", type=whole_number(1), default=1, help="processes on this machine, each on its own patches"
+    )
+    add_processes(
+        group, "processes that read patches ahead; more when the waiting reported at the end is above a few percent",
+        default=2, least=0,
     )  # fmt: skip
     group.add_argument(
         "--compile", action="store_true",
@@ -69,19 +84,19 @@ def _add_options(groups: dict[str, argparse._ArgumentGroup]) -> None:
 
 def _add_label_hints(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--label-hint", metavar="SHIFT", type=float, nargs="?", const=-1.0, default=None,
+        "--label-hint", metavar="SHIFT", type=FINITE, nargs="?", const=-1.0, default=None,
         help="labels steer the input: the one called cochlea inverted, all others (tumour) shifted by SHIFT (default "
         "-1.0) of an intensity range of 2, both with soft borders; use it when tumour or cochlea keep their source "
         "appearance, with a SHIFT that leaves the tumour distinct from all other tissue",
     )  # fmt: skip
     group.add_argument(
-        "--tumour-level", metavar="Z", type=float,
+        "--tumour-level", metavar="Z", type=FINITE,
         help="labels steer the input: all but the one called cochlea (tumour) get the z-score Z; use it when an "
         "enhancing tumour comes out too bright or dark. Choose Z between cerebrospinal fluid and brain in your "
         "preprocessed source, as near to either as tumours are in the target",
     )  # fmt: skip
     group.add_argument(
-        "--cochlea-level", metavar="Z", type=float,
+        "--cochlea-level", metavar="Z", type=FINITE,
         help="labels steer the input: the one called cochlea gets the z-score Z; use it when cochleae come out as dark "
         "as bone. Choose Z at or above cerebrospinal fluid in your preprocessed source",
     )  # fmt: skip

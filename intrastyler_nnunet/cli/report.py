@@ -25,15 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Build and write the page."""
-    import torch
-
+    from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.files import written_atomically
     from intrastyler_nnunet.offline.style_space import generator_file, open_style_space
     from intrastyler_nnunet.report.build import build_report
 
     where = arguments.dataset, arguments.plans, arguments.configuration
     generator = generator_file(*where, arguments.generator)
-    space = open_style_space(*where, generator, torch.device(arguments.device))
+    space = open_style_space(*where, generator, chosen_device(arguments.device))
     require_style_inputs_kept(arguments, space.dataset_json["file_ending"], [arguments.output])
     html = build_report(space, generator, arguments.configuration, arguments.subdomain_pattern, arguments.images)
     with written_atomically(arguments.output) as temporary:

@@ -3,17 +3,19 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli.options import DATASET_ID, SEED, add_processes
+
 HELP = "write SimCrossMoDA, a simulated dataset of labelled ceT1 and unlabelled T2 images, into nnUNet_raw"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("-d", dest="dataset", type=int, default=990, help="dataset id")
+    parser.add_argument("-d", dest="dataset", type=DATASET_ID, default=990, help="dataset id")
     parser.add_argument(
         "--scale", choices=("tiny", "small", "pretraining", "full"), default="small",
         help="tiny for a quick look, small for training on a laptop, full for the challenge's geometry",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other subjects and scans")
+    parser.add_argument("--seed", type=SEED, default=0, help="another seed gives other subjects and scans")
     parser.add_argument(
         "--paired", action="store_true",
         help="also write the source subjects in target protocols, to score translations against",
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as-crossmoda", metavar="FOLDER", type=Path, default=None,
         help="write the challenge's own folder there instead of an nnU-Net dataset, to try the CrossMoDA steps on",
     )  # fmt: skip
-    parser.add_argument("-np", dest="processes", type=int, default=2, help="worker processes")
+    add_processes(parser, "worker processes", default=2)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli.options import DATASET_ID, SEED, SHARE, add_device, whole_number
+
 HELP = "write a complete nnU-Net dataset of translated source images with their labels"
 
 
@@ -11,29 +13,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", dest="dataset", required=True, help="id or name of the dataset with the source images")
     parser.add_argument("-c", dest="configuration", required=True, help="configuration the generator was trained on")
     parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier")
-    parser.add_argument("-o", dest="output", type=int, required=True, help="id of the dataset to write")
+    parser.add_argument("-o", dest="output", type=DATASET_ID, required=True, help="id of the dataset to write")
     parser.add_argument(
         "-g", dest="generator", type=Path, default=None,
         help="generator file; none given: the one `intrastyler pretrain` wrote for this dataset and configuration",
     )  # fmt: skip
     parser.add_argument(
-        "--styles-per-case", type=int, default=3, help="translations of every source image; more cost disk and variety"
-    )
+        "--styles-per-case", type=whole_number(1), default=3,
+        help="translations of every source image; more cost disk and variety",
+    )  # fmt: skip
     parser.add_argument(
         "--policy", default="uniform", choices=("uniform", "balanced"),
         help="balanced draws clusters of styles equally often, when some scanners are rare",
     )  # fmt: skip
     parser.add_argument(
-        "--p-slerp", type=float, default=0.0, help="share of styles between two exemplars; raise it when they are few"
+        "--p-slerp", type=SHARE, default=0.0, help="share of styles between two exemplars; raise it when they are few"
     )
-    parser.add_argument("--seed", type=int, default=0, help="change it for other exemplars")
-    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to translate")
+    parser.add_argument("--seed", type=SEED, default=0, help="change it for other exemplars")
+    add_device(parser, "to translate")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Translate, and write the split that keeps all styles of a case together."""
-    import torch
-
+    from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import write_json
     from intrastyler_nnunet.nnunet import folders
@@ -49,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.policy, arguments.p_slerp, arguments.seed,
     )  # fmt: skip
     output = folders.new_raw_folder(arguments.output, f"{what.dataset.split('_', 1)[1]}Translated")
-    count = synthesize(what, generator, output, torch.device(arguments.device))
+    count = synthesize(what, generator, output, chosen_device(arguments.device))
     # Beside nnU-Net's future preprocessing: it takes this split instead of one that tears a case's styles apart.
     preprocessed = folders.preprocessed_folder(arguments.dataset).parent / output.name
     write_json(splits(read_synthesis(output / RECORD).cases), preprocessed / "splits_final.json")

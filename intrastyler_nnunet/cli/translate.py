@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from intrastyler_nnunet.cli.options import SEED, SHARE, add_device, whole_number
+
 HELP = "translate image files to the styles of exemplars, in their own grids"
 
 
@@ -21,25 +23,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     style = parser.add_argument_group("style").add_mutually_exclusive_group(required=True)
     style.add_argument("--exemplar", type=Path, help="image file whose style and intensities the translations get")
     style.add_argument("--style", nargs="+", metavar="NAME", help="exemplars by their names in the style bank")
-    style.add_argument("--random", type=int, metavar="K", help="so many exemplars of the bank, drawn without repeats")
+    style.add_argument(
+        "--random", type=whole_number(1), metavar="K", help="so many exemplars of the bank, drawn without repeats"
+    )
     parser.add_argument("--exemplar2", type=Path, default=None, help="second image file, for a style between the two")
-    parser.add_argument("-t", type=float, default=0.5, help="0 is the first exemplar's style, 1 the second's")
-    parser.add_argument("--seed", type=int, default=0, help="of --random; change it for other exemplars")
+    parser.add_argument("-t", type=SHARE, default=0.5, help="0 is the first exemplar's style, 1 the second's")
+    parser.add_argument("--seed", type=SEED, default=0, help="of --random; change it for other exemplars")
     parser.add_argument(
         "--bank", type=Path, default=None, help="style bank; none given: style_bank.safetensors beside the generator"
     )
     parser.add_argument(
-        "--slab", type=int, default=64,
+        "--slab", type=whole_number(1), default=64,
         help="slices computed at once; lower it when the device's memory runs out, the result is the same",
     )  # fmt: skip
-    parser.add_argument("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="where to translate")
+    add_device(parser, "to translate")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Translate every image to every style."""
-    import torch
     from tqdm import tqdm
 
+    from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import require_inputs_kept
     from intrastyler_nnunet.images import image_files, require_image_name
@@ -47,14 +51,12 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.offline.image_files import file_stem, translate_file
     from intrastyler_nnunet.translation.translator import Translator
 
-    if arguments.slab < 1:
-        raise InputError(f"--slab {arguments.slab}, expected at least 1")
     folder = arguments.input.is_dir()
     images = image_files(arguments.input) if folder else {file_stem(arguments.input): arguments.input}
     if not images:
         raise InputError(f"{arguments.input}: found no image, expected image files")
     label_maps = image_files(arguments.labels) if folder and arguments.labels else {}
-    generator = Generator.load(arguments.generator, torch.device(arguments.device))
+    generator = Generator.load(arguments.generator, chosen_device(arguments.device))
     styles = _styles(arguments, generator)
     outputs = {name: _outputs(arguments.output, name, styles, folder) for name in images}
     files = [path for paths in outputs.values() for path in paths]

@@ -1,6 +1,5 @@
 """A folder to build the submission's container from."""
 
-import os
 import shutil
 from dataclasses import asdict
 from importlib.metadata import version
@@ -10,7 +9,7 @@ import intrastyler_nnunet
 from intrastyler_nnunet.crossmoda.container_entry import REGION_FILE, require_model
 from intrastyler_nnunet.crossmoda.prepare import read_record
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import HALF_WRITTEN, write_json
+from intrastyler_nnunet.files import write_json, written_atomically
 
 PACKAGES = (
     "torch", "nnunetv2", "SimpleITK", "nibabel", "safetensors", "scikit-learn", "matplotlib", "tqdm", "pydantic",
@@ -48,16 +47,14 @@ def write_context(model: Path, geometry: Path, output: Path) -> None:
     region = read_record(records[0]).settings.region
     if output.exists():
         raise InputError(f"{output}: exists, expected a new folder")
-    unfinished = output.with_name(f"{HALF_WRITTEN}{output.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    for fold in folds:
-        (unfinished / "model" / fold.name).mkdir(parents=True)
-        shutil.copy(fold / "checkpoint_final.pth", unfinished / "model" / fold.name)
-    for name in ("plans.json", "dataset.json"):
-        shutil.copy(model / name, unfinished / "model")
-    write_json(asdict(region), unfinished / "model" / REGION_FILE)
-    package = Path(intrastyler_nnunet.__file__).parent
-    shutil.copytree(package, unfinished / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-    packages = " ".join(f"{name}=={version(name).split('+')[0]}" for name in PACKAGES)
-    (unfinished / "Dockerfile").write_text(DOCKERFILE.format(packages=packages))
-    os.replace(unfinished, output)
+    with written_atomically(output) as unfinished:
+        for fold in folds:
+            (unfinished / "model" / fold.name).mkdir(parents=True)
+            shutil.copy(fold / "checkpoint_final.pth", unfinished / "model" / fold.name)
+        for name in ("plans.json", "dataset.json"):
+            shutil.copy(model / name, unfinished / "model")
+        write_json(asdict(region), unfinished / "model" / REGION_FILE)
+        package = Path(intrastyler_nnunet.__file__).parent
+        shutil.copytree(package, unfinished / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        packages = " ".join(f"{name}=={version(name).split('+')[0]}" for name in PACKAGES)
+        (unfinished / "Dockerfile").write_text(DOCKERFILE.format(packages=packages))

@@ -15,7 +15,8 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from intrastyler_nnunet.crossmoda.localise import draw_balls, find_cochleae
 from intrastyler_nnunet.crossmoda.postprocess import Rules, postprocess
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.devices import chosen_device
+from intrastyler_nnunet.errors import InputError, one_line_errors
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, label_image, labels_onto, to_lps
 from intrastyler_nnunet.images import read_volume, write_image
 from intrastyler_nnunet.nnunet.descriptions import DatasetDescription, PlansDescription
@@ -35,7 +36,7 @@ def predict_folder(images: Path, output: Path, model: Path, device: torch.device
     Raises:
         InputError: no image; no model.
     """
-    files = sorted(images.glob(f"*{ENDING}"))
+    files = sorted(path for path in images.glob(f"*{ENDING}") if not path.name.startswith("."))
     if not files:
         raise InputError(f"{images}: found no image, expected files such as case{ENDING}")
     structures = require_model(model)
@@ -97,11 +98,9 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="folder for case.nii.gz")
     parser.add_argument("model", type=Path, help="folder of the trained model")
     arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
+    with one_line_errors("container"):
+        device = chosen_device(None)
         failures, remarks = predict_folder(arguments.input, arguments.output, arguments.model, device)
-    except InputError as error:
-        failures, remarks = [str(error)], []
     for line in [*(f"warning: {remark}" for remark in remarks), *failures]:
         print(line, file=sys.stderr)
     raise SystemExit(2 if failures else 0)

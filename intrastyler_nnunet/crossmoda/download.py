@@ -1,10 +1,12 @@
 """The challenge's download: which files are there, of which edition."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.images import require_file
 from intrastyler_nnunet.structures import LABELS
 
 NAME = re.compile(
@@ -46,14 +48,15 @@ def find_cases(download: Path) -> tuple[Edition, list[DownloadedCase]]:
 
     Raises:
         InputError: no image of the challenge is there; editions are mixed; a case appears twice; a source image has
-            no label map.
+            no label map; a folder or a dangling link has an image's name.
     """
     files: dict[tuple[str, str], Path] = {}
     years = set()
-    for path in sorted(download.rglob("*.nii.gz")):
+    for path in sorted(_paths_below(download)):
         match = NAME.fullmatch(path.name)
         if match is None:
             continue
+        require_file(path)
         kind = "T2" if match["kind"] == "hrT2" else match["kind"]
         if (match["case"], kind) in files:
             raise InputError(f"{path}: found a second time ({files[match['case'], kind]}), expected once")
@@ -70,6 +73,17 @@ def find_cases(download: Path) -> tuple[Edition, list[DownloadedCase]]:
     if not cases:
         raise InputError(f"{download}: found label maps and no image, {EXPECTED}")
     return EDITIONS[years.pop()], sorted(cases, key=lambda case: (case.split, case.case))
+
+
+def _paths_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Everything in `folder` and its folders, linked ones too, that is not hidden."""
+    if folder.resolve() in above:  # a link back to where we came from
+        return
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not path.name.startswith("."):
+            yield path
+            if path.is_dir():
+                yield from _paths_below(path, (*above, folder.resolve()))
 
 
 def _case(case: str, path: Path, files: dict[tuple[str, str], Path], download: Path) -> DownloadedCase:

@@ -3,6 +3,7 @@
 A case of which neither is true gets no label map, so that `prepare` keeps its whole field of view.
 """
 
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def _localise_case(search: Search) -> Finding | str:
         prediction, reasons = None, []
         if search.predictions is not None:
             path = search.predictions / f"{search.case.case}.nii.gz"
-            if path.is_file():
+            if os.path.lexists(path):  # what is there and cannot be read is no missing prediction
                 prediction = read_label_map(path, (0, 1)).image
                 grids = (SamplingGrid.of(to_lps(picture)) for picture in (prediction, image))
                 require_same_grid(*grids, path, search.case.image)

@@ -1,25 +1,29 @@
 """From the download to an nnU-Net dataset of images cut to the cochlear region."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import SimpleITK
 from tqdm import tqdm
 
 from intrastyler_nnunet.crossmoda.download import DownloadedCase, Edition
 from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_sheet
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
-from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.errors import InputError, reason_of
+from intrastyler_nnunet.files import remove_half_written, write_json
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, require_same_grid, to_lps
 from intrastyler_nnunet.images import read_volume, write_image
 from intrastyler_nnunet.label_maps import read_label_map
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.typed_json import read_json
 from intrastyler_nnunet.workers import workers
 
 IMAGE_FOLDERS = {"source": "imagesTr", "target": "imagesTarget", "test": "imagesTs"}
 RECORDS = "geometry"  # folder of the cases' records
 OVERVIEWS = "quality_control"
+LARGEST = 500_000_000  # voxels: what a worker needs for them is eight times as many bytes or more
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,13 @@ def prepare(jobs: list[Job], edition: Edition, dataset: Path, processes: int) ->
     Raises:
         InputError: cases that cannot be used, one line for each; all others are written.
     """
+    with locked(dataset):
+        remove_half_written(dataset)
+        return _prepare_cases(jobs, edition, dataset, processes)
+
+
+def _prepare_cases(jobs: list[Job], edition: Edition, dataset: Path, processes: int) -> list[str]:
+    _remove_orphans(dataset, {job.case.case for job in jobs})
     waiting = [job for job in jobs if not _is_complete(job)]
     if len(waiting) < len(jobs):
         print(f"{dataset.name}: {len(jobs) - len(waiting)} of {len(jobs)} cases are complete")
@@ -106,6 +117,11 @@ def _prepare_case(job: Job) -> str | None:
             labels = to_lps(read_label_map(reference, values if case.label else {0, 1, *values}).image)
             require_same_grid(SamplingGrid.of(labels), SamplingGrid.of(image), reference, case.image)
         grid, whole = _grid_of(job, image, labels)
+        if np.prod(grid.size) > LARGEST:
+            raise InputError(
+                f"{case.image}: becomes {grid.size} voxels, expected {LARGEST:g} at most; give a larger --spacing or a "
+                "smaller --size"
+            )
         write_image(image_onto(image, grid), job.dataset / IMAGE_FOLDERS[case.split] / f"{case.case}_0000.nii.gz")
         if case.label:
             if job.localiser:
@@ -116,7 +132,7 @@ def _prepare_case(job: Job) -> str | None:
     except InputError as error:
         return str(error)
     except OSError as error:
-        return f"{job.record}: cannot be written ({error.strerror})"
+        return reason_of(error)
     return None
 
 
@@ -134,6 +150,23 @@ def _grid_of(job: Job, image: SimpleITK.Image, labels: SimpleITK.Image | None) -
     if job.case.label:
         raise InputError(f"{job.case.label}: found no cochlea, expected label {job.edition.cochlea}")
     return whole_image(grid, job.region), True
+
+
+def _remove_orphans(dataset: Path, cases: Collection[str]) -> None:
+    """Remove cases whose image has gone from the download since: nnU-Net would go on training on them.
+
+    What another download gave, which is still there, stays.
+    """
+    for record in sorted((dataset / RECORDS).glob("*.json")):
+        image = Path(read_record(record).settings.inputs[0][0])
+        if record.stem in cases or image.exists():
+            continue
+        for folder in IMAGE_FOLDERS.values():
+            (dataset / folder / f"{record.stem}_0000.nii.gz").unlink(missing_ok=True)
+        (dataset / "labelsTr" / f"{record.stem}.nii.gz").unlink(missing_ok=True)
+        (dataset / OVERVIEWS / f"{record.stem}.png").unlink(missing_ok=True)
+        record.unlink()
+        print(f"{record.stem}: removed from {dataset.name}, for {image} is no longer there")
 
 
 def _is_complete(job: Job) -> bool:

@@ -10,12 +10,13 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.crossmoda.postprocess import TOUCHING
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.files import remove_half_written, write_json
 from intrastyler_nnunet.grids import SamplingGrid, require_same_grid
 from intrastyler_nnunet.images import image_files, read_volume
 from intrastyler_nnunet.label_maps import read_label_map
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet.self_training import CaseList
-from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_unfinished
+from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess
 from intrastyler_nnunet.structures import Structures
 
 
@@ -84,13 +85,15 @@ def pseudo_label(
             accepted[case] = path
     if not accepted:
         raise InputError(f"{predictions}: all {len(files)} predictions are dropped, expected at least one good one")
-    remove_unfinished(destination.folder)
-    for case, path in tqdm(accepted.items(), "pseudo-label"):
-        target = TargetCase(
-            case, pictures[f"{case}_0000"], destination.folder, destination.plans, destination.configuration,
-            destination.dataset_json, labels=path,
-        )  # fmt: skip
-        if not is_up_to_date(target):
-            preprocess(target)
+    with locked(destination.folder.parent):
+        destination.folder.mkdir(parents=True, exist_ok=True)
+        remove_half_written(destination.folder)
+        for case, path in tqdm(accepted.items(), "pseudo-label"):
+            target = TargetCase(
+                case, pictures[f"{case}_0000"], destination.folder, destination.plans, destination.configuration,
+                destination.dataset_json, labels=path,
+            )  # fmt: skip
+            if not is_up_to_date(target):
+                preprocess(target)
     write_json(asdict(CaseList(dict.fromkeys(accepted, 1), dropped)), case_list)
     return dropped

@@ -1,9 +1,7 @@
 """Score a folder of predictions against a folder of references."""
 
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 
@@ -15,6 +13,7 @@ from intrastyler_nnunet.grids import require_same_grid
 from intrastyler_nnunet.images import image_files
 from intrastyler_nnunet.label_maps import read_label_map
 from intrastyler_nnunet.structures import Labels, label_values
+from intrastyler_nnunet.workers import workers
 
 
 def evaluate_folder(
@@ -95,6 +94,5 @@ def _evaluate_all(jobs: list[tuple], processes: int) -> Iterator[CaseScores]:
     if min(processes, len(jobs)) == 1:
         yield from (evaluate_files(*job) for job in jobs)
         return
-    # Not forked: SimpleITK's threads do not survive a fork.
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with workers(min(processes, len(jobs))) as pool:
         yield from pool.map(evaluate_files, *zip(*jobs, strict=True))

@@ -12,9 +12,10 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import remove_half_written, write_json
+from intrastyler_nnunet.files import is_unused, remove_half_written, write_json
 from intrastyler_nnunet.grids import label_type
 from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation, load_exemplar_translation
@@ -22,6 +23,8 @@ from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_
 from intrastyler_nnunet.typed_json import FileName, Probability, Text, read_json
 
 RECORD = "synthesis.json"
+# Entries of dataset.json that are as true of translated images; others name the source's files and their format.
+DESCRIPTION = ("channel_names", "modality", "labels", "regions_class_order")
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,7 @@ def describe(
     dataset: str, plans_name: str, configuration: str, generator: Path, styles_per_case: int, policy: str,
     p_slerp: float, seed: int,
 ) -> OfflineSynthesis:  # fmt: skip
-    """Check the numbers and take the generator's checksum."""
-    if styles_per_case < 1:
-        raise InputError(f"{styles_per_case} styles per case, expected at least 1")
-    if not 0 <= p_slerp <= 1:
-        raise InputError(f"p_slerp is {p_slerp}, expected a probability between 0 and 1")
+    """Take the generator's checksum."""
     checksum = hashlib.sha256(generator.read_bytes()).hexdigest()
     name = folders.dataset_name(dataset)
     return OfflineSynthesis(name, plans_name, configuration, checksum, styles_per_case, policy, p_slerp, seed)
@@ -94,10 +93,21 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     """
     plans = folders.read_plans(what.dataset, what.plans)
     _check_output(what, output)
-    remove_half_written(output)
     translation, _ = load_exemplar_translation([generator], plans, what.configuration, device, regions=False)
     probabilities = exemplar_probabilities(translation.banks, what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
+    with locked(output):
+        _check_output(what, output)  # another process may have begun meanwhile
+        remove_half_written(output)
+        return _write_dataset(what, source, translation, probabilities, plans, output)
+
+
+def _write_dataset(
+    what: OfflineSynthesis, source: PreprocessedCases, translation: ExemplarTranslation, probabilities: np.ndarray,
+    plans: PlansManager, output: Path,
+) -> int:  # fmt: skip
+    if not (output / RECORD).is_file():
+        write_json({"synthesis": vars(what), "cases": {}}, output / RECORD)
     cases = {}
     for case in tqdm(source.names, "synthesize"):
         rng = np.random.default_rng([what.seed, zlib.crc32(case.encode())])
@@ -106,9 +116,15 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
         cases |= {name: _provenance(case, draw, number, translation) for number, name in enumerate(names)}
         if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names):
             _write_case(source, case, names, draw, translation, plans, what.configuration, output)
+    for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+        for path in (output / folder).glob("*.nii.gz"):
+            if path.name.removesuffix(ending) not in cases:
+                path.unlink()  # its source has gone, and nnU-Net would go on training on it
+                print(f"{path}: removed, for its source image is no longer preprocessed")
     write_json(asdict(SynthesisRecord(what, cases)), output / RECORD)
     dataset_json = folders.read_dataset_json(what.dataset)
-    write_json(dataset_json | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
+    description = {name: dataset_json[name] for name in DESCRIPTION if name in dataset_json}
+    write_json(description | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
     return len(cases)
 
 
@@ -130,10 +146,8 @@ def _check_output(what: OfflineSynthesis, output: Path) -> None:
         for name, value in vars(what).items():
             if getattr(found, name) != value:
                 raise InputError(f"{record}: synthesized with {name} {getattr(found, name)}, expected {value}")
-    elif output.exists() and any(output.iterdir()):
+    elif not is_unused(output):
         raise InputError(f"{output}: is not empty and has no {RECORD}, expected a new dataset")
-    if not record.is_file():
-        write_json(asdict(SynthesisRecord(what, {})), record)
 
 
 def _provenance(case: str, draw: StyleDraw, number: int, translation: ExemplarTranslation) -> Provenance:

@@ -2,13 +2,15 @@
 
 import argparse
 import os
-import subprocess
 import sys
+from contextlib import nullcontext
 
 import torch
 from torch import distributed
 
+from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.nnunet import folders
@@ -19,26 +21,27 @@ from intrastyler_nnunet.pretraining.ranks import join_ranks
 from intrastyler_nnunet.pretraining.run import Run, prepare_run
 from intrastyler_nnunet.structures import Structures
 from intrastyler_nnunet.styles import bank
+from intrastyler_nnunet.workers import run_program
 
 
 def train(arguments: argparse.Namespace) -> None:
     """Train, then build the style bank beside the generator; one of several ranks if torchrun started it."""
-    run = run_of(arguments)
-    ranks, device = join_ranks(torch.device(arguments.device))
-    path = pretrain(run, device, ranks, arguments.processes, arguments.compile)
-    if ranks.first:
-        generator = Generator.load(path, device)
-        patch_size = run.config.style_patch_size
-        bank.style_bank(generator, path, run.target.folder, patch_size, run.folder / bank.BANK_FILE, device)
+    device = chosen_device(arguments.device)
+    run = run_of(arguments, device)
+    ranks, device = join_ranks(device)
+    with locked(run.folder) if ranks.first else nullcontext():
+        path = pretrain(run, device, ranks, arguments.processes, arguments.compile)
+        if ranks.first:
+            generator = Generator.load(path, device)
+            patch_size = run.config.style_patch_size
+            bank.style_bank(generator, path, run.target.folder, patch_size, run.folder / bank.BANK_FILE, device)
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
-def run_of(arguments: argparse.Namespace) -> Run:
+def run_of(arguments: argparse.Namespace, device: torch.device) -> Run:
     """The run that the command line asks for. Raises InputError, see `prepare_run`."""
-    if arguments.processes < 0:
-        raise InputError(f"-np is {arguments.processes}, expected 0 or more")
-    _require_devices(arguments.device, arguments.num_gpus)
+    _require_devices(device, arguments.num_gpus)
     settings = {name: value for name, value in vars(arguments).items() if name in options_of(PretrainingConfig)}
     if settings.get("method") in COMPETITORS:
         settings.setdefault("style_warmup", 0)
@@ -52,12 +55,10 @@ def run_of(arguments: argparse.Namespace) -> Run:
     )  # fmt: skip
 
 
-def _require_devices(device: str, count: int) -> None:
-    if count < 1:
-        raise InputError(f"-num_gpus is {count}, expected 1 or more")
+def _require_devices(device: torch.device, count: int) -> None:
     if count > 1 and "WORLD_SIZE" in os.environ:
         raise InputError(f"-num_gpus is {count}, expected none under torchrun, which has started the processes")
-    if device == "cuda":
+    if device.type == "cuda":
         expected = max(count, 1 + int(os.environ.get("LOCAL_RANK", 0)))
         found = torch.cuda.device_count()
         if found < expected:
@@ -92,10 +93,12 @@ def train_on_gpus(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: bad input; or a process failed, whose own message stands above.
     """
-    run_of(arguments)  # what is wrong with the input is said once
+    device = chosen_device(arguments.device)
+    run_of(arguments, device)  # what is wrong with the input is said once
     count = arguments.num_gpus
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    # The last -num_gpus counts: a process must not start others.
-    module = ["-m", "intrastyler_nnunet.cli", "pretrain", *arguments.command_line, "-num_gpus", "1"]
-    if subprocess.run(torchrun + module).returncode:
+    # The last of an option counts: a process must not start others, nor say again which device was chosen.
+    options = [*arguments.command_line, "-num_gpus", "1", "-device", device.type]
+    module = ["-m", "intrastyler_nnunet.cli", "pretrain", *options]
+    if run_program(torchrun + module):
         raise InputError(f"one of {count} processes failed, see above")

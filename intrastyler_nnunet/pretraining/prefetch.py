@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.objective.forward_pass import StepPlan, TrainingPatches
 from intrastyler_nnunet.objective.step import sample_plan
 from intrastyler_nnunet.pretraining.ranks import Ranks
 from intrastyler_nnunet.pretraining.run import Run
+from intrastyler_nnunet.workers import WorkerContext, one_line_for_killed
 
 Part = tuple[int, TrainingPatches, StepPlan]  # the seed of the device's own random numbers, the batch, its plan
 
@@ -33,22 +35,33 @@ class TrainingParts(Dataset):
         batch = batch_of([sample_patches(rng, self.run) for _ in range(config.batch_size)])
         return seed, batch, sample_plan(rng, config, metadata.axes, metadata.spacing, iteration)
 
-    def __getitem__(self, iteration: int) -> list[Part]:
-        """This rank's batches of an iteration."""
-        return [self.part(number, iteration) for number in self.numbers]
+    def __getitem__(self, iteration: int) -> list[Part] | InputError | OSError:
+        """This rank's batches of an iteration, or what keeps them from being read: a loader would alter its message."""
+        try:
+            return [self.part(number, iteration) for number in self.numbers]
+        except (InputError, OSError) as error:
+            return error
 
 
 def parts_on_device(
     parts: TrainingParts, iterations: range, device: torch.device, processes: int
 ) -> Iterator[list[Part]]:
-    """The parts of `iterations` on `device`, read by `processes` workers ahead of time; 0: when asked for."""
+    """The parts of `iterations` on `device`, read by `processes` workers ahead of time; 0: when asked for.
+
+    Raises:
+        InputError: a worker was killed.
+    """
     loader = DataLoader(
         parts, batch_size=None, sampler=iterations, num_workers=processes, pin_memory=device.type == "cuda",
-        # A forked process must not touch a CUDA context, nor blosc2's threads.
-        multiprocessing_context="spawn" if processes else None, prefetch_factor=4 if processes else None,
+        multiprocessing_context=WorkerContext() if processes else None, prefetch_factor=4 if processes else None,
         collate_fn=_unchanged,
     )  # fmt: skip
-    for part in loader:
+    ready = iter(loader)
+    for _ in iterations:
+        with one_line_for_killed():
+            part = next(ready)
+        if isinstance(part, Exception):
+            raise part
         yield [(seed, batch.to(device), plan) for seed, batch, plan in part]
 
 

@@ -2,14 +2,14 @@
 
 import json
 import os
+import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.errors import InputError, reason_of
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.decoder import Decoder
@@ -67,11 +67,9 @@ def save_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
             torch.save(content, temporary)
             if path.exists():
                 os.replace(path, folder / PREVIOUS_NAME)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: cannot be written ({reason}), expected a writable disk with space; earlier checkpoints are intact"
-        ) from None
+    except (OSError, RuntimeError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else f"{path}: {str(error).splitlines()[0]}"
+        raise InputError(f"{reason}; it cannot be written, earlier checkpoints are intact") from None
 
 
 def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Path) -> bool:
@@ -130,14 +128,27 @@ def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
     """Of `paths`, newest first; damaged ones before it are removed."""
     for number, path in enumerate(paths):
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
+            content = _read_whole(path)
+        except Exception as error:  # whatever a damaged file raises
             print(f"{path}: not readable ({(str(error) or type(error).__name__).splitlines()[0]})")
             continue
         for damaged in paths[:number]:  # the next checkpoint would move it to where the intact one is
             damaged.unlink(missing_ok=True)
         return path, content
     raise InputError(f"{paths[0]}: no readable checkpoint, expected one written by intrastyler; use a new folder")
+
+
+def _read_whole(path: Path) -> dict:
+    """A checkpoint all of whose bytes are what was written; torch itself does not look at the checksums."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} in it is damaged")
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    missing = {*COUNTERS, "config"} - content.keys()
+    if missing:
+        raise ValueError(f"no {', '.join(sorted(missing))} in it")
+    return content
 
 
 STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors, before training

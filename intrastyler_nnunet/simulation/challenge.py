@@ -9,8 +9,9 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.files import is_unused, remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
@@ -28,6 +29,7 @@ FOLDERS = {
 }
 # Label maps of the T2 images, which the challenge keeps to itself.
 TRUTH = {"target": "truth/target", "validation": "truth/validation"}
+RECORD = "simulation.json"
 FIELD_CENTRE = (0.0, -25.0, -37.0)  # mm, MNI
 SLAB_HEIGHT = 56.0  # mm: the head slab ends a little beyond
 OBLIQUE_SHARE, TILT = 0.4, 15.0  # of the images, and degrees at most about each axis
@@ -129,17 +131,24 @@ def simulate_challenge(folder: Path, scale: str, seed: int, test_head: str, proc
     if test_head not in HEADS:
         raise InputError(f"test head {test_head!r}: expected one of {', '.join(HEADS)}")
     description = ChallengeSimulation(scale, seed, test_head)
-    record = folder / "simulation.json"
+    _require_same_challenge(description, folder)
+    cases = plan_challenge(scale, seed, test_head)
+    with locked(folder):
+        _require_same_challenge(description, folder)  # another process may have begun meanwhile
+        write_json(asdict(description) | {"cases": [asdict(case) for case in cases]}, folder / RECORD)
+        remove_half_written(folder)
+        write_all(partial(write_challenge_case, folder=folder, seed=seed), cases, processes)
+    return folder
+
+
+def _require_same_challenge(description: ChallengeSimulation, folder: Path) -> None:
+    record = folder / RECORD
     if record.is_file():
         found = read_json(record, ChallengeSimulation, "a description of a simulated download", "ignore")
         if found != description:
             raise InputError(f"{record}: found a simulation with {asdict(found)}, expected {asdict(description)}")
-    elif folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder}: is not empty and has no simulation.json, expected an empty folder")
-    cases = plan_challenge(scale, seed, test_head)
-    write_json(asdict(description) | {"cases": [asdict(case) for case in cases]}, record)
-    write_all(partial(write_challenge_case, folder=folder, seed=seed), cases, processes)
-    return folder
+    elif not is_unused(folder):
+        raise InputError(f"{folder}: is not empty and has no {RECORD}, expected an empty folder")
 
 
 def write_challenge_case(case: ChallengeCase, folder: Path, seed: int) -> None:

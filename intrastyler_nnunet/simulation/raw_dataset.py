@@ -2,10 +2,8 @@
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +11,16 @@ import SimpleITK as sitk
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import remove_half_written, write_json
+from intrastyler_nnunet.files import is_unused, remove_half_written, write_json
 from intrastyler_nnunet.images import write_image
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
 from intrastyler_nnunet.simulation.plan import FOLDERS, SCALES, TRAINING_HEAD, Case, plan_dataset
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.typed_json import Text, read_json
+from intrastyler_nnunet.workers import workers
 
 RAW_VARIABLE = "nnUNet_raw"
 DATASET_NAME = "SimCrossMoDA"
@@ -87,7 +87,7 @@ def read_sites(path: Path) -> SimulatedDataset:
 def require_same_simulation(description: SimulatedDataset, path: Path) -> None:
     """Raise `InputError` if the dataset of `path` (sites.json) exists and is not the one described."""
     if not path.exists():
-        if path.parent.exists() and any(path.parent.iterdir()):
+        if not is_unused(path.parent):
             raise InputError(f"{path.parent}: has no sites.json, expected a simulated dataset or an empty folder")
         return
     found = read_sites(path)
@@ -141,21 +141,23 @@ def simulate_dataset(
     cases = plan_dataset(scale, seed, paired=paired, test_head=test_head)
     description = SimulatedDataset(scale, seed, paired, test_head, tuple(cases))
     require_same_simulation(description, sites_path)
-    write_json(asdict(description), sites_path)
-    remove_half_written(folder)
-    write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
-    write_json(dataset_json(SCALES[scale].source), folder / "dataset.json")
+    with locked(folder):
+        require_same_simulation(description, sites_path)  # another process may have begun meanwhile
+        write_json(asdict(description), sites_path)
+        remove_half_written(folder)
+        write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
+        write_json(dataset_json(SCALES[scale].source), folder / "dataset.json")
     return folder
 
 
 def write_all(write: Callable[[Case], None], cases: list[Case], processes: int) -> None:
     """Write all cases with a progress bar, in this process or in several."""
     progress = partial(tqdm, total=len(cases), desc="Simulating", unit="image")
-    if processes < 2:
+    if processes == 1:
         for case in progress(cases):
             write(case)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with workers(processes) as pool:
         for _ in progress(pool.map(write, cases)):
             pass
 

@@ -144,7 +144,7 @@ def test_an_unusable_dataset_json_is_named(folders, tmp_path, capfd, content, me
 
 def test_a_missing_dataset_json_and_zero_processes_are_refused(folders, tmp_path, capfd):
     no_labels, no_processes = ("--dataset-json", tmp_path / "none.json"), ("-np", 0)
-    for options, message in ((no_labels, "no such file"), (no_processes, "0 processes")):
+    for options, message in ((no_labels, "no such file"), (no_processes, "-np: found 0, expected")):
         with pytest.raises(SystemExit) as exit_status:
             evaluate(*folders, *options)
         assert_one_line(exit_status, capfd, message)
@@ -156,5 +156,5 @@ def test_an_output_that_cannot_be_written_keeps_the_table(folders, tmp_path, cap
         evaluate(*folders, "-o", tmp_path / "taken")
     assert exit_status.value.code == 2
     printed = capfd.readouterr()
-    assert "mean Dice" in printed.out and "taken: cannot be written" in printed.err
+    assert "mean Dice" in printed.out and "taken: Is a directory" in printed.err
     assert list(tmp_path.glob(".writing*")) == []

@@ -53,6 +53,53 @@ def names(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_links_to_folders_of_the_download_are_followed(download, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    expected = [case.case for case in find_cases(download / "download")[1]]
+    for folder in (download / "download").iterdir():
+        folder.rename(elsewhere / folder.name)
+        folder.symlink_to(elsewhere / folder.name)
+    (elsewhere / "T" / "back").symlink_to(download / "download")
+    assert [case.case for case in find_cases(download / "download")[1]] == expected
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("gone")])
+def test_what_has_an_images_name_and_is_none_is_refused(download, capsys, make):
+    make(download / "download" / "T" / "crossmoda2023_ukm_8_T2.nii.gz")
+    with pytest.raises(SystemExit) as stop:
+        prepare(download)
+    assert stop.value.code == 2
+    message = capsys.readouterr().err
+    assert "crossmoda2023_ukm_8_T2.nii.gz: found a " in message
+    assert message.count("\n") == 1
+    assert not (download / "raw").exists()
+
+
+def test_a_case_whose_image_has_gone_is_removed(download, capsys):
+    prepare(download)
+    dataset = download / "raw" / "Dataset994_CrossMoDA2023"
+    other = dataset / "geometry" / "crossmoda2023_etz_5.json"  # of another download, which is still there
+    record = json.loads((dataset / "geometry" / "crossmoda2023_etz_0.json").read_text())
+    record["settings"]["inputs"][0][0] = __file__
+    other.write_text(json.dumps(record))
+    for path in (download / "download").rglob("crossmoda2023_ldn_1_*"):
+        path.unlink()
+    prepare(download)
+    assert names(dataset / "imagesTr") == ["crossmoda2023_etz_0_0000.nii.gz"]
+    assert names(dataset / "labelsTr") == ["crossmoda2023_etz_0.nii.gz"]
+    assert other.is_file()
+    assert "crossmoda2023_ldn_1: removed from Dataset994_CrossMoDA2023" in capsys.readouterr().out
+
+
+def test_a_grid_that_fits_no_memory_is_refused_with_the_cases_name(download, capsys):
+    """Each number alone is allowed."""
+    with pytest.raises(SystemExit) as stop:
+        main(["crossmoda", "prepare", "-i", str(download / "download"), "-d", "994", "-np", "1",
+              "--size", "2048", "2048", "2048"])  # fmt: skip
+    assert stop.value.code == 2
+    assert "crossmoda2023_etz_0_ceT1.nii.gz: becomes (2048, 2048, 2048) voxels" in capsys.readouterr().err
+
+
 def test_a_download_becomes_a_dataset_and_label_maps_go_back(download, capsys):
     prepare(download)
     dataset = download / "raw" / "Dataset994_CrossMoDA2023"

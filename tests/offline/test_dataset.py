@@ -87,13 +87,49 @@ def test_an_interrupted_synthesis_goes_on_to_the_same_bytes(synthesize):
     assert all(path.stat().st_mtime_ns == written[path] for path in untouched)
 
 
+def test_only_what_is_true_of_translations_is_said_of_them(synthesize, own_dataset):
+    path = own_dataset.preprocessed / "dataset.json"
+    source = json.loads(path.read_text())
+    elsewhere = {"source_0": {"images": ["/source_0_0000.nii.gz"], "label": "/source_0.nii.gz"}}
+    foreign = {"dataset": elsewhere, "overwrite_image_reader_writer": "Tiff3DIO", "name": "theirs"}
+    path.write_text(json.dumps(source | foreign))
+    output = synthesize()
+    written = json.loads((output / "dataset.json").read_text())
+    kept = {name: source[name] for name in ("channel_names", "labels")}
+    assert written == kept | {"numTraining": 10, "file_ending": ".nii.gz"}
+
+
+def test_a_refused_synthesis_leaves_nothing_behind(synthesize, tmp_path, capsys):
+    """The generator was trained on images of another spacing."""
+    unfit = tmp_path / "unfit.safetensors"
+    tiny_generator(spacing=(9.0, 9.0, 9.0)).save(unfit)
+    with pytest.raises(SystemExit) as stop:
+        synthesize("-g", unfit)
+    assert stop.value.code == 2
+    assert "spacing" in capsys.readouterr().err
+    output = synthesize()  # the corrected command
+    assert json.loads((output / "synthesis.json").read_text())["cases"]
+
+
+def test_translations_of_a_source_that_has_gone_go_too(synthesize, own_dataset):
+    output = synthesize()
+    folder = own_dataset.preprocessed / "nnUNetPlans_3d_fullres"
+    for path in folder.glob("source_1*"):
+        path.unlink()
+    synthesize()
+    expected = sorted(f"source_{case}_style{style}" for case in (0, 2, 3, 4) for style in (0, 1))
+    assert sorted(json.loads((output / "synthesis.json").read_text())["cases"]) == expected
+    assert sorted(path.name for path in (output / "labelsTr").iterdir()) == [f"{name}.nii.gz" for name in expected]
+    assert sorted(path.name for path in (output / "imagesTr").iterdir()) == [f"{n}_0000.nii.gz" for n in expected]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
         (("--seed", 1), "synthesized with seed 0, expected 1"),
         (("--policy", "balanced"), "synthesized with policy uniform, expected balanced"),
-        (("--p-slerp", 2), "p_slerp is 2.0"),
-        (("--styles-per-case", 0), "0 styles per case"),
+        (("--p-slerp", 2), "--p-slerp: found 2, expected a number from 0 to 1"),
+        (("--styles-per-case", 0), "--styles-per-case: found 0, expected"),
         (("-g", "nowhere"), "nowhere: no such generator"),
     ],
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from killed_writer import leave_half_written
 
 from intrastyler_nnunet.model.generator import Generator
 
@@ -46,7 +47,7 @@ def test_three_kills_change_no_bit(domain_folders, undisturbed, tmp_path):
         time.sleep(random.Random(count).uniform(0, 0.1))
         run.kill()
         assert run.wait() == -signal.SIGKILL
-    (tmp_path / ".writing-1-checkpoint.pt").write_bytes(b"what a run that was killed while saving leaves")
+    leave_half_written(tmp_path / "checkpoint.pt")
     assert start(domain_folders, tmp_path).wait() == 0
     resumed = weights(tmp_path)
     assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)

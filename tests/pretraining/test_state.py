@@ -84,6 +84,53 @@ def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
     assert resumed.skipped == state.skipped
 
 
+@pytest.fixture
+def checkpoint(tiny_preset, tmp_path):
+    """Folder with the checkpoints of steps 4 and 6, whose weights differ."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for iteration in (4, 6):
+        state = initial_state(replace(CONFIG, seed=iteration), METADATA, torch.device("cpu"))
+        state.iteration = iteration
+        save_checkpoint(state, CONFIG, folder)
+    return folder
+
+
+def values_of(state) -> list[torch.Tensor]:
+    return [*state.average.state_dict().values(), *state.networks.discriminator.state_dict().values()]
+
+
+@pytest.mark.parametrize("block", range(20))
+def test_a_checkpoint_with_a_zeroed_block_is_not_loaded(checkpoint, tmp_path, capsys, block):
+    """The one before is, or, where zeroes change no value (padding), the same one."""
+    for name in ("checkpoint.pt", "checkpoint_previous.pt"):
+        (tmp_path / name).write_bytes((checkpoint / name).read_bytes())
+    content = bytearray((tmp_path / "checkpoint.pt").read_bytes())
+    start = block * (len(content) - 4096) // 19
+    content[start : start + 4096] = bytes(4096)
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    state = initial_state(CONFIG, METADATA, torch.device("cpu"))
+    assert load_checkpoint(state, CONFIG, tmp_path)
+    intact = initial_state(CONFIG, METADATA, torch.device("cpu"))
+    same = tmp_path / "intact"
+    same.mkdir()
+    name = "checkpoint_previous.pt" if "not readable" in capsys.readouterr().out else "checkpoint.pt"
+    (same / "checkpoint.pt").write_bytes((checkpoint / name).read_bytes())
+    load_checkpoint(intact, CONFIG, same)
+    assert state.iteration == intact.iteration
+    assert all(torch.equal(a, b) for a, b in zip(values_of(state), values_of(intact), strict=True))
+
+
+@pytest.mark.parametrize("content", [{"weights": torch.zeros(3)}, [1, 2], {"iteration": 3}])
+def test_what_is_no_checkpoint_is_passed_over(checkpoint, tmp_path, capsys, content):
+    torch.save(content, tmp_path / "checkpoint.pt")
+    (tmp_path / "checkpoint_previous.pt").write_bytes((checkpoint / "checkpoint_previous.pt").read_bytes())
+    state = initial_state(CONFIG, METADATA, torch.device("cpu"))
+    assert load_checkpoint(state, CONFIG, tmp_path)
+    assert state.iteration == 4
+    assert "checkpoint.pt: not readable" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("size", [1000, 0])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(cases, tmp_path, capsys, size):
     whole = pretrain(run_on(cases, CONFIG, tmp_path / "whole"), torch.device("cpu"))

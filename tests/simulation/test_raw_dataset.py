@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from killed_writer import leave_half_written
 from tiny_dataset import run_command
 
 from intrastyler_nnunet.cli import build_parser, main
@@ -47,7 +48,7 @@ def test_an_interrupted_run_continues(dataset, tmp_path, monkeypatch):
     lost, kept = folder / "imagesTr/sim_002_0000.nii.gz", folder / "imagesTr/sim_001_0000.nii.gz"
     lost.unlink()
     (folder / "dataset.json").unlink()
-    (folder / "imagesTr/.writing-1-sim_003_0000.nii.gz").touch()
+    leave_half_written(folder / "imagesTr/sim_003_0000.nii.gz")
     os.utime(kept, (1, 1))
     simulate_dataset(990, "tiny", 5, processes=1)
     assert kept.stat().st_mtime == 1

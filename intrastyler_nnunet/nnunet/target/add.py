@@ -8,12 +8,16 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import remove_half_written
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import one_channel_plans, translated_channel
-from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_unfinished
+from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_orphans
 from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
 from intrastyler_nnunet.translation.windows import read_windows
 from intrastyler_nnunet.workers import workers
+
+TARGETS, TRUTHS = "imagesTarget", "imagesTrPaired"  # folders of the raw dataset
 
 
 def add_target(
@@ -26,8 +30,9 @@ def add_target(
 ) -> list[Path]:
     """Preprocess target images for an nnU-Net dataset and cache the intensity windows of source and target.
 
-    Cases that are complete and up to date are skipped, so an interrupted run can be repeated. Simulated truths
-    (`imagesTrPaired`) get the same preprocessing, into a folder of their own.
+    Cases that are complete and up to date are skipped, so an interrupted run can be repeated. Those whose image has
+    gone from the folder since are removed: they are no exemplars any more. Cases of other folders stay. Simulated
+    truths (`imagesTrPaired`) get the same preprocessing, into a folder of their own.
 
     Args:
         dataset: id or name.
@@ -43,8 +48,6 @@ def add_target(
     Raises:
         InputError: the input is wrong, and nothing has been written; or a worker was killed.
     """
-    if processes < 1:
-        raise InputError(f"-np is {processes}, expected 1 or more")
     dataset_json = folders.read_dataset_json(dataset)
     channel_index = translated_channel(dataset_json, channel)
     plans = one_channel_plans(folders.read_plans(dataset, plans_name), channel_index)
@@ -52,25 +55,25 @@ def add_target(
     sources = [folders.configuration_folder(dataset, plans, name) for name in names]
     targets = [folders.target_folder(dataset, plans, name) for name in names]
     ending = dataset_json["file_ending"]
-    images = find_target_images(image_folder or folders.raw_folder(dataset) / "imagesTarget", ending)
+    images = find_target_images(image_folder or folders.raw_folder(dataset) / TARGETS, ending)
     truths = _truths(dataset, ending) if image_folder is None else {}
+    origin = TARGETS if image_folder is None else str(image_folder.absolute())
     with workers(processes) as pool:
         configurations = [plans.get_configuration(name) for name in names]
         _check_images(pool, [*images.values(), *truths.values()], plans, configurations)
-        for name, source, target in zip(names, sources, targets, strict=True):
-            _preprocess_images(pool, images, target, plans, plans.get_configuration(name), dataset_json)
-            read_windows(source, pool, channel_index)
-            read_windows(target, pool)
-            if truths:
+        with locked(folders.preprocessed_folder(dataset)):
+            for name, source, target in zip(names, sources, targets, strict=True):
+                read_windows(source, pool, channel_index)
+                _preprocess_images(pool, images, origin, target, plans, name, dataset_json)
                 folder = folders.truth_folder(dataset, plans, name)
-                _preprocess_images(pool, truths, folder, plans, plans.get_configuration(name), dataset_json)
-                read_windows(folder, pool)
+                if image_folder is None and (truths or folder.is_dir()):
+                    _preprocess_images(pool, truths, TRUTHS, folder, plans, name, dataset_json)
     return targets
 
 
 def _truths(dataset: int | str, ending: str) -> dict[str, Path]:
     """Images of the source subjects in target protocols; none unless the data are simulated with them."""
-    folder = folders.raw_folder(dataset) / "imagesTrPaired"
+    folder = folders.raw_folder(dataset) / TRUTHS
     return find_target_images(folder, ending) if folder.is_dir() else {}
 
 
@@ -97,18 +100,28 @@ def _preprocessed_configurations(dataset: int | str, plans: PlansManager) -> lis
 def _preprocess_images(
     pool: ProcessPoolExecutor,
     images: dict[str, Path],
+    origin: str,
     folder: Path,
     plans: PlansManager,
-    configuration: ConfigurationManager,
+    configuration_name: str,
     dataset_json: dict,
 ) -> None:
-    """Preprocess those images into `folder` that are not there yet or out of date."""
-    remove_unfinished(folder)
-    cases = [TargetCase(name, image, folder, plans, configuration, dataset_json) for name, image in images.items()]
+    """Preprocess those images into `folder` that are not there yet or out of date, and cache all windows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_half_written(folder)
+    orphans = remove_orphans(folder, images, origin)
+    if orphans:
+        print(f"{folder.name}: removed, for their images are no longer in {origin}: {', '.join(orphans)}")
+    configuration = plans.get_configuration(configuration_name)
+    cases = [
+        TargetCase(name, image, folder, plans, configuration, dataset_json, origin=origin)
+        for name, image in images.items()
+    ]
     outdated = [case for case in cases if not is_up_to_date(case)]
     if len(outdated) < len(cases):
         print(f"{folder.name}: {len(cases) - len(outdated)} of {len(cases)} cases are up to date")
     _finished([pool.submit(preprocess, case) for case in outdated], folder.name)
+    read_windows(folder, pool)
 
 
 def _check_images(

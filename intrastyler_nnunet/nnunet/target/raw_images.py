@@ -10,7 +10,7 @@ from nnunetv2.preprocessing.resampling.default_resampling import compute_new_sha
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import IMAGE_ENDINGS, checked_file, require_contrast
+from intrastyler_nnunet.images import IMAGE_ENDINGS, checked_file, require_contrast, require_file
 from intrastyler_nnunet.model.config import PRESETS
 
 # Voxels along each axis that the least demanding preset needs.
@@ -36,8 +36,7 @@ def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
             raise InputError(f"{path}: not named as nnU-Net names images; {expected}")
         if name[2] != "0000":
             raise InputError(f"{path}: channel {int(name[2])} of case {name[1]}; expected one channel, 0000")
-        if not path.is_file():
-            raise InputError(f"{path}: a folder, or a link to nowhere or to a folder; expected an image file")
+        require_file(path)
         images[name[1]] = path
     return images
 

@@ -85,7 +85,7 @@ def refused(monkeypatch, capsys, *options) -> str:
         (("--publish", "--dataset", "990", "--target-test", "tests"), "expected no --dataset"),
         (("--subdomain-pattern", "(ldn|etz)"), "expected --dataset, too"),
         (("--quick", "--seeds", "2"), "expected neither --scale nor --seeds"),
-        (("--seeds", "0"), "--seeds is 0, expected 1 or more"),
+        (("--seeds", "0"), "--seeds: found 0, expected a whole number, 1 or more"),
         (("--back",), "unrecognized arguments: --back"),
         (("--background", "--methods", "oracel"), "'oracel' is not known"),
     ],

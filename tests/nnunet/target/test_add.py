@@ -7,6 +7,7 @@ import blosc2
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from killed_writer import leave_half_written
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetDatasetBlosc2
 from tiny_dataset import CONFIGURATION, write_image
 
@@ -96,7 +97,7 @@ def test_restart_makes_only_what_is_missing_or_out_of_date(own_dataset):
     before = {name: (folder / f"{name}.b2nd").stat().st_mtime_ns for name in folders.case_names(folder)}
     windows = read_windows(folder)
     # As a killed run leaves it (a case set aside, one without its image), and an image that has changed.
-    (folder / ".unfinished-abc").mkdir()
+    half = leave_half_written(folder / "target_1.b2nd")
     (folder / "target_1.b2nd").unlink()
     image_path = own_dataset.raw / "imagesTarget" / "target_2_0000.nii.gz"
     image = sitk.GetArrayFromImage(sitk.ReadImage(str(image_path)))
@@ -104,7 +105,7 @@ def test_restart_makes_only_what_is_missing_or_out_of_date(own_dataset):
     add_target(998, "nnUNetPlans", 2)
     after = {name: (folder / f"{name}.b2nd").stat().st_mtime_ns for name in folders.case_names(folder)}
     assert {name for name in after if after[name] != before[name]} == {"target_1", "target_2"}
-    assert not (folder / ".unfinished-abc").exists()
+    assert not half.parent.exists()
     assert read_windows(folder)["target_1"] == windows["target_1"]
     assert read_windows(folder)["target_2"][1] > windows["target_2"][1]
 
@@ -121,6 +122,59 @@ def test_a_case_cut_short_does_not_look_complete(own_dataset):
     (folder / "target_0_seg.b2nd").rmdir()
     add_target(998, "nnUNetPlans", 1)
     assert "target_0" in folders.case_names(folder)
+
+
+def test_a_case_whose_image_has_gone_is_no_exemplar_any_more(own_dataset, tmp_path, capsys):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("source_1", "source_2"):
+        shutil.copy(own_dataset.raw / "imagesTr" / f"{name}_0000.nii.gz", elsewhere)
+    add_target(998, "nnUNetPlans", 1, image_folder=elsewhere)
+    (own_dataset.raw / "imagesTarget" / "target_1_0000.nii.gz").unlink()
+    add_target(998, "nnUNetPlans", 1)
+    folder = target_folder(own_dataset)
+    assert folders.case_names(folder) == ["source_1", "source_2", "target_0", "target_2"]
+    assert not list(folder.glob("target_1*"))
+    assert list(read_windows(folder)) == folders.case_names(folder)
+    expected = f"{folder.name}: removed, for their images are no longer in imagesTarget: target_1"
+    assert expected in capsys.readouterr().out.splitlines()
+
+    (elsewhere / "source_1_0000.nii.gz").unlink()
+    add_target(998, "nnUNetPlans", 1, image_folder=elsewhere)
+    assert folders.case_names(folder) == ["source_2", "target_0", "target_2"]
+    assert f"no longer in {elsewhere}: source_1" in capsys.readouterr().out
+
+
+def test_a_truth_whose_image_has_gone_is_none_any_more(own_dataset):
+    truths = own_dataset.raw / "imagesTrPaired"
+    truths.mkdir()
+    for index in (1, 2):
+        image = own_dataset.raw / "imagesTr" / f"source_{index}_0000.nii.gz"
+        shutil.copy(image, truths / f"source_{index}_here_0000.nii.gz")
+    folder = own_dataset.preprocessed / "nnUNetPlans_3d_fullres_truth"
+    add_target(998, "nnUNetPlans", 1)
+    assert folders.case_names(folder) == ["source_1_here", "source_2_here"]
+    (truths / "source_2_here_0000.nii.gz").unlink()
+    add_target(998, "nnUNetPlans", 1)
+    assert folders.case_names(folder) == ["source_1_here"]
+    shutil.rmtree(truths)
+    add_target(998, "nnUNetPlans", 1)
+    assert folders.case_names(folder) == []
+
+
+def test_a_case_whose_properties_are_damaged_is_made_anew(own_dataset):
+    properties = target_folder(own_dataset) / "target_1.pkl"
+    before = properties.read_bytes()
+    properties.write_bytes(before[: len(before) // 2])
+    add_target(998, "nnUNetPlans", 1)
+    assert properties.read_bytes() == before
+
+
+def test_hidden_files_are_no_cases(own_dataset):
+    """macOS leaves such files on foreign disks; another ending would be no case either."""
+    (own_dataset.raw / "imagesTarget" / "._target_0_0000.nii.gz").write_bytes(b"Mac OS X")
+    add_target(998, "nnUNetPlans", 1)
+    assert folders.case_names(target_folder(own_dataset)) == ["target_0", "target_1", "target_2"]
 
 
 def no_folder(dataset):
@@ -147,7 +201,22 @@ def truncated(dataset):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def named_like_an_image(dataset):
+    (dataset.raw / "imagesTarget" / "target_9_0000.nii.gz").mkdir()
+
+
+def link_to_a_folder(dataset):
+    (dataset.raw / "imagesTarget" / "target_9_0000.nii.gz").symlink_to(dataset.raw)
+
+
+def link_to_nothing(dataset):
+    (dataset.raw / "imagesTarget" / "target_9_0000.nii.gz").symlink_to(dataset.raw / "gone.nii.gz")
+
+
 FAULTS = {
+    "folder": (named_like_an_image, "target_9_0000.nii.gz: found a folder, expected an image file"),
+    "link to a folder": (link_to_a_folder, "target_9_0000.nii.gz: found a folder, expected an image file"),
+    "link to nothing": (link_to_nothing, "target_9_0000.nii.gz: found a link to nothing, expected an image file"),
     "no imagesTarget": (no_folder, "imagesTarget: no such folder"),
     "empty imagesTarget": (no_images, "imagesTarget: no .nii.gz files"),
     "badly named": (badly_named, "one.nii.gz: not named"),
@@ -188,7 +257,7 @@ def test_unset_variable_is_refused(own_dataset, capsys, monkeypatch, variable):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["-d", "998", "-np", "-1"], "-np is -1, expected 1 or more"),
+        (["-d", "998", "-np", "-1"], "-np: found -1, expected a whole number, 1 or more"),
         (["-d", "997"], "no dataset has the id 997"),
         (["-d", "Dataset997_Other"], "Dataset997_Other: no such folder"),
         (["-d", "Tiny"], "'Tiny' is neither"),

@@ -1,0 +1,87 @@
+"""One process at a time writes to a folder."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from intrastyler_nnunet.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+LOCK_FILE = ".intrastyler.lock"  # holds the machine's name and the process's number
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make `folder` and hold its lock within the block.
+
+    The kernel gives up the lock when its process ends, however that happens. Where the file system has no locks (NFS
+    without its lock service, Lustre mounted without flock) the record in the file decides: it counts while its process
+    lives on this machine, and processes on other machines are not seen. On Windows nothing is locked.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    path = folder / LOCK_FILE
+    file = _take(path)
+    try:
+        os.truncate(file, 0)
+        os.pwrite(file, f"{socket.gethostname()} {os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine; on Windows, where asking would end it, always True."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
+def _take(path: Path) -> int:
+    """An open file that is locked and is the one at `path`; whoever held it before may have removed that one."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if not _is_free(file):
+            holder = _holder(file)
+            os.close(file)
+            found = "process {1} on {0}".format(*holder) if holder else "another process"
+            raise InputError(f"{path.parent}: {found} is writing here, expected no other; wait for its end or stop it")
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        os.close(file)
+
+
+def _is_free(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks here
+        holder = _holder(file)
+        return holder is None or holder[0] != socket.gethostname() or not is_alive(holder[1])
+    return True
+
+
+def _holder(file: int) -> tuple[str, int] | None:
+    """Machine and process that the lock file names, if it does."""
+    parts = os.pread(file, 1000, 0).decode(errors="replace").split()
+    return (parts[0], int(parts[1])) if len(parts) == 2 and parts[1].isdecimal() else None

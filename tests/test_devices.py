@@ -1,0 +1,66 @@
+"""Devices are chosen by themselves; one that is asked for and not there is refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from intrastyler_nnunet.cli import COMMANDS, build_parser, main
+from intrastyler_nnunet.devices import DEVICES, chosen_device
+from intrastyler_nnunet.errors import InputError
+
+THERE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+BEST = next(name for name in ("cuda", "mps", "cpu") if THERE[name])
+MISSING = [name for name in DEVICES if not THERE[name]]
+WITH_DEVICE = {"demo", "pretrain", "translate", "synthesize", "embed", "coverage", "report"}
+REPOSITORY = Path(__file__).parents[1]
+
+
+def test_the_best_one_is_chosen_and_said_once(capsys):
+    assert chosen_device(None) == torch.device(BEST)
+    message = capsys.readouterr().err
+    assert message.startswith(f"device: {BEST}, ")
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", [name for name in DEVICES if THERE[name]])
+def test_one_that_is_there_is_taken_in_silence(capsys, name):
+    assert chosen_device(name) == torch.device(name)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_one_that_is_not_there_is_refused(name):
+    with pytest.raises(InputError, match=f"-device {name}: this machine has none, expected .*cpu"):
+        chosen_device(name)
+
+
+def test_every_command_with_networks_has_the_option():
+    text = build_parser().format_help()
+    assert "COMMAND" in text
+    for name in COMMANDS:
+        help_text = subprocess.run(
+            [sys.executable, "-m", "intrastyler_nnunet.cli", name, "--help"], capture_output=True, text=True,
+            cwd=REPOSITORY,
+        ).stdout  # fmt: skip
+        assert ("-device" in help_text) == (name in WITH_DEVICE), name
+
+
+@pytest.mark.parametrize("name", MISSING[:1])
+@pytest.mark.parametrize("command", sorted(WITH_DEVICE - {"synthesize"}))  # it looks at its generator first
+def test_commands_refuse_it_with_code_2(command, name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    required = {
+        "demo": [], "pretrain": ["-d", "1", "-c", "x"], "translate": ["-g", "g", "-i", "i", "-o", "o", "--random", "1"],
+        "embed": ["-d", "1", "-c", "x", "-i", "i", "-o", "o"], "coverage": ["-d", "1", "-c", "x", "-i", "i"],
+        "report": ["-d", "1", "-c", "x", "-g", "g"],
+    }[command]  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        main([command, *required, "-device", name])
+    assert stop.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"intrastyler {command}: -device {name}: this machine has none")
+    assert message.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
