@@ -91,6 +91,9 @@ def run_program(command: list[str]) -> int:
     try:
         join = _joining(guard.pid)
         return subprocess.run(command, stdin=subprocess.DEVNULL, preexec_fn=join).returncode
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # the program's progress bar may be half-way
+        raise
     finally:
         os.killpg(guard.pid, signal.SIGKILL)
         guard.communicate()

@@ -118,7 +118,7 @@ def test_control_c_is_one_line(tmp_path, script):
             os.killpg(parent.pid, signal.SIGINT)
         message = parent.stderr.read()
         assert parent.wait() == 130
-    assert re.fullmatch(r"\w+: interrupted\n", message)
+    assert re.fullmatch(r"\s*\w+: interrupted\n", message)
     assert running_after(5, children) == []
 
 
