@@ -31,12 +31,14 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     return read
 
 
-def number(limits: str, within: Callable[[float], bool] = lambda value: True) -> Callable[[str], float]:
-    """A type of argument: a finite number, `within` the limits that are described."""
+def number(
+    limits: str, within: Callable[[float], bool] = lambda value: True, kind: type[int] | type[float] = float
+) -> Callable[[str], float]:
+    """A type of argument: a finite number of a kind, `within` the limits that are described."""
 
     def read(text: str) -> float:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and within(value)):

@@ -2,16 +2,22 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intrastyler_nnunet.cli.options import (
     FINITE,
     add_device,
     add_processes,
+    number,
     whole_number,
 )
 from intrastyler_nnunet.workers import end_with
+
+if TYPE_CHECKING:
+    from intrastyler_nnunet.objective.options import Range
 
 HELP = "train the synthesizer on the preprocessed source and target images of a dataset"
 
@@ -76,10 +82,20 @@ def _add_options(groups: dict[str, argparse._ArgumentGroup]) -> None:
             continue
         groups[option.group].add_argument(
             option.flag(field.name), dest=field.name, default=argparse.SUPPRESS,
-            type=field.type if field.type in (int, float) else str,
+            type=_type_of(field.type, option.range),
             metavar=f"{{{','.join(option.choices)}}}" if option.choices else option.metavar,
             help=option.help if field.default is None else f"{option.help} (default: {field.default})",
         )  # fmt: skip
+
+
+def _type_of(kind: type, limits: "Range | None") -> Callable:
+    """The type of argument of a field's type and the numbers that it may have."""
+    if kind not in (int, float):
+        return str
+    words = "a whole number" if kind is int else "a finite number"
+    if limits is None:
+        return number(words, kind=kind)
+    return number(f"{words}, {limits.words}", lambda value: not limits.excludes(value), kind)
 
 
 def _add_label_hints(group: argparse._ArgumentGroup) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.metadata import LabelHint
-from intrastyler_nnunet.objective.options import AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, check_options, option
+from intrastyler_nnunet.objective.options import AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, SEED, check_options, option
 from intrastyler_nnunet.objective.terms import TERMS, WEIGHT, Objective
 
 Schedule = tuple[tuple[float, float], ...]  # (progress in [0, 1], weight), ascending in progress
@@ -80,7 +80,7 @@ class PretrainingConfig(Objective):
         "style vectors tell the exemplars apart already",
         group="training", short_flag="-pretrained_weights", metavar="GENERATOR",
     )  # fmt: skip
-    iterations: int = option(100_000, "training steps; more for more varied data", group="training")
+    iterations: int = option(100_000, "training steps; more for more varied data", group="training", range=AT_LEAST_ONE)
     style_warmup: int = option(
         1000,
         "first of the steps, which train the style encoder alone, if there is one, because a generator needs styles "
@@ -111,7 +111,7 @@ class PretrainingConfig(Objective):
         "cases of each domain to validate on instead of training, at most a tenth; 0 when every case counts",
         group="training", range=NOT_NEGATIVE,
     )  # fmt: skip
-    seed: int = option(0, "change it to repeat a run with other random numbers", group="training", range=NOT_NEGATIVE)
+    seed: int = option(0, "change it to repeat a run with other random numbers", group="training", range=SEED)
     schedules: dict[str, Schedule] = field(default_factory=dict)  # weights of terms over the progress, if not constant
     checkpoint_every: int = 250
     panel_every: int = 250  # also of the validation
