@@ -55,7 +55,7 @@ class SamplingGrid:
         """A grid with the same axes whose first voxel is centred at the (fractional) index `start` of this one."""
         axes = np.reshape(self.direction, (3, 3))
         origin = np.asarray(self.origin) + axes @ (np.asarray(start) * self.spacing)
-        return SamplingGrid(tuple(size), tuple(spacing), tuple(origin.tolist()), self.direction)
+        return SamplingGrid(size, spacing, tuple(origin.tolist()), self.direction)
 
 
 def require_same_grid(found: SamplingGrid, expected: SamplingGrid, path: Path, other: Path) -> None:

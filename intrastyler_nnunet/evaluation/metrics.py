@@ -72,8 +72,8 @@ def evaluate_case(
     boundary = None
     if all(part in labels for part in BOUNDARY):
         first, second = BOUNDARY
-        interfaces = (interface_points(masks[first], masks[second], spacing) for masks in (predicted, true))
-        boundary = BoundaryScores(*symmetric_distance(*interfaces, assd_definition))
+        found, wanted = (interface_points(masks[first], masks[second], spacing) for masks in (predicted, true))
+        boundary = BoundaryScores(*symmetric_distance(found, wanted, assd_definition))
     return CaseScores(structures, boundary)
 
 

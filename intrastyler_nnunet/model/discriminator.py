@@ -12,7 +12,8 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
-        padding = tuple(size // 2 for size in config.kernel)
+        x, y, z = (size // 2 for size in config.kernel)
+        padding = (x, y, z)
         layers: list[nn.Module] = [
             nn.Conv3d(1, config.width, config.kernel, stride=2, padding=padding),
             nn.LeakyReLU(0.2),

@@ -33,6 +33,7 @@ class Generator(nn.Module):
 
     def encode_style(self, exemplar: torch.Tensor) -> torch.Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> style vectors (B, K) of unit length."""
+        assert self.style_encoder is not None, "a generator whose styles are codes encodes none"
         return self.style_encoder(exemplar)
 
     def forward(self, source: torch.Tensor, style: torch.Tensor, inside: torch.Tensor | None = None) -> torch.Tensor:

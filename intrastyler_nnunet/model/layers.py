@@ -125,7 +125,7 @@ class ImageConv3d(nn.Conv3d):
         image = parts[:, :1, :length]
         for shift in range(1, len(offsets)):
             image = image + parts[:, shift : shift + 1, shift : shift + length]
-        return image + self.bias
+        return image if self.bias is None else image + self.bias
 
 
 class VoxelsToChannels(nn.Module):

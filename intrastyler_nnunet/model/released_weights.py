@@ -92,8 +92,8 @@ def _config(state: dict[str, torch.Tensor], path: Path | str) -> GeneratorConfig
 
 def blur_filter(kind: str, released: bool) -> torch.Tensor:
     """The kernel (1, 1, n, n, n) of the released code's "down" or "up" blur; `released`: with its slip, see `blur`."""
-    taps, gain = {"down": ((1.0, 2.0, 1.0), 1), "up": ((1.0, 3.0, 3.0, 1.0), 2)}[kind]
-    taps = torch.tensor(taps)
+    values, gain = {"down": ((1.0, 2.0, 1.0), 1), "up": ((1.0, 3.0, 3.0, 1.0), 2)}[kind]
+    taps = torch.tensor(values)
     last = taps**2 if released else taps
     kernel = taps[:, None, None] * taps[None, :, None] * last[None, None, :]
     # It scales by stride^2, where three dimensions call for stride^3.
@@ -196,8 +196,8 @@ def _renamed(generator: Generator) -> dict[str, torch.Tensor]:
             place, rest = (9, rest[1:]) if rest[0] == "to_image" else (PLACES[rest[2]] + 4 * int(rest[1]), rest[3:])
             new = ["syn_head", "syn_head", str(place), *rest]
         else:
-            place = ["4"] if rest[0] == "to_style" else [str(int(rest[1]) // 4), "conv"]
-            new = ["style_encoder", "model", *place, rest[-1]]
+            layer = ["4"] if rest[0] == "to_style" else [str(int(rest[1]) // 4), "conv"]
+            new = ["style_encoder", "model", *layer, rest[-1]]
         renamed[".".join(new)] = tensor.detach().cpu().clone()
     return renamed
 

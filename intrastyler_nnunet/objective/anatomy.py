@@ -89,10 +89,11 @@ def fluid_brightness(
     quantiles = torch.tensor([DARK, BRIGHT], device=exemplar.device)
     dark, bright = exemplar.float().flatten(1).quantile(quantiles, dim=1)[..., None, None, None, None]
     bone = background & (F.max_pool3d(fluid.float(), (3, 3, 1), 1, (1, 1, 0)) > 0)
-    return sum(
+    of_fluid, of_bone = (
         mean_inside(translated.float() - dark - share * (bright - dark), voxels).abs().mean()
         for voxels, share in ((fluid, FLUID_SHARE), (bone, BONE_SHARE))
     )
+    return of_fluid + of_bone
 
 
 def sobel_strength(image: torch.Tensor) -> torch.Tensor:

@@ -47,7 +47,7 @@ def cluster_styles(vectors: torch.Tensor, seed: int = 0) -> Clusters:
     for number in range(2, min(LARGEST_NUMBER, distinct - 1) + 1):
         partitions[number] = KMeans(number, n_init=10, random_state=seed).fit_predict(points)
         silhouettes[number] = float(silhouette_score(points, partitions[number]))
-    return Clusters(partitions[max(silhouettes, key=silhouettes.get)], silhouettes)
+    return Clusters(partitions[max(silhouettes, key=lambda number: silhouettes[number])], silhouettes)
 
 
 NEIGHBOURS = 20  # TypiClust's number, or all others of a smaller cluster

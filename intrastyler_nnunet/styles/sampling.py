@@ -97,15 +97,15 @@ def exemplar_probabilities(
 
 
 def _probabilities(banks: Sequence[StyleBank], policy: str, names: list[str] | None) -> np.ndarray:
-    weights = []
+    of_banks = []
     for bank in banks:
         chosen = np.array([names is None or name in names for name in bank.names])
         of_bank = chosen.astype(float)
         if policy == "balanced" and chosen.any():
             labels = cluster_styles(bank.vectors[torch.from_numpy(chosen)]).labels
             of_bank[chosen] = 1 / np.bincount(labels)[labels]
-        weights.append(of_bank)
-    weights = np.concatenate(weights)
+        of_banks.append(of_bank)
+    weights = np.concatenate(of_banks)
     return weights / weights.sum()
 
 

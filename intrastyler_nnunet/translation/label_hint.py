@@ -27,6 +27,7 @@ def apply_label_hint(
     """
     if hint is None:
         return images
+    assert labels is not None, "a hint needs labels"
     labels = labels.to(images.device)
     shares = (_share(is_one_of(labels, values), hint) for values in (hint.inverted, hint.shifted))
     inverted, shifted = (share.to(images) for share in shares)

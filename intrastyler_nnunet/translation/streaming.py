@@ -116,6 +116,7 @@ class _Layers:
             low, high = round(start * ratio), round(stop * ratio)
             skipped = round(first * ratio)
             result[:, :, low:high] = part[:, :, low - skipped : high - skipped].to(x.device)
+        assert result is not None
         return result
 
     def _normalised(
@@ -128,7 +129,7 @@ class _Layers:
         else:
             mean, variance = inside.statistics(x)
         scale = (variance + EPSILON).rsqrt()
-        if isinstance(gamma, torch.Tensor):
+        if isinstance(gamma, torch.Tensor) and isinstance(beta, torch.Tensor):
             gamma, beta = gamma.to(x.device), beta.to(x.device)
         return x.sub_(mean).mul_(scale * gamma).add_(beta)
 
