@@ -26,7 +26,8 @@ def one_line_errors(program: str) -> Iterator[None]:
     InputError and OSError (a full disk, no permission): 2 and one line on standard error that begins with `program`.
     Ctrl-C: 130, one line. A closed standard output (`| head`): 141, nothing. Warnings are shown in one line each.
     """
-    shown, warnings.formatwarning = warnings.formatwarning, _one_line_warning
+    shown = warnings.formatwarning
+    warnings.formatwarning = _one_line_warning  # type: ignore[assignment]
     try:
         with _interrupted_once():
             yield

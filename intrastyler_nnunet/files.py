@@ -74,7 +74,7 @@ def require_inputs_kept(outputs: Iterable[Path], inputs: Iterable[Path | None]) 
 
     Outputs need not exist yet; inputs that are None or do not exist are passed over.
     """
-    known = {}
+    known: dict[tuple[int, int], Path] = {}
     for path in inputs:
         if path is not None and path.exists():
             known.setdefault(_identity(path), path)

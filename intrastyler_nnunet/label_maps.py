@@ -42,10 +42,11 @@ def read_label_map(path: Path, allowed: Collection[int] | None = None) -> LabelM
     image = read_image(path)
     require_one_channel_3d(image, path)
     labels = _whole_numbers(SimpleITK.GetArrayFromImage(image), path)
-    unexpected = [] if allowed is None else sorted(set(np.unique(labels).tolist()) - set(allowed))
+    known = np.unique(labels).tolist() if allowed is None else sorted(allowed)
+    unexpected = sorted(set(np.unique(labels).tolist()) - set(known))
     if unexpected:
         found = ", ".join(str(value) for value in unexpected[:5])
-        expected = ", ".join(str(value) for value in sorted(allowed))
+        expected = ", ".join(str(value) for value in known)
         raise InputError(f"{path}: found label values {found}, expected only {expected}")
     return LabelMap(path, image, labels)
 

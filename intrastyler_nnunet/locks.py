@@ -11,7 +11,7 @@ from intrastyler_nnunet.errors import InputError
 try:
     import fcntl
 except ImportError:  # not on Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = ".intrastyler.lock"  # holds the machine's name and the process's number
 

@@ -24,9 +24,9 @@ def require_sound_nifti(file: Path, path: Path) -> None:
         found, expected = fault
         raise InputError(f"{path}: NIfTI header with {found}, expected {expected}")
     kind, offset, count = header.get_data_dtype(), int(header["vox_offset"]), math.prod(header.get_data_shape())
-    found, expected = file.stat().st_size, offset + count * kind.itemsize
-    if found < expected:
-        raise InputError(f"{path}: truncated, found {found} bytes of image file, expected {expected}")
+    size, announced = file.stat().st_size, offset + count * kind.itemsize
+    if size < announced:
+        raise InputError(f"{path}: truncated, found {size} bytes of image file, expected {announced}")
     if kind.kind == "f" and not np.isfinite(np.memmap(file, kind, "r", offset, (count,))).all():
         raise InputError(f"{path}: found NaN or infinite voxels, expected finite ones")
 

@@ -50,7 +50,7 @@ class MarkedCommand:
             try:
                 if f"{MARK}={self.mark}".encode() in (folder / "environ").read_bytes():
                     yield (folder / "cmdline").read_text().replace("\0", " ")
-            except OSError:  # ended meanwhile, or not ours
+            except OSError:  # noqa: PERF203 (ended meanwhile, or not ours)
                 continue
 
 

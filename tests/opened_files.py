@@ -17,7 +17,8 @@ def counting_opens(*paths: Path) -> Iterator[dict[Path, int]]:
     libc = ctypes.CDLL(None, use_errno=True)
     queue = libc.inotify_init1(os.O_NONBLOCK)
     watched = {libc.inotify_add_watch(queue, os.fsencode(path), IN_OPEN | IN_CLOSE): path for path in paths}
-    assert queue >= 0 and min(watched) >= 0
+    assert queue >= 0
+    assert min(watched) >= 0
     counts = dict.fromkeys(paths, 0)
     try:
         yield counts

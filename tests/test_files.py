@@ -78,7 +78,8 @@ def test_what_was_there_stays_if_writing_fails(tmp_path):
             temporary.write_text("half")
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, write)
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert path.read_text() == "before"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
@@ -129,7 +130,7 @@ def copied_folder(path: Path) -> None:
 @pytest.mark.parametrize("write", [torch_file, array_file, copied_folder])
 def test_a_full_disk_is_named_whichever_library_writes(small_disk, write):
     path = small_disk / "result"
-    with pytest.raises(OSError) as error:  # noqa: PT011  (the reason is asserted below)
+    with pytest.raises(OSError) as error:  # noqa: PT011 (what it says is looked at below)
         write(path)
     assert re.fullmatch(rf"{path}: .*No space left on device", reason_of(error.value))
     assert list(small_disk.iterdir()) == []

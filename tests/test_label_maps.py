@@ -33,7 +33,8 @@ def values_of(kind: type, *values: float) -> np.ndarray:
 def test_whole_numbers_of_any_type_are_read_as_integers_on_their_grid(tmp_path, kind):
     array = values_of(kind, 1, 2, 100)
     label_map = read_label_map(write(tmp_path / "a.nii.gz", array))
-    assert np.issubdtype(label_map.labels.dtype, np.integer) and np.array_equal(label_map.labels, array)
+    assert np.issubdtype(label_map.labels.dtype, np.integer)
+    assert np.array_equal(label_map.labels, array)
     assert np.allclose(label_map.spacing, (1.5, 0.6, 0.5))
     require_same_grid(label_map.grid, GRID, Path("a"), Path("b"))
 
@@ -64,7 +65,8 @@ def test_values_that_nnunet_cannot_hold_are_refused(tmp_path, array, expected):
 def test_the_first_difference_of_two_grids_is_named_with_both_files(change, expected):
     with pytest.raises(InputError) as error:
         require_same_grid(replace(GRID, **change), GRID, Path("one.nii.gz"), Path("other.nii.gz"))
-    assert str(error.value).startswith(f"one.nii.gz: {expected}") and str(error.value).endswith("that of other.nii.gz")
+    assert str(error.value).startswith(f"one.nii.gz: {expected}")
+    assert str(error.value).endswith("that of other.nii.gz")
 
 
 def test_rounding_to_32_bits_is_no_difference():

@@ -81,7 +81,9 @@ def test_a_fault_is_one_line(tmp_path, fault, ending):
     with pytest.raises(InputError) as error:
         read_image(path)
     message = str(error.value)
-    assert message.startswith(f"{path}: ") and expected in message and "\n" not in message
+    assert message.startswith(f"{path}: ")
+    assert expected in message
+    assert "\n" not in message
 
 
 SOUND = {
@@ -103,7 +105,8 @@ def test_a_sound_file_is_read(tmp_path, kind, name):
     path.write_bytes(gzip.compress(SOUND[kind]) if name == "a.nii.gz" else SOUND[kind])
     image = read_image(path)
     assert np.array_equal(SimpleITK.GetArrayFromImage(image), VOXELS.T)
-    assert image.GetSpacing() == (1, 1, 1.5) and image.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    assert image.GetSpacing() == (1, 1, 1.5)
+    assert image.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1)
 
 
 TYPES = (np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.float32, np.float64)

@@ -40,7 +40,8 @@ def test_nnunet_finds_trainers_by_their_number_of_epochs(trainer_path, name, epo
 def test_nnunet_finds_the_demos_trainers_with_its_own_adamw(trainer_path, trainer_of_demo):
     names = (trainer_of_demo.removesuffix("Adam1en3"), trainer_of_demo)
     plain, trainer = map(recursive_find_trainer_class_by_name, names)
-    assert trainer.choose_settings is plain.choose_settings and trainer.train_step is plain.train_step
+    assert trainer.choose_settings is plain.choose_settings
+    assert trainer.train_step is plain.train_step
     assert trainer.configure_optimizers is nnUNetTrainerAdam1en3.configure_optimizers
     assert trainer.__init__ is nnUNetTrainerAdam1en3.__init__  # sets the learning rate
     assert pickle.loads(pickle.dumps(trainer)) is trainer

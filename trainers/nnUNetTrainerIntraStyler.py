@@ -1,3 +1,1 @@
 """Found by nnU-Net through nnUNet_extTrainer; the class lives in the package, where it can be pickled."""
-
-from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler  # noqa: F401

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from benchmarks.comparison.own_data import TEST_SET
 from benchmarks.comparison.plan import METHODS, REFERENCE, SYNTHESIZERS
@@ -29,7 +30,7 @@ class Segmentation:
 
     rows: list[dict]
 
-    names = {key: method.name for key, method in METHODS.items()}
+    names: ClassVar[dict[str, str]] = {key: method.name for key, method in METHODS.items()}
 
     @cached_property
     def methods(self) -> list[str]:

@@ -114,10 +114,11 @@ def _localise(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.crossmoda.localise import UNSURE, Search, localise
     from intrastyler_nnunet.files import require_inputs_kept
 
-    searches = []
-    for case in find_cases(arguments.input)[1]:
-        if case.label is None:
-            searches.append(Search(case, arguments.predictions, arguments.output))
+    searches = [
+        Search(case, arguments.predictions, arguments.output)
+        for case in find_cases(arguments.input)[1]
+        if case.label is None
+    ]
     require_inputs_kept([arguments.output], [arguments.input, arguments.predictions])
     findings = localise(searches, arguments.output / "localisation.json", arguments.processes)
     for finding in findings:

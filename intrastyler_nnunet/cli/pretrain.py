@@ -88,7 +88,7 @@ def _add_options(groups: dict[str, argparse._ArgumentGroup]) -> None:
         )  # fmt: skip
 
 
-def _type_of(kind: type, limits: "Range | None") -> Callable:
+def _type_of(kind: object, limits: "Range | None") -> Callable:
     """The type of argument of a field's type and the numbers that it may have."""
     if kind not in (int, float):
         return str

@@ -42,7 +42,8 @@ class GeneratorConfig:
 
         A single one has no neighbour to reflect at the border, and no deviation to normalise by.
         """
-        return tuple(2 * max(stride, STYLE_STRIDE) for stride in self.stride)
+        x, y, z = (2 * max(stride, STYLE_STRIDE) for stride in self.stride)
+        return x, y, z
 
     @property
     def pixel_channels(self) -> int:

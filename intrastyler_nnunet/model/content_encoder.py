@@ -92,7 +92,9 @@ class ContentEncoder(nn.Module):
         Args:
             inside: (B, 1, X, Y, Z), bool, of the source.
         """
-        to_channels = self.layers[0][0]
+        first = self.layers[0]
+        assert isinstance(first, nn.Sequential)
+        to_channels = first[0]
         mask = to_channels(inside.float()).mean(dim=1, keepdim=True) >= 0.5
         masks = [mask]
         for layer in self.layers:

@@ -66,7 +66,7 @@ class Decoder(nn.Module):
 
         `inside`: of `ContentEncoder.levels`; None: all of the source is image.
         """
-        levels = inside or [None] * (len(self.stages) + 1)
+        levels: Sequence[Inside | None] = inside or [None] * (len(self.stages) + 1)
         for stage, *around in zip(self.stages, levels[:0:-1], levels[-2::-1], strict=True):
             skipped = self.from_voxels(source) if self.from_voxels and stage is self.stages[-1] else None
             content = stage(content, style, skipped, tuple(around))

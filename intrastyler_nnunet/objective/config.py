@@ -1,5 +1,6 @@
 """Everything that decides how a generator is trained."""
 
+import itertools
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
@@ -25,7 +26,7 @@ def check_schedules(schedules: dict[str, Schedule], terms: tuple[str, ...]) -> N
         if term not in terms:
             raise InputError(f"schedule of {term!r}, expected one of {', '.join(terms)}")
         places = [progress for progress, _ in schedule]
-        ascending = all(a < b for a, b in zip(places, places[1:], strict=False))
+        ascending = all(a < b for a, b in itertools.pairwise(places))
         if not schedule or not ascending or min(places) < 0 or max(places) > 1:
             raise InputError(f"schedule of {term}: progress {places}, expected ascending values from 0 to 1")
         if min(weight for _, weight in schedule) < 0:

@@ -177,7 +177,7 @@ def _plan_case(split: str, index: int, scale: ChallengeScale, seed: int, head: s
     protocol = PROTOCOLS[site][_kind(split)]
     in_plane = max(rng.uniform(*protocol.in_plane), scale.smallest_voxel[0])
     slices = max(rng.uniform(*protocol.slices), scale.smallest_voxel[1])
-    matrix = int(round(rng.uniform(*protocol.width) / in_plane / 2)) * 2
+    matrix = round(rng.uniform(*protocol.width) / in_plane / 2) * 2
     spacing = (round(in_plane, 4), round(in_plane, 4), round(slices, 4))
     orientation = "".join(rng.choice(AXIS_CODES[axis]) for axis in rng.permutation(3))
     tilt = rng.uniform(-TILT, TILT, 3).round(3) * (rng.random() < OBLIQUE_SHARE)

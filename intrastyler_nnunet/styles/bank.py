@@ -142,7 +142,7 @@ def grid_patches(image: torch.Tensor, size: list[int]):
     for extent, length in zip(image.shape[2:], size, strict=True):
         length = min(extent, length)
         steps = max(1, int(np.ceil((extent - length) / max(1, length // 2))) + 1)
-        starts.append([(int(round(start)), length) for start in np.linspace(0, extent - length, steps)])
+        starts.append([(round(start), length) for start in np.linspace(0, extent - length, steps)])
     for x, width in starts[0]:
         for y, height in starts[1]:
             for z, depth in starts[2]:

@@ -25,7 +25,7 @@ class GeneratorSpace:
         label_hint: how source labels change its input; None: they do not.
     """
 
-    axes: tuple[int, int, int]
+    axes: tuple[int, ...]
     label_hint: LabelHint | None = None
 
     @classmethod

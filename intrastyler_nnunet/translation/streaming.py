@@ -13,6 +13,7 @@ from torch import nn
 
 from intrastyler_nnunet.model.borders import Inside, border_of, seen_by
 from intrastyler_nnunet.model.content_encoder import ResidualBlock
+from intrastyler_nnunet.model.decoder import DecoderStage
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.layers import EPSILON, BlurDown, InstanceNorm
 
@@ -52,7 +53,8 @@ class _Layers:
 
     def encode(self, generator: Generator, source: torch.Tensor, levels: list[Inside] | None) -> torch.Tensor:
         """Do what `ContentEncoder.forward` does, without its collected layers."""
-        x, local, level = source, [], 0
+        x, level = source, 0
+        local: list[nn.Module] = []
         for layer in generator.content_encoder.layers:
             x, local = self._next(layer, x, local, None if levels is None else levels[level])
             level += isinstance(layer, BlurDown)
@@ -68,16 +70,18 @@ class _Layers:
     ) -> torch.Tensor:
         """Do what `Decoder.forward` does."""
         decoder, style, x = generator.decoder, style.to(self.device), content
-        levels = levels or [None] * (len(decoder.stages) + 1)
-        for stage, before, after in zip(decoder.stages, levels[:0:-1], levels[-2::-1], strict=True):
-            x, local = seen_by(stage.up, x, before), [stage.up]
+        inside: Sequence[Inside | None] = levels or [None] * (len(decoder.stages) + 1)
+        for stage, before, after in zip(decoder.stages, inside[:0:-1], inside[-2::-1], strict=True):
+            assert isinstance(stage, DecoderStage)
+            x = seen_by(stage.up, x, before)
+            local: list[nn.Module] = [stage.up]
             if decoder.from_voxels and stage is decoder.stages[-1]:
                 x, local = torch.cat([self._local(local, x), decoder.from_voxels(source)], dim=1), []
             x, local = self._next(stage.conv, x, local, after)
             gamma, beta = stage.din.controller(style[..., None, None, None]).chunk(2, dim=1)
             x = self._normalised(self._local(local, x), gamma, beta, after)
             x = self._local([nn.ReLU()], x)
-        x = seen_by(decoder.pad, x, levels[0])
+        x = seen_by(decoder.pad, x, inside[0])
         return self._local([decoder.pad, decoder.to_image, decoder.to_voxels, nn.Tanh()], x)
 
     def _next(
@@ -88,7 +92,8 @@ class _Layers:
             x = self._local(local, x)
             if isinstance(layer, InstanceNorm):
                 return self._normalised(x, 1.0, 0.0, inside), []
-            change, waiting = x, []
+            change = x
+            waiting: list[nn.Module] = []
             for inner in layer.body:
                 change, waiting = self._next(inner, change, waiting, inside)
             return x + self._local(waiting, change), []

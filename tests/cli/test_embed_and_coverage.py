@@ -51,4 +51,5 @@ def test_a_generator_without_style_encoder_is_refused(own_dataset, options, tmp_
     )
     with pytest.raises(SystemExit) as stopped:
         main(["embed", *options, "-o", str(tmp_path / "styles")])
-    assert stopped.value.code == 2 and "expected one with a style encoder" in capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert "expected one with a style encoder" in capsys.readouterr().err

@@ -47,7 +47,8 @@ def test_scores_are_printed_and_written(folders, tmp_path, capsys):
     predictions, references = folders
     evaluate(predictions, references, "-o", tmp_path / "new" / "summary.json")
     summary = json.loads((tmp_path / "new" / "summary.json").read_text())
-    assert summary["mean_dice"] == 1 and summary["boundary"]["assd"] == 0
+    assert summary["mean_dice"] == 1
+    assert summary["boundary"]["assd"] == 0
     assert summary["structures"]["cochlea"] == {"dice": 1, "assd": 0, "penalised": 0}
     assert "mean Dice 1.0000" in capsys.readouterr().out
     evaluate(predictions, references)
@@ -93,7 +94,7 @@ MISMATCHES = ("shape", "spacing", "origin", "direction", "missing")  # always re
 
 
 @pytest.mark.parametrize(
-    "folder, fault",
+    ("folder", "fault"),
     [*(("pred", fault) for fault in FAULTS), *(("gt", fault) for fault in FAULTS if fault not in MISMATCHES)],
 )
 def test_a_bad_label_map_is_one_line_and_nothing_is_written(folders, tmp_path, capfd, folder, fault):
@@ -108,7 +109,8 @@ def test_a_bad_label_map_is_one_line_and_nothing_is_written(folders, tmp_path, c
 def assert_one_line(exit_status, capfd, message):
     printed = capfd.readouterr()
     assert exit_status.value.code == 2
-    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
     assert message in printed.err
 
 
@@ -125,7 +127,7 @@ def test_folders_without_label_maps_are_named(folders, tmp_path, capfd, folder, 
 
 
 @pytest.mark.parametrize(
-    "content, message",
+    ("content", "message"),
     [
         ("{", "not nnU-Net's dataset.json"),
         ("[]", "not nnU-Net's dataset.json"),
@@ -156,5 +158,6 @@ def test_an_output_that_cannot_be_written_keeps_the_table(folders, tmp_path, cap
         evaluate(*folders, "-o", tmp_path / "taken")
     assert exit_status.value.code == 2
     printed = capfd.readouterr()
-    assert "mean Dice" in printed.out and "taken: Is a directory" in printed.err
+    assert "mean Dice" in printed.out
+    assert "taken: Is a directory" in printed.err
     assert list(tmp_path.glob(".writing*")) == []

@@ -100,7 +100,8 @@ def test_an_output_that_is_an_input_is_refused(
     with pytest.raises(SystemExit) as stop:
         main(command.format(root=workplace, raw=tiny_dataset.raw, output=output).split())
     line = capsys.readouterr().err.splitlines()[-1]
-    assert stop.value.code == 2 and f"{output}: is also the input" in line
+    assert stop.value.code == 2
+    assert f"{output}: is also the input" in line
     assert contents(workplace, tiny_dataset.raw) == before
 
 
@@ -111,7 +112,8 @@ def test_an_image_is_not_written_onto(workplace, tiny_dataset, monkeypatch, caps
     before = output.read_bytes()
     with pytest.raises(SystemExit) as stop:
         main([command, *SPACE.format(root=workplace, raw=tiny_dataset.raw).split(), "-o", str(output)])
-    assert stop.value.code == 2 and "is also the input" in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "is also the input" in capsys.readouterr().err
     assert output.read_bytes() == before
 
 
@@ -121,7 +123,8 @@ def test_embed_does_not_write_onto_its_generator(workplace, tiny_dataset, tmp_pa
     before = contents(workplace)
     with pytest.raises(SystemExit) as stop:
         main(["embed", *SPACE.format(root=workplace, raw=tiny_dataset.raw).split(), "-o", str(tmp_path)])
-    assert stop.value.code == 2 and "is also the input" in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "is also the input" in capsys.readouterr().err
     assert contents(workplace) == before
 
 
@@ -129,4 +132,5 @@ def test_a_second_run_may_replace_the_results_of_the_first(workplace, tmp_path):
     for _ in range(2):
         main(f"crossmoda postprocess -i {workplace}/labels -o {tmp_path}".split())
         main(f"evaluate -p {tmp_path} -g {workplace}/truth -np 1".split())
-    assert (tmp_path / "scores.json").is_file() and (tmp_path / "a.nii.gz").is_file()
+    assert (tmp_path / "scores.json").is_file()
+    assert (tmp_path / "a.nii.gz").is_file()

@@ -69,7 +69,7 @@ def test_numbers_pass_unchanged_if_they_are_within_their_limits(value):
         if within:
             assert read(repr(value)) == value
         else:
-            with pytest.raises(Exception, match="found .*, expected"):
+            with pytest.raises(Exception, match=r"found .*, expected"):
                 read(repr(value))
 
 
@@ -79,5 +79,5 @@ def test_whole_numbers_do_too(value):
         if within:
             assert read(str(value)) == value
         else:
-            with pytest.raises(Exception, match="found .*, expected a whole number"):
+            with pytest.raises(Exception, match=r"found .*, expected a whole number"):
                 read(str(value))

@@ -16,7 +16,7 @@ COMMAND = (
 
 
 @pytest.mark.parametrize(
-    "hint, expected",
+    ("hint", "expected"),
     [
         (("--label-hint",), LabelHint(inverted=(2,), shifted=(1,), shift=-1.0, soft=True)),
         (("--tumour-level", "0.1"), LabelHint(inverted=(), shifted=(), soft=True, levels=(((1,), 0.1),))),
@@ -41,7 +41,7 @@ def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset,
 
 
 @pytest.mark.parametrize(
-    "arguments, expected",
+    ("arguments", "expected"),
     [
         (("--iterations", "1"), "expected more than the 1"),
         (("--iterations", "2", "--patch-size", "999", "8", "8"), "larger than the smallest case"),
@@ -80,12 +80,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(own_dataset, capsys, argum
         main([*COMMAND, *arguments])
     assert stopped.value.code == 2
     message = capsys.readouterr().err
-    assert expected in message and message.count("\n") == 1
+    assert expected in message
+    assert message.count("\n") == 1
     assert not list((own_dataset.root / "nnUNet_results").rglob("IntraStyler__*"))
 
 
 @pytest.mark.parametrize(
-    "labels, expected",
+    ("labels", "expected"),
     [
         ({"background": 0, "organ": 1, "lesion": 2}, "found the labels background, organ, lesion, expected one called"),
         ({"background": 0, "tumour": [1, 2], "cochlea": 2}, "expected labels of one value to steer the input by"),
@@ -98,10 +99,11 @@ def test_labels_that_cannot_steer_the_input_are_refused(own_dataset, capsys, lab
         main([*COMMAND, "--iterations", "2", "--tumour-level", "0.1"])
     assert stopped.value.code == 2
     message = capsys.readouterr().err
-    assert expected in message and message.count("\n") == 1
+    assert expected in message
+    assert message.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments, length", [
+@pytest.mark.parametrize(("arguments", "length"), [
     (("--method", "unified", "--subdomain-pattern", r"(\d)$"), None),
     (("--method", "nodiverse"), 1),
 ])  # fmt: skip

@@ -74,7 +74,8 @@ def test_the_entry_gives_what_the_separate_steps_give(model, download, tmp_path)
     records = tmp_path / "nnunet" / "nnUNet_raw" / "Dataset991_CrossMoDA2023" / "geometry"
     main(["crossmoda", "container", "-m", str(model), "-r", str(records), "-o", str(context)])
     dockerfile = (context / "Dockerfile").read_text()
-    assert "USER 1000" in dockerfile and f"torch=={torch.__version__.split('+')[0]}" in dockerfile
+    assert "USER 1000" in dockerfile
+    assert f"torch=={torch.__version__.split('+')[0]}" in dockerfile
 
     images, output = download / "crossmoda23_validation", tmp_path / "output"
     finished = run_entry(context, images, output)
@@ -83,7 +84,8 @@ def test_the_entry_gives_what_the_separate_steps_give(model, download, tmp_path)
     written = SimpleITK.ReadImage(str(output / image_path.name.replace("_T2", "")))
     assert written.GetPixelID() == SimpleITK.sitkUInt8
     original = SimpleITK.ReadImage(str(image_path))
-    assert written.GetSize() == original.GetSize() and np.allclose(written.GetDirection(), original.GetDirection())
+    assert written.GetSize() == original.GetSize()
+    assert np.allclose(written.GetDirection(), original.GetDirection())
     assert expected.any()
     assert np.array_equal(SimpleITK.GetArrayFromImage(written), expected)
 
@@ -92,8 +94,10 @@ def test_the_entry_gives_what_the_separate_steps_give(model, download, tmp_path)
     two_dimensional = SimpleITK.Image([8, 8], SimpleITK.sitkInt16)
     SimpleITK.WriteImage(two_dimensional, str(images / "a_flat_T2.nii.gz"))
     finished = run_entry(context, images, tmp_path / "again")
-    assert finished.returncode == 2 and "broken_T2.nii.gz: truncated or damaged" in finished.stderr
-    assert "a_flat_T2.nii.gz: found 2 dimensions" in finished.stderr and "Traceback" not in finished.stderr
+    assert finished.returncode == 2
+    assert "broken_T2.nii.gz: truncated or damaged" in finished.stderr
+    assert "a_flat_T2.nii.gz: found 2 dimensions" in finished.stderr
+    assert "Traceback" not in finished.stderr
     assert [path.name for path in (tmp_path / "again").iterdir()] == [image_path.name.replace("_T2", "")]
 
 
@@ -108,5 +112,6 @@ def test_an_incomplete_context_is_not_written(model, tmp_path, capsys, missing, 
     with pytest.raises(SystemExit) as stop:
         main(["crossmoda", "container", "-m", str(folders["model"]), "-r", str(folders["records"]),
               "-o", str(tmp_path / "context")])  # fmt: skip
-    assert stop.value.code == 2 and expected in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert expected in capsys.readouterr().err
     assert not (tmp_path / "context").exists()

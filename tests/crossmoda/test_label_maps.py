@@ -43,7 +43,7 @@ def test_one_tumour_with_both_parts_and_two_cochleae_stay():
     assert labels[6, 1, 1] == 3, "the input stays as it was"
 
 
-@pytest.mark.parametrize("rules, removed", [(Rules(one_tumour=False), {3}), (Rules(two_cochleae=False), {1})])
+@pytest.mark.parametrize(("rules", "removed"), [(Rules(one_tumour=False), {3}), (Rules(two_cochleae=False), {1})])
 def test_each_rule_can_be_switched_off(rules, removed):
     labels = label_map()
     cleaned, _ = postprocess(labels, rules, STRUCTURES)
@@ -105,7 +105,8 @@ def test_the_archive_holds_every_label_map_as_it_was(submission, capsys):
         assert sorted(archive.namelist()) == ["a_Label.nii.gz", "b_Label.nii.gz"]
         archive.extractall(submission / "unpacked")
     image = SimpleITK.ReadImage(str(submission / "unpacked" / "b_Label.nii.gz"))
-    assert image.GetPixelID() == SimpleITK.sitkUInt8 and image.GetSpacing() == (0.5, 0.5, 1.5)
+    assert image.GetPixelID() == SimpleITK.sitkUInt8
+    assert image.GetSpacing() == (0.5, 0.5, 1.5)
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), label_map())
     assert "cochleae of 6 mm3, usual are 60 to 300" in capsys.readouterr().out  # 17 voxels of 0.375 mm3
 
@@ -127,7 +128,7 @@ def fault(folder, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, expected",
+    ("kind", "expected"),
     [
         ("missing", "no label map for b"), ("truncated", "truncated or damaged"), ("label", "found label values 10"),
         ("shape", "found size (14, 12, 7)"), ("spacing", "found spacing"), ("float", "found a floating-point image"),
@@ -141,7 +142,9 @@ def test_a_fault_is_one_line_and_the_previous_archive_stays(submission, capsys, 
     with pytest.raises(SystemExit) as stopped:
         submit(submission)
     message = capsys.readouterr().err
-    assert stopped.value.code == 2 and expected in message and message.count("\n") == 1
+    assert stopped.value.code == 2
+    assert expected in message
+    assert message.count("\n") == 1
     assert (submission / "archive.zip").read_bytes() == before
 
 
@@ -157,7 +160,8 @@ def test_a_fault_is_one_line_and_the_previous_archive_stays(submission, capsys, 
 def test_bad_options_are_refused(submission, capsys, options, expected):
     with pytest.raises(SystemExit) as stopped:
         submit(submission, *options)
-    assert stopped.value.code == 2 and not (submission / "archive.zip").exists()
+    assert stopped.value.code == 2
+    assert not (submission / "archive.zip").exists()
     assert expected in capsys.readouterr().err
 
 
@@ -186,4 +190,5 @@ def test_teams_that_scored_other_cases_are_not_ranked(tmp_path, capsys):
     (tmp_path / "two.json").write_text(json.dumps(scores({"y": (0.9, 0.5)})))
     with pytest.raises(SystemExit) as stopped:
         main(["crossmoda", "rank", str(tmp_path / "one.json"), str(tmp_path / "two.json")])
-    assert stopped.value.code == 2 and "other cases than" in capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert "other cases than" in capsys.readouterr().err

@@ -71,7 +71,8 @@ def prediction(offset: float, radius: float) -> SimpleITK.Image:
 def test_a_plausible_prediction_is_believed():
     nothing = SimpleITK.Image([20, 20, 20], SimpleITK.sitkInt16)
     finding = find_cochleae(nothing, prediction(70, 2.5), "case")
-    assert finding.route == "network" and np.allclose(sorted(finding.cochleae), [[20, 15, 15], [90, 15, 15]])
+    assert finding.route == "network"
+    assert np.allclose(sorted(finding.cochleae), [[20, 15, 15], [90, 15, 15]])
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,10 @@ def test_an_implausible_prediction_is_not_and_the_report_says_why(offset, radius
     noise = SimpleITK.GetImageFromArray(np.random.default_rng(0).normal(size=(20, 50, 50)).astype(np.float32))
     noise.SetSpacing((3.0, 3.0, 3.0))
     finding = find_cochleae(noise, prediction(offset, radius), "case")
-    assert finding.route == "unsure" and finding.cochleae == []
-    assert reason in finding.reasons[0] and finding.reasons[1].startswith("registration: ")
+    assert finding.route == "unsure"
+    assert finding.cochleae == []
+    assert reason in finding.reasons[0]
+    assert finding.reasons[1].startswith("registration: ")
 
 
 def test_the_command_reports_every_case_and_drops_none(tmp_path, capsys):
@@ -119,7 +122,8 @@ def test_the_command_takes_a_networks_predictions(tmp_path, capsys):
     assert report[name]["route"] == "network"
     assert np.allclose(sorted(report[name]["cochleae"]), centres(truth, COCHLEA), atol=0.5)
     other = report[cases[1].case]
-    assert other["route"] == "registration" and other["reasons"] == ["network: no prediction"]
+    assert other["route"] == "registration"
+    assert other["reasons"] == ["network: no prediction"]
 
 
 def test_a_prediction_that_does_not_lie_on_its_image_is_refused(tmp_path, capsys):
@@ -148,7 +152,8 @@ def test_bad_options_are_refused(tmp_path, capsys, options, expected):
     SimpleITK.WriteImage(image, str(tmp_path / "crossmoda2023_etz_1_T2.nii.gz"))
     with pytest.raises(SystemExit) as stop:
         main(["crossmoda", "localise", "-i", str(tmp_path), "-o", str(tmp_path / "out"), *options])
-    assert stop.value.code == 2 and expected in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert expected in capsys.readouterr().err
 
 
 def test_an_image_that_cannot_be_searched_is_named_and_the_others_are_done(tmp_path, capsys):
@@ -158,8 +163,10 @@ def test_an_image_that_cannot_be_searched_is_named_and_the_others_are_done(tmp_p
     SimpleITK.WriteImage(series, str(tmp_path / "download" / "crossmoda2023_etz_98_T2.nii.gz"))
     with pytest.raises(SystemExit) as stop:
         main(["crossmoda", "localise", "-i", str(tmp_path / "download"), "-o", str(tmp_path / "out"), "-np", "1"])
-    assert stop.value.code == 2 and "crossmoda2023_etz_98_T2.nii.gz: found 4 dimensions" in capsys.readouterr().err
-    assert (tmp_path / "out" / f"{case.case}.nii.gz").is_file() and (tmp_path / "out" / "localisation.json").is_file()
+    assert stop.value.code == 2
+    assert "crossmoda2023_etz_98_T2.nii.gz: found 4 dimensions" in capsys.readouterr().err
+    assert (tmp_path / "out" / f"{case.case}.nii.gz").is_file()
+    assert (tmp_path / "out" / "localisation.json").is_file()
 
 
 def test_few_slices_are_unsure_and_no_error():

@@ -125,10 +125,11 @@ def test_a_download_becomes_a_dataset_and_label_maps_go_back(download, capsys):
     image = SimpleITK.ReadImage(str(restored / "crossmoda2023_etz_0.nii.gz"))
     # Same spacing and whole-voxel offsets: nothing may be lost.
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), labels())
-    assert image.GetDirection() == (-1, 0, 0, 0, -1, 0, 0, 0, 1) and image.GetSpacing() == SPACING
+    assert image.GetDirection() == (-1, 0, 0, 0, -1, 0, 0, 0, 1)
+    assert image.GetSpacing() == SPACING
 
 
-@pytest.mark.parametrize("kind, expected", [
+@pytest.mark.parametrize(("kind", "expected"), [
     ("truncated", "truncated or damaged"), ("label", "found label values 7"), ("no cochlea", "found no cochlea"),
 ])  # fmt: skip
 def test_a_faulty_case_is_named_and_a_second_call_finishes_the_rest(download, capsys, kind, expected):
@@ -142,7 +143,9 @@ def test_a_faulty_case_is_named_and_a_second_call_finishes_the_rest(download, ca
     with pytest.raises(SystemExit) as stopped:
         prepare(download)
     message = capsys.readouterr().err
-    assert stopped.value.code == 2 and expected in message and "crossmoda2023_etz_0" in message
+    assert stopped.value.code == 2
+    assert expected in message
+    assert "crossmoda2023_etz_0" in message
     dataset = download / "raw" / "Dataset994_CrossMoDA2023"
     assert names(dataset / "imagesTr") == ["crossmoda2023_ldn_1_0000.nii.gz"]
     finished = (dataset / "imagesTr" / "crossmoda2023_ldn_1_0000.nii.gz").stat().st_mtime_ns
@@ -163,7 +166,7 @@ def test_a_source_image_without_label_map_stops_before_anything_is_written(downl
     assert not (download / "raw").exists()
 
 
-@pytest.mark.parametrize("change, expected", [
+@pytest.mark.parametrize(("change", "expected"), [
     (lambda path: write(labels()[:-1], path), "found size"),
     (lambda path: path.rename(path.with_name("other.nii.gz")), "no record"),
 ])  # fmt: skip
@@ -174,10 +177,11 @@ def test_predictions_that_do_not_belong_are_refused(download, capsys, change, ex
     with pytest.raises(SystemExit) as stopped:
         main(["crossmoda", "restore", "-i", str(dataset / "labelsTr"), "-r", str(dataset / "geometry"),
               "-o", str(download / "restored")])  # fmt: skip
-    assert stopped.value.code == 2 and expected in capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert expected in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("names, expected", [
+@pytest.mark.parametrize(("names", "expected"), [
     (("crossmoda_1_ceT1", "crossmoda_1_Label", "crossmoda_106_hrT2"), 2021),
     (("crossmoda2021_ldn_1_ceT1", "crossmoda2021_ldn_1_Label", "crossmoda2022_etz_106_hrT2"), 2022),
     (("crossmoda2023_etz_1_ceT1", "crossmoda2023_etz_1_Label", "crossmoda2023_ldn_2_T2"), 2023),
@@ -188,7 +192,8 @@ def test_editions_are_told_by_names(tmp_path, names, expected):
     for name in names:
         (tmp_path / f"{name}.nii.gz").touch()
     edition, cases = find_cases(tmp_path)
-    assert edition.year == expected and [case.split for case in cases] == ["source", "target"]
+    assert edition.year == expected
+    assert [case.split for case in cases] == ["source", "target"]
 
 
 def test_a_dataset_for_a_localiser_has_whole_images_and_the_cochlea_alone(download):
@@ -255,9 +260,12 @@ def test_a_label_map_that_does_not_lie_on_its_image_is_refused(download, capsys,
     with pytest.raises(SystemExit) as stopped:
         prepare(download)
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "expected" in line)
-    assert stopped.value.code == 2 and line.startswith(f"{path}: found ") and line.endswith(image)
+    assert stopped.value.code == 2
+    assert line.startswith(f"{path}: found ")
+    assert line.endswith(image)
     records = names(download / "raw" / "Dataset994_CrossMoDA2023" / "geometry")
-    assert len(records) == 3 and f"{image.rsplit('_', 1)[0]}.json" not in records
+    assert len(records) == 3
+    assert f"{image.rsplit('_', 1)[0]}.json" not in records
 
 
 def test_a_label_map_may_be_stored_in_another_orientation(download):

@@ -88,7 +88,8 @@ def test_nothing_good_is_an_error_and_the_old_list_stays(predictions, tmp_path, 
         write_image(predictions / f"{name}.nii.gz", np.zeros(SHAPE, np.uint8))
     with pytest.raises(SystemExit) as stop:
         run(predictions, tmp_path)
-    assert stop.value.code == 2 and "all 3 predictions are dropped" in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "all 3 predictions are dropped" in capsys.readouterr().err
     assert (tmp_path / "self_training.json").read_text() == "old"
 
 
@@ -103,7 +104,8 @@ def test_a_prediction_on_another_grid_is_refused(predictions, tmp_path, capsys):
     write_image(predictions / "target_0.nii.gz", good_labels()[1:])
     with pytest.raises(SystemExit) as stop:
         run(predictions, tmp_path)
-    assert stop.value.code == 2 and "target_0.nii.gz: found size" in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "target_0.nii.gz: found size" in capsys.readouterr().err
 
 
 def test_images_from_elsewhere(predictions, tmp_path, own_dataset):

@@ -68,4 +68,5 @@ def test_the_table_shows_every_figure():
     structure = {"dice": 0.75, "assd": 1.25}
     scores = {"mean_dice": 0.5, "structures": dict.fromkeys(("extra_meatal", "intra_meatal", "cochlea"), structure)}
     text = table({"IntraStyler": {"seen_sites": scores, "unseen_site": scores}})
-    assert text.count("0.500") == 2 and text.count("0.750 / 1.25 mm") == 6
+    assert text.count("0.500") == 2
+    assert text.count("0.750 / 1.25 mm") == 6

@@ -150,7 +150,8 @@ def test_a_missing_extra_meatal_part_leaves_no_boundary():
     prediction = reference.copy()
     prediction[1, 2, 2] = 1
     scores = evaluate_case(prediction, reference, SPACING, CROSSMODA_LABELS)
-    assert scores.boundary.assd == EMPTY_PENALTY_MM and scores.boundary.penalised
+    assert scores.boundary.assd == EMPTY_PENALTY_MM
+    assert scores.boundary.penalised
     assert scores.structures["intra_meatal"].dice == 1
 
 

@@ -9,7 +9,8 @@ def test_the_surface_of_a_cube_is_all_but_its_centre():
     mask[2:5, 2:5, 2:5] = True
     points = surface_points(mask, (1, 2, 4))
     assert len(points) == 26
-    assert points.min(axis=0).tolist() == [2, 4, 8] and points.max(axis=0).tolist() == [4, 8, 16]
+    assert points.min(axis=0).tolist() == [2, 4, 8]
+    assert points.max(axis=0).tolist() == [4, 8, 16]
     assert [3, 6, 12] not in points.tolist()
 
 

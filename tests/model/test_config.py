@@ -31,5 +31,5 @@ def test_the_smallest_image_passes_through_all_layers_and_one_place_does_not(nam
             == image.shape[2 + axis]
         )
         one_place = image.narrow(2 + axis, 0, stride)
-        with pytest.raises(RuntimeError, match="[Pp]adding"), torch.no_grad():
+        with pytest.raises(RuntimeError, match=r"[Pp]adding"), torch.no_grad():
             generator(one_place, style)

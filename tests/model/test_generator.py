@@ -41,7 +41,8 @@ def test_any_size_goes_in_and_comes_out(shape):
     style = generator.encode_style(image)
     torch.testing.assert_close(style.norm(dim=1), torch.ones(2))
     output = generator(image, style)
-    assert output.shape == image.shape and output.abs().max() <= 1
+    assert output.shape == image.shape
+    assert output.abs().max() <= 1
 
 
 def test_only_the_style_and_the_content_decide():
@@ -79,10 +80,12 @@ def test_a_file_holds_weights_architecture_and_metadata(tmp_path):
     generator = Generator(TINY, metadata)
     generator.save(tmp_path / "generator.safetensors")
     loaded = Generator.load(tmp_path / "generator.safetensors")
-    assert loaded.config == TINY and loaded.metadata == metadata
+    assert loaded.config == TINY
+    assert loaded.metadata == metadata
     image = torch.rand(1, 1, 16, 16, 8)
     style = generator.encode_style(image)
-    assert torch.equal(loaded.encode_style(image), style) and torch.equal(loaded(image, style), generator(image, style))
+    assert torch.equal(loaded.encode_style(image), style)
+    assert torch.equal(loaded(image, style), generator(image, style))
 
 
 def test_a_file_that_is_no_generator_is_refused(tmp_path):
@@ -147,5 +150,6 @@ def test_runs_on_a_cuda_device(dtype, skip):
         hint = LabelHint(soft=skip, levels=(((1, 2), 0.1),) if skip else ())
         output = generator(apply_label_hint(image, torch.tensor([[-2.0, 4.0]] * 2), labels, hint), style)
         assert style.dtype == torch.float32  # the losses on it need full precision
-        assert output.device.type == "cuda" and output.shape == image.shape
+        assert output.device.type == "cuda"
+        assert output.shape == image.shape
         assert output.dtype == discriminator(output).dtype == (dtype or torch.float32)

@@ -45,7 +45,8 @@ def test_export_and_import_give_the_same_generator(tmp_path, released_blur):
     again = import_upstream(tmp_path / "latest_net_G.pth")
     assert again.config == config
     first, second = generator.state_dict(), again.state_dict()
-    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,9 @@ def test_what_the_released_code_cannot_load_is_not_exported(other, named, tmp_pa
     with pytest.raises(SystemExit) as stopped:
         main(["export", "-g", str(tmp_path / "generator.safetensors"), "--to-upstream", str(tmp_path / "g.pth")])
     message = capsys.readouterr().err
-    assert stopped.value.code == 2 and message.count("\n") == 1 and named in message
+    assert stopped.value.code == 2
+    assert message.count("\n") == 1
+    assert named in message
     assert not (tmp_path / "g.pth").exists()
 
 

@@ -47,7 +47,7 @@ def rewritten(path: Path, tensors: dict | None = None, **entries: str) -> Path:
     """The file as another program would write it: without checksum, with other tensors and header entries."""
     with safe_open(path, "pt") as file:
         header = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()} | (tensors or {})  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()} | (tensors or {})  # noqa: SIM118 (not a dict)
     del header["sha256"]
     path.write_bytes(save({name: t for name, t in tensors.items() if t is not None}, metadata=header | entries))
     return path

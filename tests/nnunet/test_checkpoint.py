@@ -29,7 +29,8 @@ def test_checkpoints_name_nnunets_trainer_and_are_whole(trainer, tmp_path):
     own = type(trainer)
     trainer.save_checkpoint(str(tmp_path / "checkpoint.pth"))
     checkpoint = torch.load(tmp_path / "checkpoint.pth", weights_only=False)
-    assert checkpoint["trainer_name"] == nnUNetTrainer.__name__ and type(trainer) is own
+    assert checkpoint["trainer_name"] == nnUNetTrainer.__name__
+    assert type(trainer) is own
     assert checkpoint["init_args"]["configuration"] == CONFIGURATION
     for name, weights in trainer.network.state_dict().items():
         assert torch.equal(checkpoint["network_weights"][name], weights)
@@ -60,6 +61,8 @@ def test_a_full_disk_is_one_line_and_the_old_checkpoint_stays(trainer, tmp_path,
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
     line = capsys.readouterr().err
-    assert stop.value.code == 2 and line.count("\n") == 1
+    assert stop.value.code == 2
+    assert line.count("\n") == 1
     assert f"{path}: cannot be written (File too large)" in line
-    assert path.read_bytes() == before and not list(tmp_path.glob(".writing*"))
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob(".writing*"))

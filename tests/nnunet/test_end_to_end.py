@@ -23,7 +23,8 @@ def test_train_continue_predict(own_dataset, tmp_path):
     assert resolved["generator"] == environment["INTRASTYLER_GENERATOR"]
     assert len(json.loads((fold / "validation" / "summary.json").read_text())["metric_per_case"]) == 1
     rows = [json.loads(line) for line in (fold / "styles.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in rows] == [0, 1] and (fold / "progress_styles.png").is_file()
+    assert [row["epoch"] for row in rows] == [0, 1]
+    assert (fold / "progress_styles.png").is_file()
     for name in rows[0]["dice"]:
         assert (fold / f"validation_{name}" / "summary.json").is_file()
     synthesizer = own_dataset.results / f"IntraStyler__nnUNetPlans__{CONFIGURATION}"

@@ -87,4 +87,5 @@ def test_on_a_cuda_device_without_reading_back(monkeypatch):
         images = torch.randn(3, 2, *SPATIAL)
         draw = StyleDraw(np.array([4, 1, 0]), np.array([3, 2, 0]), np.array([0.5, 0.0, 0.3]))
         result = given.translate_batch(images, images > 5, None, list("abc"), draw)
-        assert result.device.type == "cuda" and result.shape == images.shape
+        assert result.device.type == "cuda"
+        assert result.shape == images.shape

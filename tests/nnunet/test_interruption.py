@@ -34,8 +34,10 @@ def test_loss_curve_and_styles_go_on_after_kill_9(own_dataset, tmp_path):
     assert len(before["train_losses"]) == 2
     assert run("interrupted", "continue", -1) == 0
     curve = losses(fold)
-    assert curve["train_losses"][:2] == before["train_losses"] and len(curve["train_losses"]) == 3
-    assert curve["val_losses"][:2] == before["val_losses"] and len(curve["val_losses"]) == 3
+    assert curve["train_losses"][:2] == before["train_losses"]
+    assert len(curve["train_losses"]) == 3
+    assert curve["val_losses"][:2] == before["val_losses"]
+    assert len(curve["val_losses"]) == 3
 
     assert run("whole", "begin", -1) == 0
     whole, interrupted = ((tmp_path / name).read_text().splitlines() for name in ("whole", "interrupted"))

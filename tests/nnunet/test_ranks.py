@@ -54,7 +54,8 @@ def test_ranks_share_the_bank_and_draw_styles_of_their_own(own_dataset, tmp_path
     assert first["sequence"] != second["sequence"]
     agreeing = np.mean([a == b for a, b in zip(first["sequence"], second["sequence"], strict=True)])
     assert agreeing < 0.5
-    assert not first["rebuilt"] and not second["rebuilt"]
+    assert not first["rebuilt"]
+    assert not second["rebuilt"]
     assert first["vectors"] == second["vectors"]
     # Counts of all ranks together: 2 TP / (2 TP + FP + FN) with TP = 1 + 2 and FN = 2 + 2.
     assert first["dice"] == second["dice"] == [6 / 10]

@@ -37,7 +37,8 @@ def test_cases_join_training_with_their_labels_and_weights(make_trainer, case_li
     trainer.initialize()
     training, validation = trainer.get_tr_and_val_datasets()
     sources = [name for name in training.identifiers if name.startswith("source")]
-    assert len(sources) == 4 and not any(name.startswith("target") for name in validation.identifiers)
+    assert len(sources) == 4
+    assert not any(name.startswith("target") for name in validation.identifiers)
     assert [training.identifiers.count(f"target_{number}") for number in range(2)] == [3, 1]
     labels = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(own_dataset.raw / "labelsTr" / "source_1.nii.gz")))
     _, loaded, _, _ = training.load_case("target_1")
@@ -58,7 +59,8 @@ def test_loader_draws_by_weight_and_only_source_samples_are_translated(make_trai
             kept += key.startswith("target") and torch.equal(before, after)
             changed += key.startswith("source") and not torch.equal(before, after)
         trainer.iteration += 1
-    assert kept == targets and changed == draws - targets
+    assert kept == targets
+    assert changed == draws - targets
     assert abs(targets / draws - 4 / 8) < 4 * np.sqrt(0.25 / draws)
 
 
@@ -79,7 +81,9 @@ def test_a_bad_list_ends_with_one_line(make_trainer, case_list, capsys, content,
     with pytest.raises(SystemExit) as stop:
         make_trainer(self_training=str(case_list)).initialize()
     error = capsys.readouterr().err
-    assert stop.value.code == 2 and expected in error and error.count("\n") == 1
+    assert stop.value.code == 2
+    assert expected in error
+    assert error.count("\n") == 1
 
 
 def test_a_missing_list_ends_with_one_line(make_trainer, own_dataset, capsys):

@@ -91,7 +91,7 @@ def test_every_setting_is_documented():
 
 def test_missing_file(tmp_path, monkeypatch):
     monkeypatch.setenv("INTRASTYLER_SETTINGS", str(tmp_path / "none.json"))
-    with pytest.raises(InputError, match="none.json: No such file"):
+    with pytest.raises(InputError, match=r"none.json: No such file"):
         read_settings()
 
 

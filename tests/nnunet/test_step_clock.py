@@ -48,4 +48,7 @@ def test_an_epochs_log_has_one_line_that_adds_up(make_trainer, capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if "Time spent" in line]
     assert len(lines) == 1
     shares = [int(word.rstrip("%,")) for word in lines[0].split() if word.endswith(("%", "%,"))]
-    assert len(shares) == 4 and 98 <= sum(shares) <= 102 and shares[1] > 0 and shares[3] > 0
+    assert len(shares) == 4
+    assert 98 <= sum(shares) <= 102
+    assert shares[1] > 0
+    assert shares[3] > 0

@@ -27,7 +27,8 @@ def test_dice_of_each_style_from_its_own_batches():
 
 def test_a_class_that_is_nowhere_is_left_out_and_an_unseen_style_has_no_dice():
     dice = dice_by_style([output((3, 0), (1, 0), (1, 0)), output((0, 0), (0, 0), (0, 0))], 3)
-    assert np.allclose(dice[0], 2 * 3 / (2 * 3 + 2)) and np.isnan(dice[1:]).all()
+    assert np.allclose(dice[0], 2 * 3 / (2 * 3 + 2))
+    assert np.isnan(dice[1:]).all()
 
 
 def test_styles_are_one_exemplar_of_each_scanner_that_is_drawn():

@@ -20,10 +20,11 @@ def test_a_schedule_replaces_its_weight_alone():
     assert [w["consistency"] for w in weights.values()] == pytest.approx([0, 0, 2.5, 10])
     assert [w["edge"] for w in weights.values()] == pytest.approx([1, 1, 0.5, 0])
     assert {(w["style"], w["nce"], w["adversarial"]) for w in weights.values()} == {(5.0, 1.0, 1.0)}
-    assert config.uses("edge") and not config.uses("segmentation")
+    assert config.uses("edge")
+    assert not config.uses("segmentation")
 
 
-@pytest.mark.parametrize("text, expected", [
+@pytest.mark.parametrize(("text", "expected"), [
     ("nce", "expected TERM=PROGRESS:WEIGHT"),
     ("nce=0:1,x", "expected TERM=PROGRESS:WEIGHT"),
     ("dice=0:1", "expected one of style, nce, adversarial"),
@@ -36,7 +37,7 @@ def test_bad_schedules_are_refused(text, expected):
         PretrainingConfig(**SIZES, iterations=1100, schedules=dict([parse_schedule(text)]))
 
 
-@pytest.mark.parametrize("contradiction, expected", [
+@pytest.mark.parametrize(("contradiction", "expected"), [
     ({"method": "unified", "style_warmup": 0, "schedules": {"consistency": ((0, 1),)}}, "no schedule of consistency"),
     ({"lambda_style": 0.0}, "without style contrast in the beginning, expected 0 steps"),
     ({"schedules": {"style": ((0, 0), (0.3, 5))}}, "without style contrast in the beginning"),

@@ -60,13 +60,16 @@ def test_patch_nce_is_its_formula_and_keys_get_no_gradient():
     loss = patch_nce([query, query], [key, key])
     np.testing.assert_allclose(loss.item(), expected, rtol=1e-6)
     loss.backward()
-    assert key.grad is None and query.grad.abs().sum() > 0
+    assert key.grad is None
+    assert query.grad.abs().sum() > 0
 
 
 def test_adversarial_losses_vanish_for_the_scores_they_ask_for():
     real, fake = torch.full((1, 1, 4, 4, 2), 1.0), torch.zeros(1, 1, 4, 4, 2)
-    assert discriminator_loss(real, fake) == 0 and generator_loss(real) == 0
-    assert discriminator_loss(fake, real) == 1 and generator_loss(fake) == 1
+    assert discriminator_loss(real, fake) == 0
+    assert generator_loss(real) == 0
+    assert discriminator_loss(fake, real) == 1
+    assert generator_loss(fake) == 1
 
 
 def test_layers_have_the_channels_the_projector_expects():
@@ -88,4 +91,5 @@ def test_patch_nce_runs_on_a_cuda_device():
         _, features = encoder(torch.rand(2, 1, 16, 16, 8), NCE_LAYERS)
         vectors = projector(gather_places(features, sample_places(features, 32)))
         loss = patch_nce(vectors, vectors)
-        assert loss.device.type == "cuda" and all(v.dtype == torch.float32 for v in vectors)
+        assert loss.device.type == "cuda"
+        assert all(v.dtype == torch.float32 for v in vectors)

@@ -33,4 +33,5 @@ def test_runs_on_a_cuda_device():
     with fake_cuda():
         features = [torch.rand(1, 4, 4, 4, 4), torch.rand(1, 8, 2, 2, 2)]
         gathered = gather_places(features, select_by_attention(features, 6, deep=(False, True)))
-        assert {g.device.type for g in gathered} == {"cuda"} and gathered[1].shape == (1, 6, 8)
+        assert {g.device.type for g in gathered} == {"cuda"}
+        assert gathered[1].shape == (1, 6, 8)

@@ -36,7 +36,8 @@ def test_curves_differ_and_keep_what_gives_no_signal():
     random = sample_curves(np.random.default_rng(0), 10)
     changed = random.ranks[:, None, : random.changes.shape[2]] + random.changes
     for ranks in (random.ranks, changed):
-        assert np.all(ranks[..., 0] == 0) and np.all(ranks[..., 0, -1] == 1)
+        assert np.all(ranks[..., 0] == 0)
+        assert np.all(ranks[..., 0, -1] == 1)
     values = random.ranks[:, :, 1, 1:].reshape(-1, KNOTS - 1)
     assert np.allclose(values.mean(axis=0), 0.5, atol=0.02)
     assert np.allclose(values.std(axis=0), np.sqrt(1 / 12), atol=0.02)
@@ -81,7 +82,8 @@ def test_changing_the_best_curves_finds_better_ones():
             curves = most_alike(replace(random, changes=changes), *map(torch.from_numpy, (images, sources))).numpy()
             assert np.all(np.diff(curves[:, 0]) >= 0)
             distances += [distance(*each) for each in zip(images[:, 0], sources[:, 0], curves, strict=True)]
-    assert all(np.array(after) <= np.array(before) + 1e-3) and np.mean(after) < 0.9 * np.mean(before)
+    assert all(np.array(after) <= np.array(before) + 1e-3)
+    assert np.mean(after) < 0.9 * np.mean(before)
 
 
 def test_curves_are_chosen_and_applied_on_the_device():
@@ -89,4 +91,5 @@ def test_curves_are_chosen_and_applied_on_the_device():
     with fake_cuda():
         images = torch.rand(2, 1, 4, 4, 4)
         curves = most_alike(random, images, images)
-        assert apply_curves(images, curves).device.type == "cuda" and curves.shape == (2, 2, KNOTS)
+        assert apply_curves(images, curves).device.type == "cuda"
+        assert curves.shape == (2, 2, KNOTS)

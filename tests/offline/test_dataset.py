@@ -45,7 +45,8 @@ def test_pixels_are_the_online_routes_for_the_recorded_styles(synthesize, tmp_pa
     windows = read_windows(source_folder)
     cases = nnUNetDatasetBlosc2(str(source_folder), sorted(windows))
     translator = Translator(tiny_generator())
-    assert len(record["cases"]) == 10 and {bool(made["t"]) for made in record["cases"].values()} == {True, False}
+    assert len(record["cases"]) == 10
+    assert {bool(made["t"]) for made in record["cases"].values()} == {True, False}
     for name, made in record["cases"].items():
         image, labels, _, _ = cases.load_case(made["case"])
         first, last = (bank.names.index(exemplar) for exemplar in (made["exemplars"] * 2)[:2])
@@ -69,10 +70,12 @@ def test_nnunet_takes_the_dataset_and_keeps_a_cases_styles_together(synthesize, 
     preprocessed = own_dataset.preprocessed.parent / output.name
     parts = json.loads((preprocessed / "splits_final.json").read_text())
     record = json.loads((output / "synthesis.json").read_text())["cases"]
-    assert len(parts) == 5 and sorted(name for part in parts for name in part["val"]) == sorted(record)
+    assert len(parts) == 5
+    assert sorted(name for part in parts for name in part["val"]) == sorted(record)
     for part in parts:
         sides = [{record[name]["case"] for name in part[side]} for side in ("train", "val")]
-        assert not sides[0] & sides[1] and len(part["train"]) + len(part["val"]) == len(record)
+        assert not sides[0] & sides[1]
+        assert len(part["train"]) + len(part["val"]) == len(record)
 
 
 def test_an_interrupted_synthesis_goes_on_to_the_same_bytes(synthesize):
@@ -138,7 +141,8 @@ def test_another_synthesis_is_not_mixed_in(synthesize, capsys, options, expected
     before = (output / "synthesis.json").read_bytes()
     with pytest.raises(SystemExit) as stop:
         synthesize(*options)
-    assert stop.value.code == 2 and expected in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert expected in capsys.readouterr().err
     assert (output / "synthesis.json").read_bytes() == before
 
 

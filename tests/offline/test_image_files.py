@@ -78,7 +78,8 @@ def test_an_exemplar_file_gives_style_and_intensities(folder, tmp_path):
               "--exemplar", folder / "exemplar2.nii.gz")  # fmt: skip
     low, high = window(array_of(folder / "exemplar2.nii.gz"))
     result = array_of(tmp_path / "out.nii.gz")
-    assert low - 1e-3 <= result.min() and result.max() <= high + 1e-3
+    assert low - 1e-3 <= result.min()
+    assert result.max() <= high + 1e-3
 
 
 @pytest.mark.parametrize(("t", "same_as"), [(0.0, "exemplar"), (1.0, "exemplar2")])
@@ -116,7 +117,8 @@ def test_formats_and_types(folder, tmp_path, ending, kind):
     SimpleITK.WriteImage(image, str(tmp_path / f"in.{ending}"))
     translate(folder, "-i", tmp_path / f"in.{ending}", "-o", tmp_path / f"out.{ending}", "--style", "london")
     result = SimpleITK.ReadImage(str(tmp_path / f"out.{ending}"))
-    assert result.GetPixelID() == SimpleITK.sitkFloat32 and result.GetSize() == image.GetSize()
+    assert result.GetPixelID() == SimpleITK.sitkFloat32
+    assert result.GetSize() == image.GetSize()
 
 
 def test_a_folder_and_several_styles(folder, tmp_path):
@@ -124,7 +126,8 @@ def test_a_folder_and_several_styles(folder, tmp_path):
         SimpleITK.WriteImage(image_of(number), str(tmp_path / f"case_{number}.nii.gz"))
     translate(folder, "-i", tmp_path, "-o", tmp_path / "out", "--random", 2, "--seed", 1)
     first = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert len(first) == 4 and all(name.startswith("case_") and "__" in name for name in first)
+    assert len(first) == 4
+    assert all(name.startswith("case_") and "__" in name for name in first)
     translate(folder, "-i", tmp_path, "-o", tmp_path / "named", "--style", "elsewhere")
     assert sorted(path.name for path in (tmp_path / "named").iterdir()) == ["case_0.nii.gz", "case_1.nii.gz"]
 
@@ -149,7 +152,8 @@ def test_a_label_hint_needs_labels_and_uses_them(folder, tmp_path, capsys):
     ):
         with pytest.raises(SystemExit) as stop:
             run(*options)
-        assert stop.value.code == 2 and expected in capsys.readouterr().err
+        assert stop.value.code == 2
+        assert expected in capsys.readouterr().err
     assert not (tmp_path / "out.nii.gz").exists()
     run("--labels", tmp_path / "labels.nii.gz")
     with_labels = array_of(tmp_path / "out.nii.gz")
@@ -177,7 +181,8 @@ def test_label_maps_are_of_whole_numbers_that_are_taken_as_they_are(folder, tmp_
         translate(tmp_path, "-i", tmp_path / "in.nii.gz", "--labels", tmp_path / "labels.nii.gz", "--style", "london",
                   "-o", tmp_path / "out.nii.gz")  # fmt: skip
         results[value] = array_of(tmp_path / "out.nii.gz")
-    assert np.array_equal(results[0], results[256 + 3]) and not np.array_equal(results[0], results[3])
+    assert np.array_equal(results[0], results[256 + 3])
+    assert not np.array_equal(results[0], results[3])
     for factor, expected in ((0.5, "found the value 0.5"), (40_000.0, "found the value 40000")):
         labels = SimpleITK.Cast(image > 350, SimpleITK.sitkFloat32) * factor
         SimpleITK.WriteImage(labels, str(tmp_path / "labels.nii.gz"))
@@ -200,7 +205,8 @@ def test_the_smallest_source_and_exemplar_have_eight_slices(folder, tmp_path, ca
 @pytest.mark.parametrize("name", ["out.mhd", "out.nhdr", "out.hdr", "out.img", "out.txt"])
 def test_an_output_of_two_files_is_refused_before_anything_is_read(folder, tmp_path, capsys, name):
     error = run_refused(capsys, folder, "-i", folder / "source.nii.gz", "-o", tmp_path / name, "--style", "london")
-    assert f"{name}: not the name of an image in one file" in error and list(tmp_path.iterdir()) == []
+    assert f"{name}: not the name of an image in one file" in error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_box_of_one_value_has_no_window(folder, tmp_path, capsys):
@@ -236,5 +242,7 @@ def test_bad_input_is_one_line_and_writes_nothing(folder, tmp_path, capsys, imag
     with pytest.raises(SystemExit) as stop:
         translate(folder, "-i", tmp_path / "in.nii.gz", "-o", tmp_path / "out.nii.gz", *options)
     error = capsys.readouterr().err
-    assert stop.value.code == 2 and expected in error and error.count("\n") == 1
+    assert stop.value.code == 2
+    assert expected in error
+    assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["in.nii.gz"]

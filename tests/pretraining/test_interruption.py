@@ -84,7 +84,8 @@ def test_a_full_disk_leaves_the_checkpoints_that_are_there(domain_folders, undis
     before = (tmp_path / "checkpoint.pt").read_bytes()
     full = start(domain_folders, tmp_path, preexec_fn=limit_file_size, stderr=subprocess.PIPE, text=True)
     message = full.communicate()[1]
-    assert full.returncode == 2 and "earlier checkpoints are intact" in message.splitlines()[-1]
+    assert full.returncode == 2
+    assert "earlier checkpoints are intact" in message.splitlines()[-1]
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
     assert not list(tmp_path.glob(".writing-*"))
     assert start(domain_folders, tmp_path).wait() == 0

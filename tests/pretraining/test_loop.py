@@ -54,7 +54,7 @@ def test_style_patches_come_from_the_exemplar_of_the_target_patch(cases):
     assert distinct > 5
 
 
-@pytest.mark.parametrize("orientation, transpose_forward, axis", [
+@pytest.mark.parametrize(("orientation", "transpose_forward", "axis"), [
     ("LPS", (0, 1, 2), 0), ("RAS", (0, 1, 2), 0), (None, (0, 1, 2), 0), ("PSL", (0, 1, 2), 2), ("PSL", (2, 0, 1), 1),
     ("LPS", (2, 0, 1), 2),
 ])  # fmt: skip
@@ -85,7 +85,8 @@ def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases):
         state = initial_state(config, METADATA, torch.device("cpu"))
         state.scaler = torch.amp.GradScaler("cpu", init_scale=128, enabled=config.precision == "float16")
         terms, _ = next(training_steps(state, run_on(cases, config), torch.device("cpu")))
-        assert state.skipped == 0 and all(value.dtype == torch.float32 for value in terms.values())
+        assert state.skipped == 0
+        assert all(value.dtype == torch.float32 for value in terms.values())
         parameters = list(state.networks.generator.parameters())
         assert {parameter.dtype for parameter in parameters} == {torch.float32}
         gradients = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
@@ -96,7 +97,7 @@ def test_half_precision_gives_nearly_the_same_losses_and_gradients(cases):
     assert float(half_gradients.norm() / gradients.norm()) == pytest.approx(1, abs=tolerance)
 
 
-@pytest.mark.parametrize("method, codes", [
+@pytest.mark.parametrize(("method", "codes"), [
     ("unified", {"target_0": (1.0, 0.0), "target_1": (0.0, 1.0)}),
     ("nodiverse", {"target_0": (1.0,), "target_1": (1.0,)}),
     ("nodiverse", {"target_1": (1.0,)}),
@@ -108,7 +109,8 @@ def test_competitors_train_without_a_style_encoder(domain_folders, tmp_path, met
     config = replace(CONFIG, method=method, style_warmup=0, iterations=2)
     path = pretrain(Run(source, target, config, metadata, tmp_path), torch.device("cpu"))
     generator = Generator.load(path)
-    assert generator.style_encoder is None and generator.metadata.codes == codes
+    assert generator.style_encoder is None
+    assert generator.metadata.codes == codes
     bank = style_bank(generator, path, domain_folders[1], (8, 12, 12), tmp_path / "bank.safetensors")
     assert dict(zip(bank.names, map(tuple, bank.vectors.tolist()), strict=True)) == codes
     image = torch.rand(1, 1, 16, 16, 8) * 2 - 1
@@ -122,7 +124,8 @@ def test_non_finite_gradients_are_skipped_counted_and_finally_stop_the_run(cases
     before = state.networks.generator.decoder.to_image.weight.clone()
     steps = training_steps(state, run_on(cases, broken), torch.device("cpu"))
     next(steps), next(steps)
-    assert state.skipped == 1 and torch.equal(before, state.networks.generator.decoder.to_image.weight)
+    assert state.skipped == 1
+    assert torch.equal(before, state.networks.generator.decoder.to_image.weight)
     with pytest.raises(InputError, match="non-finite gradients in 21 steps"):
         list(steps)
 
@@ -215,7 +218,7 @@ def test_without_style_contrast_restyling_asks_for_the_same_and_trains_the_style
 
 def test_restyling_takes_noise_away_and_leaves_bias_fields_out(restyling):
     """Four images whose first negatives differ in one effect each."""
-    networks, batch, config, plan_with = restyling
+    _, batch, config, plan_with = restyling
     config = replace(config, batch_size=4)
     images = torch.rand(4, 1, 18, 16, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     batch, plan, count = replace(batch, target=images), plan_with("contrast"), 4 * config.negatives
@@ -250,7 +253,8 @@ def test_a_style_that_is_not_learnt_is_the_only_one_restyling_asks_for(restyling
     change = plan.perturbation.every(config.negatives)
     given, wanted, in_style = restyle(batch.target, batch.source, plan.curves, change, code, code)
     torch.testing.assert_close(given, recoloured(batch, batch.source, plan))
-    assert wanted is batch.target and in_style is code
+    assert wanted is batch.target
+    assert in_style is code
 
 
 def test_learning_rate_falls_in_the_second_half():

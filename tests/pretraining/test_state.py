@@ -34,7 +34,7 @@ def test_a_run_that_was_cut_ends_as_the_uninterrupted_one(cases, tmp_path):
 def test_other_settings_do_not_continue_a_run(cases, tmp_path):
     short = replace(CONFIG, iterations=2)
     pretrain(run_on(cases, short, tmp_path), torch.device("cpu"))
-    with pytest.raises(InputError, match="learning_rate 0.0002 -> 0.001"):
+    with pytest.raises(InputError, match=r"learning_rate 0.0002 -> 0.001"):
         pretrain(run_on(cases, replace(short, learning_rate=1e-3), tmp_path), torch.device("cpu"))
 
 
@@ -67,7 +67,7 @@ def test_other_inputs_do_not_continue_a_run(cases, tmp_path):
         pretrain(run_on(cases, replace(short, accumulate=2), tmp_path), cpu)
 
 
-@pytest.mark.parametrize("before, after", [("float16", "float32"), ("float32", "float16"), ("bfloat16", "float32")])
+@pytest.mark.parametrize(("before", "after"), [("float16", "float32"), ("float32", "float16"), ("bfloat16", "float32")])
 def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
     configs = [replace(CONFIG, precision=precision) for precision in (before, after)]
     state, resumed = (initial_state(config, METADATA, torch.device("cpu")) for config in configs)
@@ -75,7 +75,8 @@ def test_a_run_goes_on_in_another_precision(cases, tmp_path, before, after):
         if state.iteration == 3:
             break
     save_checkpoint(state, configs[0], tmp_path)
-    assert load_checkpoint(resumed, configs[1], tmp_path) and resumed.iteration == 3
+    assert load_checkpoint(resumed, configs[1], tmp_path)
+    assert resumed.iteration == 3
     if after == "float16":  # its usual first factor overflows, which costs some steps
         resumed.scaler = torch.amp.GradScaler("cpu", init_scale=128)
     next(training_steps(resumed, run_on(cases, configs[1]), torch.device("cpu")))

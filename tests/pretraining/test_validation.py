@@ -3,6 +3,7 @@
 import itertools
 import json
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -60,15 +61,18 @@ def domains(run: Run) -> tuple[PreprocessedCases, PreprocessedCases]:
 def test_held_out_cases_are_a_tenth_and_never_trained_on(cases):
     training, held_out = hold_out(run_on(cases, CONFIG))
     for domain, trained, held in zip(cases, domains(training), domains(held_out), strict=True):
-        assert len(held.names) == 2 and sorted(trained.names + held.names) == domain.names
+        assert len(held.names) == 2
+        assert sorted(trained.names + held.names) == domain.names
     one = hold_out(run_on(cases, replace(CONFIG, held_out=1)))[1]
-    assert [len(held.names) for held in domains(one)] == [1, 1] and one.source.names[0] in held_out.source.names
+    assert [len(held.names) for held in domains(one)] == [1, 1]
+    assert one.source.names[0] in held_out.source.names
 
 
 def test_nothing_is_held_out_where_one_domain_is_too_small(cases):
     few = (cases[0], cases[1].only(cases[1].names[:9]))
     training, held_out = hold_out(run_on(few, CONFIG))
-    assert held_out is None and [domain.names for domain in domains(training)] == [domain.names for domain in few]
+    assert held_out is None
+    assert [domain.names for domain in domains(training)] == [domain.names for domain in few]
     assert hold_out(run_on(cases, replace(CONFIG, held_out=0)))[1] is None
 
 
@@ -90,7 +94,7 @@ def test_measures_are_their_definitions(cases):
     assert means["score"] == pytest.approx(means["style_consistency"] + means["edge_correlation"] - distance, abs=1e-5)
 
 
-@pytest.mark.parametrize("sources, exemplars", [(3, 2), (1, 3)])
+@pytest.mark.parametrize(("sources", "exemplars"), [(3, 2), (1, 3)])
 def test_every_held_out_case_is_validated_on(cases, sources, exemplars):
     source, target = (d.only(d.names[:n]) for d, n in zip(cases, (sources, exemplars), strict=True))
     generator = initial_state(CONFIG, METADATA, torch.device("cpu")).average
@@ -134,7 +138,8 @@ def test_a_run_measures_against_the_truth_if_there_is_one(cases, truths, tmp_pat
 
 def test_an_image_keeps_its_own_edges(cases):
     image = cases[0].central_patch("source_00", CONFIG.patch_size)[0]
-    assert edge_correlation(image, image) > 0.9999 and edge_correlation(image, -image) > 0.9999
+    assert edge_correlation(image, image) > 0.9999
+    assert edge_correlation(image, -image) > 0.9999
     assert abs(edge_correlation(image, torch.rand(image.shape, generator=torch.Generator().manual_seed(0)))) < 0.5
 
 
@@ -161,14 +166,15 @@ def test_the_best_is_the_best_also_after_a_resume(tmp_path):
         record.validation(iteration, {"score": score}, counts=True)
     assert best == [True, False, True]
     resumed = Record(tmp_path, 30)
-    assert resumed.is_best(0.55) and not resumed.is_best(0.45)
+    assert resumed.is_best(0.55)
+    assert not resumed.is_best(0.45)
 
 
 def test_what_belongs_to_a_checkpoint_is_written_before_it(cases, tmp_path):
     config = replace(CONFIG, iterations=4, panel_every=3, checkpoint_every=3)
     (tmp_path / "checkpoint.pt").mkdir()  # cannot be replaced by the one before it
     (tmp_path / "checkpoint_previous.pt" / "in the way").mkdir(parents=True)
-    with pytest.raises(InputError, match="checkpoint.pt: cannot be written"):
+    with pytest.raises(InputError, match=r"checkpoint.pt: cannot be written"):
         pretrain(run_on(cases, config, tmp_path), torch.device("cpu"))
     rows = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
     assert [row["iteration"] for row in rows if row.get("counts")] == [3]
@@ -180,8 +186,9 @@ def test_workers_draw_what_the_process_itself_draws(cases):
     parts = TrainingParts(run_on(cases, config), ALONE)
     alone, ahead = (list(parts_on_device(parts, range(3, 7), torch.device("cpu"), n)) for n in (0, 2))
     assert len(alone) == len(ahead) == 4
-    for (seed, batch, plan), (other_seed, other_batch, other_plan) in zip(sum(alone, []), sum(ahead, []), strict=True):
-        assert seed == other_seed and plan.output_start == other_plan.output_start
+    for (seed, batch, plan), (other_seed, other_batch, other_plan) in zip(chain(*alone), chain(*ahead), strict=True):
+        assert seed == other_seed
+        assert plan.output_start == other_plan.output_start
         assert all(torch.equal(value, getattr(other_batch, name)) for name, value in vars(batch).items())
         assert np.array_equal(plan.perturbation.noise, other_plan.perturbation.noise)
 

@@ -77,7 +77,9 @@ class Elements(HTMLParser):
 def test_no_name_becomes_an_element_or_an_attribute(page):
     found = Elements(page.html())
     assert found.active == []
-    assert found.counts["script"] == 3 and "b" not in found.counts and found.counts["a"] == len(page.sections)
+    assert found.counts["script"] == 3
+    assert "b" not in found.counts
+    assert found.counts["a"] == len(page.sections)
     assert all(name in found.text for name in NAMES)
 
 
@@ -103,7 +105,8 @@ def test_a_browser_shows_the_names_and_runs_none(page, tmp_path):
         tab.wait_for_selector('[data-figure="training"] .main-svg')
         assert tab.locator("#exemplar option").all_text_contents()[-len(NAMES) :] == list(NAMES)
         assert tab.locator("h2").all_text_contents() == list(NAMES[: len(page.sections)])
-        assert tab.locator("main a").count() == 0 and tab.locator("main b").count() == 0
+        assert tab.locator("main a").count() == 0
+        assert tab.locator("main b").count() == 0
         legends = tab.locator("#segmentation .legendtext").all_text_contents()
         assert np.isin(NAMES, legends).all()
         tab.select_option("#exemplar", "4")

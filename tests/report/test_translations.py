@@ -38,7 +38,8 @@ def test_cells_and_frames_are_the_generators_images(tiny_dataset, monkeypatch):
         cosine = (generator.encode_style(image)[0] @ styles[1]).item()
     assert abs(row.translations[1].degrees - torch.rad2deg(torch.acos(torch.tensor(cosine))).item()) < 0.1
     frames = translations.frames()
-    assert set(frames) == {"0-1", "0-2", "1-2"} and {len(pictures) for pictures in frames.values()} == {9}
+    assert set(frames) == {"0-1", "0-2", "1-2"}
+    assert {len(pictures) for pictures in frames.values()} == {9}
     only = StyleMatrix(space_of(generator, "cpu"), source, slerp(styles[1:2], styles[2:3], 0.4))
     assert only.matrix()[0].translations[0].picture == frames["1-2"][3]
     assert only.frames() == {}
@@ -52,5 +53,6 @@ def test_translations_come_back_from_a_cuda_device(tiny_dataset, monkeypatch):
         styles, image = torch.rand(2, 8), torch.rand(1, 1, 16, 32, 40)
         translations = StyleMatrix(space_of(generator, "cuda"), source, styles)
         for volume in translations.translated("source_0", image, torch.zeros(1, 1, 16, 32, 40), styles):
-            assert volume.shape == (1, 1, 40, 32, 16) and volume.device.type == "cpu"
+            assert volume.shape == (1, 1, 40, 32, 16)
+            assert volume.device.type == "cpu"
             assert translations.style_of(volume).device.type == "cpu"

@@ -33,9 +33,11 @@ def cases():
 def test_geometries_are_the_challenges():
     cases = plan_challenge("full", SEED)
     london = [case for case in cases if "_ldn_" in case.case and case.split == "target"]
-    assert {case.size[0] for case in london} <= set(range(384, 450)) and {case.spacing[0] for case in london} == {0.5}
+    assert {case.size[0] for case in london} <= set(range(384, 450))
+    assert {case.spacing[0] for case in london} == {0.5}
     tilburg = next(case for case in cases if "_etz_" in case.case and case.split == "source")
-    assert tilburg.size[:2] == (256, 256) and tilburg.spacing == (0.8, 0.8, 1.5)
+    assert tilburg.size[:2] == (256, 256)
+    assert tilburg.spacing == (0.8, 0.8, 1.5)
     assert len({case.orientation for case in cases}) > 30  # of 48
     oblique = np.mean([any(case.tilt) for case in cases])
     assert abs(oblique - OBLIQUE_SHARE) < 0.15
@@ -70,7 +72,8 @@ def test_another_simulation_is_not_overwritten(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(SystemExit) as stop:
         main(["simulate", "--as-crossmoda", str(tmp_path), "--scale", "tiny"])
-    assert stop.value.code == 2 and "expected an empty folder" in capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "expected an empty folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

@@ -119,7 +119,7 @@ def test_a_taken_id_and_a_foreign_folder_are_refused(tmp_path, monkeypatch):
         simulate_dataset(991, "tiny")
     (tmp_path / "Dataset992_SimCrossMoDA").mkdir()
     (tmp_path / "Dataset992_SimCrossMoDA" / "dataset.json").touch()
-    with pytest.raises(InputError, match="sites.json"):
+    with pytest.raises(InputError, match=r"sites.json"):
         simulate_dataset(992, "tiny")
 
 
@@ -142,4 +142,5 @@ def test_int16_holds_every_intensity(dataset):
     for path in dataset.glob("images*/*.nii.gz"):
         raw = gzip.decompress(path.read_bytes())
         values = np.frombuffer(raw[352:], dtype="<i2")
-        assert values.min() >= 0 and values.max() < np.iinfo(np.int16).max
+        assert values.min() >= 0
+        assert values.max() < np.iinfo(np.int16).max

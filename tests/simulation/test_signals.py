@@ -64,7 +64,7 @@ def test_balanced_ssfp_with_short_repetition_depends_on_the_ratio_of_t1_and_t2()
     np.testing.assert_allclose(balanced_ssfp(PD, T1, T2, tr=1e-3, te=0, flip=55), limit, rtol=1e-4)
 
 
-@pytest.mark.parametrize("t1, t2", zip(T1, T2, strict=True))
+@pytest.mark.parametrize(("t1", "t2"), zip(T1, T2, strict=True))
 def test_balanced_ssfp_agrees_with_bloch_equations(t1, t2):
     def repetition(magnetisation: np.ndarray) -> np.ndarray:
         # The pulses alternate in sign: in a frame that turns with them, the transverse part changes sign.
@@ -75,7 +75,7 @@ def test_balanced_ssfp_agrees_with_bloch_equations(t1, t2):
     assert balanced_ssfp(1.0, t1, t2, tr=8, te=4, flip=60) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("t1, t2", zip(T1, T2, strict=True))
+@pytest.mark.parametrize(("t1", "t2"), zip(T1, T2, strict=True))
 def test_spoiled_gradient_echo_agrees_with_bloch_equations(t1, t2):
     def repetition(magnetisation: np.ndarray) -> np.ndarray:
         return relaxed(rotation_x(25) @ magnetisation, 20, t1, t2) * [0, 0, 1]
@@ -86,7 +86,7 @@ def test_spoiled_gradient_echo_agrees_with_bloch_equations(t1, t2):
 
 
 @pytest.mark.parametrize("flip", [70, 90, 110])
-@pytest.mark.parametrize("t1, t2", zip(T1, T2, strict=True))
+@pytest.mark.parametrize(("t1", "t2"), zip(T1, T2, strict=True))
 def test_spin_echo_agrees_with_bloch_equations(t1, t2, flip):
     def until_echo(magnetisation: np.ndarray) -> np.ndarray:
         before = relaxed(rotation_x(flip) @ magnetisation, 6, t1, t2)

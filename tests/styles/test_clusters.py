@@ -21,7 +21,8 @@ def groups(sizes: tuple[int, ...], spread: float, seed: int = 0) -> tuple[torch.
 def test_groups_are_found_with_their_number(sizes):
     vectors, labels = groups(sizes, 0.1)
     clusters = cluster_styles(vectors)
-    assert clusters.count == len(sizes) and adjusted_rand_score(labels, clusters.labels) == 1
+    assert clusters.count == len(sizes)
+    assert adjusted_rand_score(labels, clusters.labels) == 1
     expected = silhouette_score(vectors.numpy(), labels)
     assert clusters.silhouettes[len(sizes)] == pytest.approx(expected) == max(clusters.silhouettes.values())
 

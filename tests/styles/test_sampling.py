@@ -112,7 +112,9 @@ def test_only_the_named_exemplars_are_drawn():
 def test_interpolated_styles_lie_on_the_arc_and_their_windows_on_the_line():
     styles = bank((1, 1))
     draw = draw_styles(np.random.default_rng(0), 4000, np.array([1.0, 0.0]), 1.0, 0.5)
-    assert abs((draw.t > 0).mean() - 0.5) < 0.04 and draw.t[draw.t > 0].min() >= 0.2 and draw.t.max() <= 0.8
+    assert abs((draw.t > 0).mean() - 0.5) < 0.04
+    assert draw.t[draw.t > 0].min() >= 0.2
+    assert draw.t.max() <= 0.8
     draw = StyleDraw(np.array([0, 1]), np.array([1, 1]), np.array([0.3, 0.0]))
     vectors, windows = styles_of(draw, styles.vectors, styles.windows)
     angle = torch.acos(styles.vectors[0] @ styles.vectors[1])

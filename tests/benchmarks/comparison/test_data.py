@@ -21,7 +21,8 @@ from intrastyler_nnunet.typed_json import decode_json
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
 def test_one_in_twenty_exemplars_is_from_the_rare_site(scale):
     sites = Counter(case.site for case in training_cases(scale, 3) if case.split == "target")
-    assert sites[RARE_SITE] == scale.target / 20 and "target_d" not in sites
+    assert sites[RARE_SITE] == scale.target / 20
+    assert "target_d" not in sites
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
@@ -59,10 +60,12 @@ def test_methods_differ_in_images_and_styles_alone(tmp_path):
     settings = {key: trainer_settings(run, METHODS[key]) for key in METHODS if METHODS[key].synthesizer != "multinets"}
     may_differ = {"p_translate", "policy", "p_slerp", "generator", "self_training"}
     common = [{name: v for name, v in entry.items() if name not in may_differ} for entry in settings.values()]
-    assert all(entry == common[0] for entry in common) and common[0]["seed"] == 4
+    assert all(entry == common[0] for entry in common)
+    assert common[0]["seed"] == 4
     assert {key for key, entry in settings.items() if entry["p_translate"] == 0} == {"noadapt", "offline", "oracle"}
     assert [settings[key].get("policy") for key in ("intrastyler", "balanced")] == ["uniform", "balanced"]
-    assert settings["slerp"]["p_slerp"] == 1 and settings["self-training"]["self_training"]
+    assert settings["slerp"]["p_slerp"] == 1
+    assert settings["self-training"]["self_training"]
     for entry in settings.values():
         decode_json(json.dumps(entry), TrainerSettings, "settings", "settings")
 
@@ -89,7 +92,8 @@ def test_a_shipped_generator_is_translated_with_and_scored_but_not_trained(tmp_p
     stages = pretraining_stages(run, shipped, Results(tmp_path / "results.jsonl"))
     assert [stage.name for stage in stages] == ["score-translations-shipped"]
     generator = Path(trainer_settings(run, METHODS["shipped"])["generator"])
-    assert generator.is_file() and generator.parent.name == "pretrained"
+    assert generator.is_file()
+    assert generator.parent.name == "pretrained"
 
 
 def test_choice_of_methods():
@@ -119,7 +123,7 @@ def test_own_data_are_found_where_nnunet_keeps_them(own_dataset, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "images, labels, pattern, message",
+    ("images", "labels", "pattern", "message"),
     [
         (["test_1", "test_2"], ["test_1"], None, "found test_2, expected an image in imagesTs and labels in labelsTs"),
         (["test_1"], ["test_1", "test_2"], None, "found test_2, expected an image"),

@@ -84,8 +84,11 @@ def test_claims_count_the_seeds_that_all_methods_have():
     # IntraStyler fails in seed 1, which its competitor does not have.
     both = rows("intrastyler", {0: (0.6, 0.7), 1: (0.0, 0.0)}) + rows("noadapt", {0: (0.0, 0.2)})
     lines = claims(Segmentation(both))
-    assert len(lines) == 3 and all(line.startswith("- Confirmed") for line in lines)
-    assert "IntraStyler (0.650)" in lines[0] and "IntraStyler (0) " in lines[2] and "NoAdapt (3)" in lines[2]
+    assert len(lines) == 3
+    assert all(line.startswith("- Confirmed") for line in lines)
+    assert "IntraStyler (0.650)" in lines[0]
+    assert "IntraStyler (0) " in lines[2]
+    assert "NoAdapt (3)" in lines[2]
     assert claims(Segmentation(rows("intrastyler", {0: (0.6, 0.7)}) + rows("noadapt", {1: (0.0, 0.2)}))) == []
 
 
@@ -109,16 +112,18 @@ def test_the_page_says_whether_dice_follows_the_generators_error():
     assert tables.does_dice_follow_the_error(Segmentation(ROWS), synthesis) == []
     three = [*synthesis, {"synthesizer": "noadapt", "seed": 0, "structure_error": 0.9}]
     (line,) = tables.does_dice_follow_the_error(Segmentation(ROWS), three)
-    assert line.startswith("Over 3 methods and seeds") and "on seen sites is -1.00 (p < 0.0001)" in line
+    assert line.startswith("Over 3 methods and seeds")
+    assert "on seen sites is -1.00 (p < 0.0001)" in line
     four = [*three, {"synthesizer": "noadapt", "seed": 1, "structure_error": 0.5}]
     # Sums of products and squares are -0.3075, 0.3425 and 0.3025; with four points p is 1 - |r|.
     (line,) = tables.does_dice_follow_the_error(Segmentation(ROWS), four)
-    assert "Over 4 methods and seeds" in line and "is -0.96 (p 0.0447)" in line
+    assert "Over 4 methods and seeds" in line
+    assert "is -0.96 (p 0.0447)" in line
 
 
 def test_page_keeps_the_text_around_the_results(tmp_path):
     results = Results(tmp_path / "results.jsonl")
-    for (method, seed), _ in DICE.items():
+    for method, seed in DICE:
         own = [row for row in ROWS if (row["method"], row["seed"]) == (method, seed)]
         results.put(own, table="segmentation", method=method, seed=seed)
     results.put([{"reason": "no prediction was good enough"}], table="skipped", method="self-training", seed=1)
@@ -134,10 +139,13 @@ def test_page_keeps_the_text_around_the_results(tmp_path):
     page.write_text(f"# Title\n\nWhat we found.\n\n{BEGIN}\nold figures\n{END}\n\nWhat to do next.\n")
     write_page(results, "python -m benchmarks.comparison", page)
     first = page.read_text()
-    assert first.startswith("# Title\n\nWhat we found.\n") and first.endswith("\n\nWhat to do next.\n")
-    assert "old figures" not in first and "`python -m benchmarks.comparison`" in first
+    assert first.startswith("# Title\n\nWhat we found.\n")
+    assert first.endswith("\n\nWhat to do next.\n")
+    assert "old figures" not in first
+    assert "`python -m benchmarks.comparison`" in first
     assert "IntraStyler + self-training, seed 1: no prediction was good enough" in first
-    assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first and "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
+    assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first
+    assert "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
     assert "| 0 | NoAdapt, Oracle | 1.5 | a laptop | Python |" in first
     assert "| 0 | Unified | 0.5 | a desktop | Python |" in first
     row = {"seed": 1, "methods": list(METHODS), "seconds": 7200.0, "machine": "a server", "software": "Python"}
@@ -167,6 +175,6 @@ def test_what_has_been_run_is_held(tmp_path):
     assert held == [("noadapt", 1), ("slerp", 1), ("offline", 1)]
 
 
-@pytest.mark.parametrize("value, digits, text", [(0.1234, 3, "0.123"), (float("nan"), 2, "–"), (12.0, 0, "12")])
+@pytest.mark.parametrize(("value", "digits", "text"), [(0.1234, 3, "0.123"), (float("nan"), 2, "–"), (12.0, 0, "12")])
 def test_numbers(value, digits, text):
     assert tables.number(value, digits) == text

@@ -33,17 +33,20 @@ def test_one_method_then_another_then_nothing_left_to_do(tmp_path):
     options = ("--scale", "tiny", "--seeds", "1", "--methods", "noadapt")
     benchmark(*options, "-o", folder)
     then = benchmark(*options, "intrastyler", "-o", folder)
-    assert "preprocess: done before" in then and "plan_and_preprocess" not in then
+    assert "preprocess: done before" in then
+    assert "plan_and_preprocess" not in then
     rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     scored = [(row["method"], row["test_set"]) for row in rows if row["table"] == "segmentation"]
     sets = ("seen sites", "rare site", "unseen site", "unseen head")
     assert sorted(scored) == sorted((method, name) for method in ("noadapt", "intrastyler") for name in sets)
     assert {row["synthesizer"] for row in rows if row["table"] == "synthesis"} == {"none", "intrastyler"}
     (cost,) = (row for row in rows if row["table"] == "cost")
-    assert (cost["networks"], cost["steps"], cost["style_warmup"]) == (1, 3, 2) and cost["seconds"] > 0
+    assert (cost["networks"], cost["steps"], cost["style_warmup"]) == (1, 3, 2)
+    assert cost["seconds"] > 0
     runs = [row for row in rows if row["table"] == "run"]
     assert [run["methods"] for run in runs] == [["noadapt"], ["intrastyler"]]
-    assert runs[1]["seconds"] > cost["seconds"] and "1 threads, cpu" in runs[1]["machine"]
+    assert runs[1]["seconds"] > cost["seconds"]
+    assert "1 threads, cpu" in runs[1]["machine"]
     page = (folder / "benchmark.md").read_text()
     assert all(f"#### {name.capitalize()}" in page for name in sets)
 
@@ -78,7 +81,7 @@ def refused(monkeypatch, capsys, *options) -> str:
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         (("--methods", "noadapt", "oracel"), "'oracel' is not known"),
         (("--dataset", "990"), "--dataset and --target-test belong together"),

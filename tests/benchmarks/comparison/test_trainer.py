@@ -86,4 +86,5 @@ def test_the_same_weights_at_the_start_whether_translated_or_not(trainer_of):
 def test_a_short_training_has_adamw(trainer_of):
     trainer = trainer_of("short", trainer=nnUNetTrainerShort)
     trainer.initialize()
-    assert type(trainer.optimizer) is torch.optim.AdamW and trainer.optimizer.param_groups[0]["lr"] == 1e-3
+    assert type(trainer.optimizer) is torch.optim.AdamW
+    assert trainer.optimizer.param_groups[0]["lr"] == 1e-3

@@ -61,12 +61,13 @@ def test_simulated_truths_lie_on_the_grid_of_their_source(own_dataset, tmp_path)
     assert np.array_equal(read(folder / "source_1_here.b2nd"), read(source_folder(own_dataset) / "source_1.b2nd"))
     settings = {"preset": "mini", "iterations": 2, "style_warmup": 1}
     truths = prepare_run("998", "3d_fullres", "nnUNetPlans", tmp_path, **settings).truths
-    assert truths.of("source_1") == ["source_1_here"] and truths.of("source_3") == []
+    assert truths.of("source_1") == ["source_1_here"]
+    assert truths.of("source_3") == []
     data = read(folder / "source_1_here.b2nd")
     for file in folder.glob("source_1_here*"):
         file.unlink()
     nnUNetDatasetBlosc2.save_case(data[:, :-1], data[:, :-1].astype(np.int16), {}, str(folder / "source_3_here"))
-    with pytest.raises(InputError, match="source_3_here: shape .* expected that of source_3"):
+    with pytest.raises(InputError, match=r"source_3_here: shape .* expected that of source_3"):
         prepare_run("998", "3d_fullres", "nnUNetPlans", tmp_path, **settings)
 
 
@@ -116,7 +117,7 @@ def test_a_case_cut_short_does_not_look_complete(own_dataset):
     for path in folder.glob("target_0*"):
         path.unlink()
     (folder / "target_0_seg.b2nd").mkdir()
-    with pytest.raises(OSError, match="target_0_seg.b2nd"):
+    with pytest.raises(OSError, match=r"target_0_seg.b2nd"):
         add_target(998, "nnUNetPlans", 1)
     assert "target_0" not in folders.case_names(folder)
     (folder / "target_0_seg.b2nd").rmdir()
