@@ -18,7 +18,7 @@ LOCK_FILE = ".intrastyler.lock"  # holds the machine's name and the process's nu
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make `folder` and hold its lock within the block.
+    """Make `folder` and hold its lock within the block; a new folder that nothing was written to goes again.
 
     The kernel gives up the lock when its process ends, however that happens. Where the file system has no locks (NFS
     without its lock service, Lustre mounted without flock) the record in the file decides: it counts while its process
@@ -27,19 +27,23 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
+        folder.mkdir(parents=True, exist_ok=True)
         yield
         return
-    path = folder / LOCK_FILE
+    path, new = folder / LOCK_FILE, not folder.exists()
     file = _take(path)
     try:
-        os.truncate(file, 0)
-        os.pwrite(file, f"{socket.gethostname()} {os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock counts without it
+            os.truncate(file, 0)
+            os.pwrite(file, f"{socket.gethostname()} {os.getpid()}\n".encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(file)
+        if new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
 
 
 def is_alive(process: int) -> bool:
@@ -56,9 +60,13 @@ def is_alive(process: int) -> bool:
 
 
 def _take(path: Path) -> int:
-    """An open file that is locked and is the one at `path`; whoever held it before may have removed that one."""
+    """An open file that is locked and is the one at `path`; whoever held it before may have removed file or folder."""
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            continue
         if not _is_free(file):
             holder = _holder(file)
             os.close(file)

@@ -49,9 +49,11 @@ def test_a_lock_ends_with_its_process(holder, tmp_path):
 
 
 def test_nothing_is_left_of_a_lock(tmp_path):
-    with locked(tmp_path / "new" / "out"):
-        pass
-    assert list((tmp_path / "new" / "out").iterdir()) == []
+    (tmp_path / "old").mkdir()
+    with locked(tmp_path / "old"), locked(tmp_path / "new"), locked(tmp_path / "written"):
+        (tmp_path / "written" / "result").touch()
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["old", "written", "written/result"]
 
 
 def test_folders_do_not_hinder_each_other(holder, tmp_path):

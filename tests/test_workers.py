@@ -95,17 +95,17 @@ def test_all_end_with_a_parent_that_is_killed(tmp_path, script, how):
 def test_a_worker_that_is_still_starting_ends_too(tmp_path, delay):
     with process_of(LOADER, tmp_path) as parent:
         deadline = time.monotonic() + 60
-        while not (started := children_of(parent.pid)) and time.monotonic() < deadline:
+        while not workers_of(parent.pid) and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(delay)
-        started = children_of(parent.pid)
+        started = workers_of(parent.pid)
         parent.kill()
     assert started
     assert running_after(5, started) == []
 
 
-def children_of(process: int) -> list[int]:
-    listed = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True)
+def workers_of(process: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(process), "-f", "spawn_main"], capture_output=True, text=True)
     return [int(line) for line in listed.stdout.split()]
 
 
