@@ -129,9 +129,9 @@ def test_folders_without_label_maps_are_named(folders, tmp_path, capfd, folder, 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "not nnU-Net's dataset.json"),
-        ("[]", "not nnU-Net's dataset.json"),
-        ('{"labels": {"background": 0, "cochlea": "three"}}', "not nnU-Net's dataset.json"),
+        ("{", "not valid JSON"),
+        ("[]", "found [], expected nnU-Net's dataset.json"),
+        ('{"labels": {"background": 0, "cochlea": "three"}}', 'labels.cochlea is "three", expected a whole number'),
         ('{"labels": {"background": 0}}', "no label but background"),
         ('{"labels": {"background": 0, "cochlea": 1, "ignore": 2}}', "ignore"),
     ],
@@ -146,7 +146,7 @@ def test_an_unusable_dataset_json_is_named(folders, tmp_path, capfd, content, me
 
 def test_a_missing_dataset_json_and_zero_processes_are_refused(folders, tmp_path, capfd):
     no_labels, no_processes = ("--dataset-json", tmp_path / "none.json"), ("-np", 0)
-    for options, message in ((no_labels, "no such file"), (no_processes, "-np: found 0, expected")):
+    for options, message in ((no_labels, "No such file"), (no_processes, "-np: found 0, expected")):
         with pytest.raises(SystemExit) as exit_status:
             evaluate(*folders, *options)
         assert_one_line(exit_status, capfd, message)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import torch
 from tiny_dataset import tiny_generator
 
 from intrastyler_nnunet.cli import main
+from intrastyler_nnunet.crossmoda.prepare import CaseRecord, Preparation
+from intrastyler_nnunet.crossmoda.region import Region
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.grids import SamplingGrid
 from intrastyler_nnunet.model.released_weights import export_upstream
 from intrastyler_nnunet.styles.bank import StyleBank
@@ -34,10 +38,10 @@ def workplace(tmp_path_factory, tiny_dataset):
         write(root / name, rng.integers(0, 4, SHAPE).astype(np.uint8))
     for path in (tiny_dataset.raw / "imagesTarget").iterdir():
         write(root / "predictions" / path.name.replace("_0000", ""), np.zeros((16, 32, 40), np.uint8))
-    grid = SamplingGrid.of(SimpleITK.ReadImage(str(root / "labels" / "a.nii.gz"))).record()
-    (root / "geometry").mkdir()
+    grid = SamplingGrid.of(SimpleITK.ReadImage(str(root / "labels" / "a.nii.gz")))
     for case in "ab":
-        (root / "geometry" / f"{case}.json").write_text(json.dumps({"region": grid, "original": grid}))
+        record = CaseRecord(grid, grid, whole_image=False, settings=Preparation(Region(), localiser=False, inputs=()))
+        write_json(asdict(record), root / "geometry" / f"{case}.json")
     (root / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "x": 1, "y": 2, "z": 3}}))
     (root / "coverage.json").write_text(json.dumps({"images": []}))
     generator = tiny_generator()
