@@ -133,8 +133,6 @@ def write_image(image: SimpleITK.Image, path: Path | str) -> None:
             with _silenced():
                 SimpleITK.WriteImage(image, str(temporary), useCompression=True)
             _require_written(image, temporary)
-    except (EOFError, zlib.error):
-        raise InputError(f"{path}: cannot be written (the file is not complete)") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     except RuntimeError as error:
@@ -254,9 +252,19 @@ def _require_written(image: SimpleITK.Image, path: Path) -> None:
     """Raise OSError if a NIfTI or GIPL is too small for its image: SimpleITK does not notice that the disk is full."""
     if not path.name.endswith(NIFTI_ENDINGS + GIPL_ENDINGS):
         return
-    written = path.stat().st_size
-    if path.suffix == ".gz":
+    expected = image.GetNumberOfPixels() * image.GetNumberOfComponentsPerPixel() * image.GetSizeOfPixelComponent()
+    if _written_bytes(path) < expected:
+        with path.open("ab") as file:
+            file.write(bytes(1 << 20))  # fails as SimpleITK's writing did, and says why
+        raise OSError("the file is not complete")
+
+
+def _written_bytes(path: Path) -> int:
+    """Bytes of a file, of its content if it is compressed; 0 if that ends early."""
+    if path.suffix != ".gz":
+        return path.stat().st_size
+    try:
         with gzip.open(path) as stream:
-            written = sum(len(chunk) for chunk in iter(lambda: stream.read(1 << 20), b""))
-    if written < image.GetNumberOfPixels() * image.GetNumberOfComponentsPerPixel() * image.GetSizeOfPixelComponent():
-        raise OSError
+            return sum(len(chunk) for chunk in iter(lambda: stream.read(1 << 20), b""))
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return 0

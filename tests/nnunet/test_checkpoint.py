@@ -44,7 +44,7 @@ def test_a_checkpoint_is_written_once_and_not_read(trainer, tmp_path):
     sys.addaudithook(remember_opened)
     FILES_OPENED.clear()
     trainer.save_checkpoint(str(tmp_path / "checkpoint.pth"))
-    opened = [mode for path, mode in FILES_OPENED if path.parent == tmp_path]
+    opened = [mode for path, mode in FILES_OPENED if path.name == "checkpoint.pth"]
     assert [mode[0] for mode in opened] == ["w"]
 
 

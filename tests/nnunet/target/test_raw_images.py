@@ -136,11 +136,11 @@ def test_folders_and_links_to_nowhere_are_no_images_and_leftovers_are_passed_ove
         (tmp_path / name).touch()
     assert list(find_target_images(tmp_path, ".nii.gz")) == ["a"]
     (tmp_path / "b_0000.nii.gz").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"b_0000.nii.gz: a folder, or a link"):
+    with pytest.raises(InputError, match=r"b_0000.nii.gz: found a link to nothing"):
         find_target_images(tmp_path, ".nii.gz")
     (tmp_path / "b_0000.nii.gz").unlink()
     (tmp_path / "b_0000.nii.gz").mkdir()
-    with pytest.raises(InputError, match=r"b_0000.nii.gz: a folder, or a link"):
+    with pytest.raises(InputError, match=r"b_0000.nii.gz: found a folder"):
         find_target_images(tmp_path, ".nii.gz")
 
 
