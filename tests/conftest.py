@@ -3,9 +3,12 @@
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+hypothesis.settings.register_profile("untimed", deadline=None)  # what takes long on a busy machine is not wrong
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ def test_a_prediction_that_does_not_lie_on_its_image_is_refused(tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"), [(("-np", "0"), "-np is 0"), (("--predictions", "nowhere"), "nowhere: no such folder")]
+    ("options", "expected"), [(("-np", "0"), "-np: found 0"), (("--predictions", "nowhere"), "nowhere: no such folder")]
 )
 def test_bad_options_are_refused(tmp_path, capsys, options, expected):
     image = SimpleITK.Image([4, 4, 4], SimpleITK.sitkUInt8)

@@ -234,7 +234,7 @@ def rgb() -> SimpleITK.Image:
         (image_of(0), ("--random", "9"), "9 random styles, expected 1 to 3"),
         (image_of(0), ("--style", "london", "--exemplar2", "x.nii.gz"), "--exemplar2 is given without --exemplar"),
         (image_of(0), ("--style", "london", "--bank", "nowhere"), "nowhere: no such file"),
-        (image_of(0), ("--style", "london", "--slab", "0"), "--slab 0"),
+        (image_of(0), ("--style", "london", "--slab", "0"), "--slab: found 0"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(folder, tmp_path, capsys, image, options, expected):
