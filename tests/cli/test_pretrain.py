@@ -76,13 +76,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(own_dataset, capsys, argum
             {"case": path.name.removesuffix("_0000.nii.gz"), "site": "a"}
             for path in (own_dataset.raw / "imagesTarget").iterdir()
         ]}))  # fmt: skip
+    before = set((own_dataset.root / "nnUNet_results").rglob("*"))
     with pytest.raises(SystemExit) as stopped:
         main([*COMMAND, *arguments])
     assert stopped.value.code == 2
     message = capsys.readouterr().err
     assert expected in message
     assert message.count("\n") == 1
-    assert not list((own_dataset.root / "nnUNet_results").rglob("IntraStyler__*"))
+    assert set((own_dataset.root / "nnUNet_results").rglob("*")) == before
 
 
 @pytest.mark.parametrize(
