@@ -251,7 +251,7 @@ def test_a_generator_that_does_not_fit_ends_with_one_line(make_trainer, capsys, 
 
 
 def test_unknown_setting_ends_with_one_line(make_trainer, capsys):
-    assert "unknown entry epochs" in refusal(make_trainer(epochs=3).initialize, capsys)
+    assert 'unknown entry "epochs"' in refusal(make_trainer(epochs=3).initialize, capsys)
 
 
 def test_a_setting_that_names_nothing_ends_with_one_line(make_trainer, capsys):
