@@ -227,7 +227,7 @@ def test_missing_generator_ends_with_one_line(make_trainer, capsys, monkeypatch)
 def test_a_file_that_is_no_generator_ends_with_one_line(make_trainer, capsys, tmp_path):
     trainer = make_trainer()
     (tmp_path / "generator.safetensors").write_text("hello")
-    assert "generator.safetensors: not a" in refusal(trainer.initialize, capsys)
+    assert "generator.safetensors: not a safetensors file" in refusal(trainer.initialize, capsys)
 
 
 def test_missing_target_ends_with_one_line(make_trainer, own_dataset, capsys):

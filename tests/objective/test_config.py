@@ -43,7 +43,7 @@ def test_bad_schedules_are_refused(text, expected):
     ({"schedules": {"style": ((0, 0), (0.3, 5))}}, "without style contrast in the beginning"),
     ({"lambda_nce": 2.0, "schedules": {"nce": ((0, 1),)}}, "lambda nce 2.0 and a schedule, expected one"),
     ({"held_out": -1}, "held out is -1, expected 0 or more"),
-    ({"seed": -1}, "seed is -1, expected from 0 to"),
+    ({"seed": -1}, "seed is -1, expected from 0 to 4294967295"),
     ({"lambda_nce": -0.5}, "lambda nce is -0.5, expected 0 or more"),
     ({"learning_rate": 0.0}, "learning rate is 0.0, expected more than 0"),
     ({"lambda_fluid": 5.0}, "a fluid term without labels of fluid"),
