@@ -2,20 +2,16 @@
 
 import json
 import os
-import re
 import shutil
-import socket
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.locks import LOCK_FILE, is_alive
+from intrastyler_nnunet.locks import LOCK_FILE, in_use, is_in_use
 
-HALF_WRITTEN = ".writing-"  # begins the name of a folder: host, process and a random part follow
-DAY = 24 * 60 * 60  # seconds
+HALF_WRITTEN = ".writing-"  # begins the name of a folder; a random part follows
 
 
 @contextmanager
@@ -37,8 +33,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
 
     nnU-Net takes every file of the right ending for a case, hidden ones too, but does not look into folders.
     """
-    prefix = f"{HALF_WRITTEN}{socket.gethostname()}-{os.getpid()}-"
-    with TemporaryDirectory(prefix=prefix, dir=folder) as name:
+    with TemporaryDirectory(prefix=HALF_WRITTEN, dir=folder) as name, in_use(Path(name)):
         try:
             yield Path(name)
         except RuntimeError:  # SimpleITK, torch and blosc2 do not say why they cannot write; the file system does
@@ -89,17 +84,11 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def remove_half_written(folder: Path) -> None:
-    """Remove what killed runs left half written in `folder` and below it; what a living process writes stays.
-
-    Whether a process of another machine lives is not known: its folder goes when it is a day old.
-    """
+    """Remove what killed runs left half written in `folder` and below it; what a living process writes stays."""
     for path in list(folder.rglob(f"{HALF_WRITTEN}*")):
-        owner = re.fullmatch(rf"{re.escape(HALF_WRITTEN)}(.+)-(\d+)-\w+", path.name)
-        if owner is None or not path.is_dir():
-            continue
-        old = time.time() - path.stat().st_mtime > DAY
-        if old or (owner[1] == socket.gethostname() and not is_alive(int(owner[2]))):
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its process was done with it
+            if path.is_dir() and not is_in_use(path):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def is_unused(folder: Path) -> bool:

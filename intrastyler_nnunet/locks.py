@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = ".intrastyler.lock"  # holds the machine's name and the process's number
+DAY = 24 * 60 * 60  # seconds
 
 
 @contextmanager
@@ -44,6 +46,38 @@ def locked(folder: Path) -> Iterator[None]:
         if new:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Mark `folder` as in use until the block ends, or this process does, however that happens."""
+    if fcntl is None:
+        yield
+        return
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # no locks here
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(file)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a process marked `folder` so; where there are no locks, whether it is less than a day old."""
+    recent = time.time() - folder.stat().st_mtime < DAY
+    if fcntl is None:
+        return recent
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return recent
+    finally:
+        os.close(file)
+    return False
 
 
 def is_alive(process: int) -> bool:

@@ -11,7 +11,6 @@ from marked_processes import MarkedCommand, contents
 from tiny_dataset import CONFIGURATION, TinyDataset, tiny_generator
 
 from intrastyler_nnunet.model.config import preset
-from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.simulation.challenge import plan_challenge, write_challenge_case
 
 KILLS = 20
@@ -85,10 +84,9 @@ def comparable(folder: Path) -> dict[str, object]:
     for name, content in contents(folder).items():
         if name.endswith("_intensity_windows.json"):
             content = {case: entry["window"] for case, entry in json.loads(content).items()}
-        if name.endswith(".png") or name.endswith("stats.jsonl"):
-            continue
-        found[name] = Generator.load(folder / name).state_dict() if name.endswith("generator.safetensors") else content
-    return {name: str(content) if isinstance(content, dict) else content for name, content in found.items()}
+        if not name.endswith((".png", "stats.jsonl")):
+            found[name] = content
+    return found
 
 
 def run_killed(kind, tiny_dataset, tmp_path: Path, kills: int, monkeypatch) -> None:

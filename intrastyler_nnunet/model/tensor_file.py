@@ -25,7 +25,7 @@ def save_tensors(path: Path | str, tensors: dict[str, torch.Tensor], header: dic
     _require_finite(tensors, f"{path}: not written")
     header = header | {CHECKSUM: _checksum(tensors, header)}
     with written_atomically(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata=header))  # save_file would make it readable to its owner only
+        temporary.write_bytes(_sorted(save(tensors, metadata=header)))  # save_file's is readable to its owner only
 
 
 def load_tensors(path: Path | str, names: set[str], what: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -56,6 +56,16 @@ def load_tensors(path: Path | str, names: set[str], what: str) -> tuple[dict[str
         raise InputError(f"{path}: damaged, its content has another checksum than when it was written")
     _require_finite(tensors, str(path))
     return tensors, header
+
+
+def _sorted(content: bytes) -> bytes:
+    """A safetensors file with its header's entries in order; safetensors writes them in another one every time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at multiples of 8
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _require_finite(tensors: dict[str, torch.Tensor], where: str) -> None:

@@ -25,7 +25,7 @@ def read(path: Path) -> np.ndarray:
 
 def snapshot(root: Path) -> dict[str, int]:
     """Every file and folder below `root` with its modification time."""
-    return {str(path): path.stat().st_mtime_ns for path in root.rglob("*")}
+    return {str(path): path.lstat().st_mtime_ns for path in root.rglob("*")}
 
 
 def source_folder(dataset) -> Path:
