@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from intrastyler_nnunet.errors import InputError
@@ -16,6 +15,8 @@ DEVICES = ("cuda", "mps", "cpu")
 def chosen_device(name: str | None) -> torch.device:
     """The device of that name, one of DEVICES; None: CUDA, else MPS, else the CPU, said in one line.
 
+    On standard output: a refusal that follows is all that standard error gets.
+
     Raises:
         InputError: this machine has no such device.
     """
@@ -24,7 +25,7 @@ def chosen_device(name: str | None) -> torch.device:
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name is None:
         name = next(device for device in DEVICES if found[device])
-        print(f"device: {name}, chosen by itself; -device names another", file=sys.stderr)
+        print(f"device: {name}, chosen by itself; -device names another", flush=True)
     elif not found[name]:
         there = ", ".join(device for device in DEVICES if found[device])
         raise InputError(f"-device {name}: this machine has none, expected {there}; without -device one is chosen")

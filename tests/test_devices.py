@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 def test_the_best_one_is_chosen_and_said_once(capsys):
     assert chosen_device(None) == torch.device(BEST)
-    message = capsys.readouterr().err
+    message, error = capsys.readouterr()
+    assert error == ""
     assert message.startswith(f"device: {BEST}, ")
     assert message.count("\n") == 1
 
@@ -28,7 +29,7 @@ def test_the_best_one_is_chosen_and_said_once(capsys):
 @pytest.mark.parametrize("name", [name for name in DEVICES if THERE[name]])
 def test_one_that_is_there_is_taken_in_silence(capsys, name):
     assert chosen_device(name) == torch.device(name)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", MISSING)

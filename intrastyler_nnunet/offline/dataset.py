@@ -19,6 +19,7 @@ from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation, load_exemplar_translation
+from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
 from intrastyler_nnunet.typed_json import FileName, Probability, Text, read_json
 
@@ -55,6 +56,7 @@ class SynthesisRecord:
     """Content of synthesis.json; without cases, the synthesis is not finished."""
 
     synthesis: OfflineSynthesis
+    bank: Text  # fingerprint of the style bank: another set of exemplars gives other draws
     cases: dict[FileName, Provenance]
 
 
@@ -97,7 +99,7 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     probabilities = exemplar_probabilities(translation.banks, what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
     with locked(output):
-        _check_output(what, output)  # another process may have begun meanwhile
+        _check_output(what, output, translation.banks[0])  # another process may have begun meanwhile
         remove_half_written(output)
         return _write_dataset(what, source, translation, probabilities, plans, output)
 
@@ -106,8 +108,9 @@ def _write_dataset(
     what: OfflineSynthesis, source: PreprocessedCases, translation: ExemplarTranslation, probabilities: np.ndarray,
     plans: PlansManager, output: Path,
 ) -> int:  # fmt: skip
+    bank = translation.banks[0]
     if not (output / RECORD).is_file():
-        write_json({"synthesis": vars(what), "cases": {}}, output / RECORD)
+        write_json(asdict(SynthesisRecord(what, bank.fingerprint, {})), output / RECORD)
     cases = {}
     for case in tqdm(source.names, "synthesize"):
         rng = np.random.default_rng([what.seed, zlib.crc32(case.encode())])
@@ -121,7 +124,7 @@ def _write_dataset(
             if path.name.removesuffix(ending) not in cases:
                 path.unlink()  # its source has gone, and nnU-Net would go on training on it
                 print(f"{path}: removed, for its source image is no longer preprocessed")
-    write_json(asdict(SynthesisRecord(what, cases)), output / RECORD)
+    write_json(asdict(SynthesisRecord(what, bank.fingerprint, cases)), output / RECORD)
     dataset_json = folders.read_dataset_json(what.dataset)
     description = {name: dataset_json[name] for name in DESCRIPTION if name in dataset_json}
     write_json(description | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
@@ -139,13 +142,15 @@ def splits(cases: dict[str, Provenance], folds: int = 5) -> list[dict[str, list[
     return result
 
 
-def _check_output(what: OfflineSynthesis, output: Path) -> None:
+def _check_output(what: OfflineSynthesis, output: Path, bank: StyleBank | None = None) -> None:
     record = output / RECORD
     if record.is_file():
-        found = read_synthesis(record).synthesis
+        found = read_synthesis(record)
         for name, value in vars(what).items():
-            if getattr(found, name) != value:
-                raise InputError(f"{record}: synthesized with {name} {getattr(found, name)}, expected {value}")
+            if (before := getattr(found.synthesis, name)) != value:
+                raise InputError(f"{record}: synthesized with {name} {before}, expected {value}")
+        if bank is not None and found.bank != bank.fingerprint:
+            raise InputError(f"{record}: synthesized with other exemplars, expected the same or another -o")
     elif not is_unused(output):
         raise InputError(f"{output}: is not empty and has no {RECORD}, expected a new dataset")
 

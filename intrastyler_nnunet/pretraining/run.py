@@ -1,5 +1,6 @@
 """From a dataset, plans and a configuration to everything a training run needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import SimpleITK
 from batchgenerators.utilities.file_and_folder_operations import load_pickle
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import require_inputs_kept
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
+from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
 from intrastyler_nnunet.objective.config import PretrainingConfig, default_settings
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
@@ -48,7 +51,8 @@ def prepare_run(
 
     Raises:
         InputError: unknown preset, dataset, configuration or channel; nothing preprocessed; a 2D configuration; a patch
-            larger than the smallest case; a sub-domain without cases; a simulated truth of another shape than its
+            larger than the smallest case or too small for the preset; weights to begin with that the run would
+            overwrite; a sub-domain without cases; a simulated truth of another shape than its
             source.
     """
     settings = default_settings() | settings
@@ -82,7 +86,8 @@ def prepare_run(
         patch_size = [min(pair) for pair in zip(configuration.patch_size, smallest, strict=True)]
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
         raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
-    style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION)) for size in patch_size)
+    _require_large_enough(patch_size, settings["preset"], metadata)
+    style_patch = tuple(min(size, max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION))) for size in patch_size)
     label_manager = plans.get_label_manager(dataset_json)
     classes = 1 + int(max(label_manager.foreground_labels))
     settings |= {"patch_size": tuple(patch_size), "style_patch_size": style_patch, "classes": classes}
@@ -92,8 +97,18 @@ def prepare_run(
             raise InputError(f"dataset {dataset} has an ignore label, expected --lambda-{name} 0")
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
+    if config.pretrained_weights is not None:
+        require_inputs_kept([folder / GENERATOR_FILE], [Path(config.pretrained_weights)])
     truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
     return Run(source, target, config, metadata, folder, truths)
+
+
+def _require_large_enough(patch_size: Sequence[int], name: str, metadata: GeneratorMetadata) -> None:
+    """Raise InputError if the layers of a preset need larger patches (in nnU-Net's axis order)."""
+    smallest = preset(name)[0].smallest_image
+    if any(patch_size[axis] < least for axis, least in zip(metadata.axes, smallest, strict=True)):
+        needed = tuple(smallest[metadata.axes.index(axis)] for axis in range(3))
+        raise InputError(f"patch size is {tuple(patch_size)}, expected at least {needed} for preset {name}")
 
 
 def _finite(properties: dict[str, float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ WINDOWS = f"{CASES}_intensity_windows.json"
 TARGET_WINDOWS = f"{CASES}_target_intensity_windows.json"
 DESCRIPTIONS = (f"{PREPROCESSED}/dataset.json", f"{PREPROCESSED}/nnUNetPlans.json")
 SPACE = "-d 998 -c tiny -device cpu -g generator.safetensors -i new"
+RUN = "pretrain -d 998 -c tiny -device cpu --preset mini --style-warmup 1 --iterations 2 --patch-size 8 16 16 -np 0"
 TRANSLATE = "translate -device cpu -o out.nii.gz -g"
 REGION = "--spacing 2 2 3 --size 48 20 8 -np 1"
 
@@ -37,18 +38,15 @@ def commands(download: dict[str, str]) -> dict[str, Command]:
             json=(*DESCRIPTIONS, WINDOWS, TARGET_WINDOWS), tensors=(f"{CASES}_target/target_1.pkl",),
         ),
         "pretrain": Command(
-            "pretrain -d 998 -c tiny -device cpu --preset mini --style-warmup 1 --iterations 2 --patch-size 8 16 16 "
-            "-np 0 -o run2", json=(*DESCRIPTIONS, WINDOWS, TARGET_WINDOWS),
+            f"{RUN} -o run2", json=(*DESCRIPTIONS, WINDOWS, TARGET_WINDOWS),
             tensors=tuple(f"{CASES}{name}" for name in ("/source_1.b2nd", "/source_1.pkl", "_target/target_1.b2nd",
                                                         "/source_1_seg.b2nd")),
         ),
         "pretrain again": Command(
-            "pretrain -d 998 -c tiny -device cpu --preset mini --style-warmup 1 --iterations 2 --patch-size 8 16 16 "
-            "-np 0 -o run", tensors=("run/checkpoint.pt",),
+            f"{RUN} -o run", tensors=("run/checkpoint.pt",),
         ),
         "pretrain -pretrained_weights": Command(
-            "pretrain -d 998 -c tiny -device cpu --preset mini --style-warmup 1 --iterations 2 --patch-size 8 16 16 "
-            "-np 0 -o run2 -pretrained_weights run/generator.safetensors", tensors=("run/generator.safetensors",),
+            f"{RUN} -o run2 -pretrained_weights run/generator.safetensors", tensors=("run/generator.safetensors",),
         ),
         "translate": Command(
             f"{TRANSLATE} generator.safetensors -i images/a_T2.nii.gz --style x", ("images/a_T2.nii.gz",),

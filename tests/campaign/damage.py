@@ -123,8 +123,8 @@ FILE = {  # of whatever content
     "a folder": _folder,
     "a link to nothing": _link("nowhere"),
     "a link to a folder": _link("."),
-    "gone": Path.unlink,
 }
+GONE = {"gone": Path.unlink}
 HARMLESS_TO_IMAGES = {
     "not compressed": _bytes(gzip.decompress),
     "compressed otherwise": _bytes(lambda content: gzip.compress(gzip.decompress(content), 1)),
@@ -175,14 +175,16 @@ def _value(change: Callable[[dict], object]) -> Damage:
 
 
 def _every(kind: type | tuple, value: object) -> Damage:
-    """All values of a kind, however deep, become another value."""
+    """All values of a kind, however deep, become another value, or are given to `value`."""
 
     def changed(content: object) -> object:
         if isinstance(content, dict):
             return {name: changed(item) for name, item in content.items()}
         if isinstance(content, list):
             return [changed(item) for item in content]
-        return value if isinstance(content, kind) and not isinstance(content, bool) else content
+        if not isinstance(content, kind) or isinstance(content, bool):
+            return content
+        return value(content) if callable(value) else value
 
     return _value(changed)
 
@@ -205,7 +207,7 @@ JSON = {
     "deeply nested": _bytes(lambda content: b"[" * 100_000 + b"]" * 100_000),
     "twice the same key": _bytes(lambda content: content.replace(b"{", b'{"x": 1, "x": 2, ', 1)),
     "numbers are NaN": _every((int, float), NAN),
-    "numbers are texts": _every((int, float), "1"),
+    "numbers are texts": _every((int, float), str),
     "numbers are huge": _every((int, float), 10**400),
     "texts are numbers": _every(str, 1),
     "texts are paths": _every(str, "/../../x"),

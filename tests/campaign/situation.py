@@ -8,17 +8,21 @@ import tempfile
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from intrastyler_nnunet import workers
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.files import HALF_WRITTEN
 from intrastyler_nnunet.images import IMAGE_ENDINGS, read_image
 from intrastyler_nnunet.locks import LOCK_FILE
 
 CACHES = re.compile(r"style_bank\.safetensors|.*_intensity_windows\.json")  # made anew whenever they are out of date
-EXPECTATION = re.compile(r"expected|choose|required|not allowed with|no such|must name|run (nnUNet|intrastyler)|\bexists")
+EXPECTATION = re.compile(
+    r"expected|choose|required|not allowed with|no such|must name|run (nnUNet|intrastyler)|\bexists"
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def run_situation(situation: Situation, root: Path, expected: dict[str, str]) ->
 def end_of(command: tuple[str, ...], root: Path) -> Outcome:
     """Run a command in this process."""
     before, code, trace = checksums(root), 0, ""
-    with _captured() as read_error:
+    with _captured() as read_error, _threads_for_workers():
         try:
             main(list(command))
         except SystemExit as stop:
@@ -92,7 +96,9 @@ def end_of(command: tuple[str, ...], root: Path) -> Outcome:
         trace = trace or error
     after = checksums(root)
     written = {name: after.get(name, "gone") for name in {*before, *after} if before.get(name) != after.get(name)}
-    return Outcome(code, error, trace, {name: sum_ for name, sum_ in written.items() if not CACHES.fullmatch(_name(name))})
+    return Outcome(
+        code, error, trace, {name: sum_ for name, sum_ in written.items() if not CACHES.fullmatch(_name(name))}
+    )
 
 
 def checksums(root: Path) -> dict[str, str]:
@@ -106,7 +112,11 @@ def checksums(root: Path) -> dict[str, str]:
 
 
 def _checksum(path: Path) -> str:
-    if path.suffix in (".html", ".log") or path.name in ("stats.jsonl", "checkpoint.pt", "checkpoint_previous.pt"):
+    if path.suffix in (".html", ".log", ".pkl") or path.name in (
+        "stats.jsonl",
+        "checkpoint.pt",
+        "checkpoint_previous.pt",
+    ):
         return "times or names in it"
     if path.suffix in (".zip", ".npz") and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -124,6 +134,17 @@ def _lost(root: Path, written: dict[str, str]) -> Iterator[str]:
             yield f"{name} was left"
         elif name.endswith(IMAGE_ENDINGS):
             read_image(path)
+
+
+@contextmanager
+def _threads_for_workers() -> Iterator[None]:
+    """Within the block, workers are threads: a process takes seconds to start, and does the same."""
+    processes = workers.ProcessPoolExecutor
+    workers.ProcessPoolExecutor = lambda count, mp_context: ThreadPoolExecutor(count)
+    try:
+        yield
+    finally:
+        workers.ProcessPoolExecutor = processes
 
 
 def _lines(error: str) -> list[str]:

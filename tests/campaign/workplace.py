@@ -23,9 +23,10 @@ from intrastyler_nnunet.model.released_weights import export_upstream
 from intrastyler_nnunet.simulation.challenge import plan_challenge, write_challenge_case
 from intrastyler_nnunet.styles.bank import StyleBank
 
+from .commands import RUN
+
 SHAPE = (12, 20, 28)
 ENVIRONMENT = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
-RUN = "pretrain -d 998 -c tiny -device cpu --preset mini --style-warmup 1 --iterations 2 --patch-size 8 16 16 -np 0"
 
 
 def enter(root: Path) -> None:
@@ -46,7 +47,7 @@ def make_workplace(root: Path) -> None:
     """Everything that the commands read."""
     dataset = make_tiny_dataset(root)
     enter(root)
-    run("add-target -d 998 -c tiny -np 1".split())
+    run(["add-target", "-d", "998", "-c", "tiny", "-np", "1"])
     rng = np.random.default_rng(0)
     write_image(root / "exemplar.nii.gz", rng.normal(size=SHAPE).astype(np.float32))
     for name in ("images/a_T2", "images/b_T2"):
@@ -64,7 +65,23 @@ def make_workplace(root: Path) -> None:
     _write_records(root)
     _write_models(root, dataset)
     run([*RUN.split(), "-o", "run"])
-    run("coverage -d 998 -c tiny -device cpu -g generator.safetensors -i new -o coverage.json".split())
+    run(
+        [
+            "coverage",
+            "-d",
+            "998",
+            "-c",
+            "tiny",
+            "-device",
+            "cpu",
+            "-g",
+            "generator.safetensors",
+            "-i",
+            "new",
+            "-o",
+            "coverage.json",
+        ]
+    )
     for team in ("team", "rival"):
         run(["evaluate", *f"-p labels -g truth -np 1 -o {team}.json".split()])
 
@@ -98,3 +115,13 @@ def _write_models(root: Path, dataset: TinyDataset) -> None:
     trainer.save_checkpoint(str(fold / "checkpoint_final.pth"))
     (root / "model" / "plans.json").write_text(json.dumps(plans))
     (root / "model" / "dataset.json").write_text(json.dumps(description))
+
+
+def downloaded(template: Path) -> dict[str, str]:
+    """Paths, relative to the workplace, of a source image, its label map and a target image of the download."""
+    paths = [path.relative_to(template) for path in sorted((template / "download").rglob("*.nii.gz"))]
+    kinds = {"source": "_ceT1", "labels": "_Label", "target": "_T2"}
+    return {
+        kind: str(next(path for path in paths if ending in path.name and "validation" not in str(path)))
+        for kind, ending in kinds.items()
+    }

@@ -7,7 +7,7 @@ from pathlib import Path
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from tqdm import tqdm
 
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.errors import InputError, require_none
 from intrastyler_nnunet.files import remove_half_written
 from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
@@ -130,9 +130,7 @@ def _check_images(
     jobs = [pool.submit(check_target_image, image, plans, configurations) for image in images]
     problems = _finished(jobs, "checking")
     problems = [problem for problem in problems if problem is not None]
-    if problems:
-        more = f" (and {len(problems) - 1} more unusable images)" if len(problems) > 1 else ""
-        raise InputError(min(problems) + more)
+    require_none(problems, f"{len(images)} images cannot be used, nothing is written")
 
 
 def _finished(jobs: list[Future], description: str) -> list:
