@@ -97,6 +97,8 @@ def translated_channel(dataset_json: dict, name: str | None) -> int:
     """
     names = dataset_json.get("channel_names") or dataset_json.get("modality") or {}
     by_name = {channel: int(index) for index, channel in names.items()}
+    if not by_name:
+        raise InputError("dataset.json: no entry channel_names, expected the names of the image's channels")
     if name is None and len(by_name) == 1:
         return 0
     if name not in by_name:

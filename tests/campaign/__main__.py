@@ -6,30 +6,48 @@ import re
 import sys
 import tempfile
 from collections import Counter
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
-from .situation import Situation, end_of, run_situation
+from .random_damage import damage_at_random
+from .situation import Outcome, Situation, end_of, run_situation
 from .situations import all_situations
+from .surroundings import try_surroundings
 from .workplace import copy, downloaded, make_workplace
 
+RANDOM = 500  # files of each kind
+Counts = dict[str, dict[str, int]]  # of situations and clean ones, by family
 
-def try_all(situations: list[Situation], template: Path, root: Path) -> tuple[Counter, Counter]:
-    """Numbers of situations and of clean ones by family; what is not clean is printed."""
-    expected: dict[tuple[str, ...], dict[str, str]] = {}
+
+def try_all(situations: list[Situation], template: Path, root: Path) -> Counts:
+    """Try situations; what is not clean is printed."""
+    sound: dict[tuple[str, ...], Outcome] = {}
     tried, clean = Counter(), Counter()
     for situation in situations:
-        if situation.damage is not None and situation.command not in expected:
+        if situation.damage is not None and situation.command not in sound:
             copy(template, root)
-            outcome = end_of(situation.command, root)
-            assert outcome.code == 0, outcome
-            expected[situation.command] = outcome.written
+            sound[situation.command] = end_of(situation.command, root)
+            assert sound[situation.command].code == 0, sound[situation.command].error
         copy(template, root)
-        problems = run_situation(situation, root, expected.get(situation.command, {}))
+        problems = run_situation(situation, root, sound.get(situation.command))
         tried[situation.family] += 1
         clean[situation.family] += not problems
         if problems:
             print(f"{situation.family}: {situation.fault}", *problems, sep="\n    ", flush=True)
-    return tried, clean
+    return {family: {"situations": count, "clean": clean[family]} for family, count in tried.items()}
+
+
+def try_everywhere(template: Path, scratch: Path) -> Counts:
+    """Try some commands in unusual surroundings; what is not clean is printed."""
+    counts: Counts = {}
+    for name, line, problems in try_surroundings(template, scratch):
+        count = counts.setdefault(f"surroundings: {name}", {"situations": 0, "clean": 0})
+        count["situations"] += 1
+        count["clean"] += not problems
+        if problems:
+            print(f"{name}: {line}", *problems, sep="\n    ", flush=True)
+    return counts
 
 
 def main() -> None:
@@ -39,20 +57,29 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, help="JSON file for the counts")
     arguments = parser.parse_args()
     output = arguments.output and arguments.output.absolute()
-    with tempfile.TemporaryDirectory() as scratch:
-        template = (arguments.folder or Path(scratch)) / "template"
+    random: dict[str, Counter] = {}
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        template = (arguments.folder or scratch).absolute() / "template"
         if not template.exists():
-            make_workplace(template.absolute())
+            make_workplace(template)
         situations = [s for s in all_situations(downloaded(template)) if re.search(arguments.pattern, s.family)]
-        tried, clean = try_all(situations, template.absolute(), Path(scratch, "work"))
-    for family, count in tried.items():
-        print(f"{clean[family]:5} of {count:5} clean  {family}")
-    print(f"{clean.total():5} of {tried.total():5} clean")
+        counts = try_all(situations, template, scratch / "work")
+        if re.search(arguments.pattern, "surroundings"):
+            counts |= try_everywhere(template, scratch)
+        if re.search(arguments.pattern, "random damage"):
+            with redirect_stdout(StringIO()):
+                random = damage_at_random(scratch, RANDOM)
+    for family, count in counts.items():
+        print(f"{count['clean']:5} of {count['situations']:5} clean  {family}")
+    total = {key: sum(count[key] for count in counts.values()) for key in ("situations", "clean")}
+    print(f"{total['clean']:5} of {total['situations']:5} clean")
+    for family, found in random.items():
+        print(f"{found.total():5} damaged at random: {family}: {', '.join(f'{n} {key}' for key, n in found.items())}")
     if output:
-        families = {family: {"situations": count, "clean": clean[family]} for family, count in tried.items()}
-        total = {"situations": tried.total(), "clean": clean.total()}
-        output.write_text(json.dumps({"total": total, "families": families}, indent=2) + "\n")
-    sys.exit(clean != tried)
+        content = {"total": total, "families": counts, "damaged at random": random}
+        output.write_text(json.dumps(content, indent=2) + "\n")
+    sys.exit(total["clean"] != total["situations"])
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def commands(download: dict[str, str]) -> dict[str, Command]:
     return {
         "add-target": Command(
             "add-target -d 998 -c tiny -np 1", (f"{RAW}/imagesTarget/target_1_0000.nii.gz",),
-            json=(*DESCRIPTIONS, WINDOWS, TARGET_WINDOWS), tensors=(f"{CASES}_target/target_1.pkl",),
+            json=(*DESCRIPTIONS, WINDOWS, TARGET_WINDOWS),
         ),
         "pretrain": Command(
             f"{RUN} -o run2", json=(*DESCRIPTIONS, WINDOWS, TARGET_WINDOWS),

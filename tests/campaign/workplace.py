@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def make_workplace(root: Path) -> None:
     """Everything that the commands read."""
     dataset = make_tiny_dataset(root)
     enter(root)
-    run(["add-target", "-d", "998", "-c", "tiny", "-np", "1"])
+    run("add-target -d 998 -c tiny -np 1")
     rng = np.random.default_rng(0)
     write_image(root / "exemplar.nii.gz", rng.normal(size=SHAPE).astype(np.float32))
     for name in ("images/a_T2", "images/b_T2"):
@@ -64,7 +63,7 @@ def make_workplace(root: Path) -> None:
         write_challenge_case(next(case for case in cases if case.split == split), root / "download", 3)
     _write_records(root)
     _write_models(root, dataset)
-    run([*RUN.split(), "-o", "run"])
+    run(f"{RUN} -o run")
     run(
         [
             "coverage",
@@ -83,11 +82,12 @@ def make_workplace(root: Path) -> None:
         ]
     )
     for team in ("team", "rival"):
-        run(["evaluate", *f"-p labels -g truth -np 1 -o {team}.json".split()])
+        run(f"evaluate -p labels -g truth -np 1 -o {team}.json")
 
 
-def run(command: Sequence[str]) -> None:
-    main(list(command))
+def run(command: str) -> None:
+    """Run a command, given as a line."""
+    main(command.split())
 
 
 def _write_records(root: Path) -> None:
