@@ -24,7 +24,7 @@ from intrastyler_nnunet.locks import LOCK_FILE
 CACHES = re.compile(r"style_bank\.safetensors|.*_intensity_windows\.json")  # made anew whenever they are out of date
 VARYING = {"stats.jsonl", "checkpoint.pt", "checkpoint_previous.pt"}  # hold times or names
 EXPECTATION = re.compile(
-    r"expected|choose|required|no such|must name|run (nnUNet|intrastyler)|unrecognized|[Nn]ot a directory|Is a directory"
+    r"expected|choose|required|no such|must name|run (nnUNet|intrastyler)|unrecognized|([Nn]ot|Is) a directory"
 )
 
 
@@ -115,7 +115,7 @@ def checksums(root: Path) -> dict[str, str]:
 
 
 def _checksum(path: Path) -> str:
-    if path.suffix in (".html", ".log", ".pkl") or path.name in VARYING:
+    if path.suffix in (".html", ".log", ".pkl") or path.name in VARYING or path.parent.name == "geometry":
         return "there"
     if path.suffix == ".b2nd":  # its bytes depend on the number of threads that wrote them
         with suppress(RuntimeError, ValueError):
