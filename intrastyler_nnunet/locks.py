@@ -96,6 +96,8 @@ def is_alive(process: int) -> bool:
 def _take(path: Path) -> int:
     """An open file that is locked and is the one at `path`; whoever held it before may have removed file or folder."""
     while True:
+        if path.parent.exists() and not path.parent.is_dir():
+            raise InputError(f"{path.parent}: found a file, expected a folder to write to")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

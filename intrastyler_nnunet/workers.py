@@ -72,9 +72,15 @@ def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def one_line_for_killed() -> Iterator[None]:
-    """Within the block, a worker that was killed raises InputError."""
+    """Within the block, a worker that was killed raises InputError, and bad input in one is the one line it was there."""
     try:
         yield
+    except InputError as error:
+        # torch's DataLoader raises it anew with the worker's traceback, which ends with the line.
+        text = str(error).strip()
+        if not text.startswith("Caught InputError in DataLoader worker"):
+            raise
+        raise InputError(text.splitlines()[-1].partition("InputError: ")[2]) from None
     except (BrokenProcessPool, RuntimeError) as error:
         # What torch's DataLoader raises has no class of its own.
         if isinstance(error, BrokenProcessPool) or str(error).startswith("DataLoader worker (pid"):

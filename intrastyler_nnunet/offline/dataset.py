@@ -21,6 +21,7 @@ from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation, load_exemplar_translation
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
+from intrastyler_nnunet.translation.windows import named_case
 from intrastyler_nnunet.typed_json import FileName, Probability, Text, read_json
 
 RECORD = "synthesis.json"
@@ -164,8 +165,10 @@ def _write_case(
     source: PreprocessedCases, case: str, names: list[str], draw: StyleDraw, translation: ExemplarTranslation,
     plans: PlansManager, configuration_name: str, output: Path,
 ) -> None:  # fmt: skip
-    image, labels, _, properties = source.dataset.load_case(case)
-    results = translation.translate_case(image[:], labels[:], case, draw)
+    with named_case(source.folder / case):
+        image, labels, _, properties = source.dataset.load_case(case)
+        image, labels = image[:], labels[:]
+    results = translation.translate_case(image, labels, case, draw)
     spacing = plans.get_configuration(configuration_name).spacing
     whole = np.maximum(np.asarray(labels[0]), 0)
     whole = whole.astype(label_type(whole))

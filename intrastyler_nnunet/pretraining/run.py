@@ -15,10 +15,10 @@ from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
-from intrastyler_nnunet.objective.config import PretrainingConfig, default_settings
+from intrastyler_nnunet.objective.config import METHODS, PretrainingConfig, default_settings
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
-from intrastyler_nnunet.translation.windows import read_windows
+from intrastyler_nnunet.translation.windows import named_case, read_windows
 
 STYLE_PATCH_FRACTION = 0.7  # of the patch in every axis: two style patches of one exemplar overlap, but differ
 SMALLEST_STYLE_PATCH = 8
@@ -57,6 +57,8 @@ def prepare_run(
     """
     settings = default_settings() | settings
     preset(settings["preset"])
+    if settings["method"] not in METHODS:
+        raise InputError(f"method {settings['method']!r}, expected one of {', '.join(METHODS)}")
     dataset_json = folders.read_dataset_json(dataset)
     channel_index = translated_channel(dataset_json, channel)
     plans = one_channel_plans(folders.read_plans(dataset, plans_name), channel_index)
@@ -85,7 +87,9 @@ def prepare_run(
     if patch_size is None:
         patch_size = [min(pair) for pair in zip(configuration.patch_size, smallest, strict=True)]
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
-        raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
+        raise InputError(
+            f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}, expected at most that"
+        )
     _require_large_enough(patch_size, settings["preset"], metadata)
     style_patch = tuple(min(size, max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION))) for size in patch_size)
     label_manager = plans.get_label_manager(dataset_json)
@@ -144,7 +148,9 @@ def left_right_axis(orientation: str | None, metadata: GeneratorMetadata) -> int
 
 def _orientation(folder: Path) -> str | None:
     """Of the first preprocessed case, as SimpleITK read it; None if another library did."""
-    properties = load_pickle(str(folder / f"{folders.case_names(folder)[0]}.pkl"))
+    path = folder / f"{folders.case_names(folder)[0]}.pkl"
+    with named_case(path):
+        properties = load_pickle(str(path))
     if "sitk_stuff" not in properties:
         return None
     direction = properties["sitk_stuff"]["direction"]

@@ -13,7 +13,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.tensor_file import load_tensors, save_tensors
 from intrastyler_nnunet.translation.space import GeneratorSpace
-from intrastyler_nnunet.translation.windows import read_windows
+from intrastyler_nnunet.translation.windows import named_case, read_windows
 from intrastyler_nnunet.typed_json import FileName, decode_json
 
 BANK_FILE = "style_bank.safetensors"
@@ -99,7 +99,8 @@ def build_style_bank(generator: Generator, target_folder: Path, windows: dict[st
         return _bank_of_codes({name: codes[name] for name in sorted(windows) if name in codes}, windows, fingerprint)
     vectors, dispersions = [], []
     for name in dataset.identifiers:
-        volume = torch.from_numpy(np.asarray(dataset.load_case(name)[0][:1])).to(device)
+        with named_case(target_folder / name):
+            volume = torch.from_numpy(np.asarray(dataset.load_case(name)[0][:1])).to(device)
         vector, dispersion = exemplar_style(generator, volume, windows[name], patch_size)
         vectors.append(vector.cpu())
         dispersions.append(dispersion.cpu())

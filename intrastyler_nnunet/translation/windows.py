@@ -1,6 +1,8 @@
 """The intensity window of a case, and the map between nnU-Net's intensities and the generator's."""
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -90,6 +92,19 @@ def read_windows(folder: Path, pool: Executor | None = None, channel: int = 0) -
     return {case: known[case] for case in cases}
 
 
+@contextmanager
+def named_case(path: Path) -> Iterator[None]:
+    """Within the block, a preprocessed case that cannot be read raises InputError with its `path`."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # nnU-Net, blosc2 and pickle raise whatever they like
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        what = "expected a preprocessed case; preprocess it again"
+        raise InputError(f"{path}: cannot be read ({reason}), {what}") from None
+
+
 def windows_file(folder: Path, channel: int = 0) -> Path:
     """Where a channel's windows are cached: beside `folder`, as nnU-Net refuses JSON among preprocessed cases."""
     folder = Path(folder)
@@ -100,7 +115,8 @@ def _window_of(job: tuple[str, str, int]) -> tuple[float, float]:
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
     folder, case, channel = job
-    window = intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][channel])
+    with named_case(Path(folder, case)):
+        window = intensity_window(nnUNetDatasetBlosc2(folder, [case]).load_case(case)[0][channel])
     if not np.isfinite(window).all():
         raise InputError(f"{Path(folder) / case}.b2nd: found NaN or infinite voxels, expected finite ones")
     return window

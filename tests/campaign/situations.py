@@ -13,8 +13,12 @@ KINDS = {  # files of a command: the damages of each, and those that leave it as
     "json": (damage.FILE | damage.JSON, damage.HARMLESS_TO_JSON),
     "tensors": (damage.FILE, {}),
 }
-# The label hint looks at the values that it names and has none of these.
-OTHER_INPUT = {("translate --labels", "a label of 300"), ("translate --labels", "a negative label")}
+# Sound input, with another right result: the label hint names none of these values.
+OTHER_INPUT = {
+    ("crossmoda prepare", "three slices"),
+    ("translate --labels", "a label of 300"),
+    ("translate --labels", "a negative label"),
+}
 
 TRANSLATE = "translate -device cpu -g generator.safetensors -i images/a_T2.nii.gz"
 SYNTHESIZE = "synthesize -d 998 -c tiny -device cpu -g generator.safetensors"
@@ -51,7 +55,7 @@ OPTIONS = [  # refused: the option that the line names, and the command
     ("has the id 998", "crossmoda prepare -i download -d {}", ("998",)),
     ("has the id 998", f"{SYNTHESIZE} -o {{}}", ("998",)),
     ("id", "add-target -d {}", ("5000", "-3", "0")),
-    ("neither", "add-target -d {}", ("x", "../x", "''")),
+    ("expected a dataset id", "add-target -d {}", ("x", "../x", "''")),
     ("configuration", "add-target -d 998 -c {}", ("none", "../x", "''")),
     ("configuration", "embed -d 998 -device cpu -i new -o styles -c {}", ("none", "../x")),
     ("no such plans", "add-target -d 998 -p {}", ("none", "ä")),
@@ -113,7 +117,7 @@ ABSENT = [  # what is read is not there, or something else: the name, and the co
     ("coverage.json", "crossmoda rank coverage.json"),
     ("generator", "import-upstream generator.safetensors -o imported.safetensors"),
     ("checkpoint.pt", "import-upstream run/checkpoint.pt -o imported.safetensors"),
-    ("hinted", "translate -device cpu -g hinted.safetensors -i images/a_T2.nii.gz -o out.nii.gz --style x"),
+    ("a_T2", "translate -device cpu -g hinted.safetensors -i images/a_T2.nii.gz -o out.nii.gz --style x"),
     ("exemplar2", f"{TRANSLATE} -o out.nii.gz --style x --exemplar2 exemplar.nii.gz"),
     ("COMMAND", "nothing"),
     ("STEP", "crossmoda nothing"),
