@@ -72,7 +72,7 @@ def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def one_line_for_killed() -> Iterator[None]:
-    """Within the block, a worker that was killed raises InputError, and bad input in one is the one line it was there."""
+    """Within the block, a worker that was killed raises InputError, and bad input in one is the line it was there."""
     try:
         yield
     except InputError as error:

@@ -16,6 +16,7 @@ from intrastyler_nnunet.styles.bank import exemplar_style
 from intrastyler_nnunet.styles.coverage import degrees_between
 from intrastyler_nnunet.styles.slerp import slerp
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import named_case
 
 SOURCES = 3
 ENDS = 8  # typical exemplars, of the largest clusters, between which frames are rendered: 28 pairs
