@@ -24,7 +24,7 @@ from intrastyler_nnunet.locks import LOCK_FILE
 CACHES = re.compile(r"style_bank\.safetensors|.*_intensity_windows\.json")  # made anew whenever they are out of date
 VARYING = {"stats.jsonl", "checkpoint.pt", "checkpoint_previous.pt"}  # hold times or names
 EXPECTATION = re.compile(
-    r"expected|choose|required|no such|must name|run (nnUNet|intrastyler)|unrecognized|([Nn]ot|Is) a directory"
+    r"expected|choose|required|[Nn]o such|must name|run (nnUNet|intrastyler)|unrecognized|([Nn]ot|Is) a directory"
 )
 
 

@@ -178,3 +178,16 @@ def test_label_values_above_255_stay_what_they_are(synthesize, own_dataset):
     output = synthesize()
     for path in (output / "labelsTr").iterdir():
         assert set(np.unique(array_of(path))) == {0, 2, 300}
+
+
+def test_other_exemplars_are_not_mixed_in(synthesize, own_dataset, capsys):
+    output = synthesize()
+    before = (output / "synthesis.json").read_bytes()
+    (own_dataset.raw / "imagesTarget" / "target_1_0000.nii.gz").unlink()
+    main(["add-target", "-d", "998", "-np", "1"])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        synthesize()
+    assert stop.value.code == 2
+    assert "synthesis.json: synthesized with other exemplars, expected the same" in capsys.readouterr().err
+    assert (output / "synthesis.json").read_bytes() == before
