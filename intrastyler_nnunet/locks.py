@@ -18,6 +18,14 @@ LOCK_FILE = ".intrastyler.lock"  # holds the machine's name and the process's nu
 DAY = 24 * 60 * 60  # seconds
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, if they are not there. Raises InputError if a file is in its place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{folder}: found a file there or above it, expected a folder to write to") from None
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make `folder` and hold its lock within the block; a new folder that nothing was written to goes again.
@@ -30,7 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
         InputError: another process holds it.
     """
     if fcntl is None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         yield
         return
     path, new = folder / LOCK_FILE, not folder.exists()
@@ -96,9 +104,7 @@ def is_alive(process: int) -> bool:
 def _take(path: Path) -> int:
     """An open file that is locked and is the one at `path`; whoever held it before may have removed file or folder."""
     while True:
-        if path.parent.exists() and not path.parent.is_dir():
-            raise InputError(f"{path.parent}: found a file, expected a folder to write to")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
