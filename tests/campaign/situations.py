@@ -14,7 +14,9 @@ KINDS = {  # files of a command: the damages of each, and those that leave it as
     "tensors": (damage.FILE, {}),
 }
 # Sound input, with another right result: the label hint names none of these values.
+OTHER_GRIDS = ("a single slice", "shifted by 3 mm", "larger voxels", "a slice less", "axes in another order")
 OTHER_INPUT = {
+    *(("crossmoda postprocess", fault) for fault in OTHER_GRIDS),  # there is nothing to compare with
     ("crossmoda prepare", "three slices"),
     ("translate --labels", "a label of 300"),
     ("translate --labels", "a negative label"),
