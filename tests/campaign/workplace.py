@@ -64,23 +64,7 @@ def make_workplace(root: Path) -> None:
     _write_records(root)
     _write_models(root, dataset)
     run(f"{RUN} -o run")
-    run(
-        [
-            "coverage",
-            "-d",
-            "998",
-            "-c",
-            "tiny",
-            "-device",
-            "cpu",
-            "-g",
-            "generator.safetensors",
-            "-i",
-            "new",
-            "-o",
-            "coverage.json",
-        ]
-    )
+    run("coverage -d 998 -c tiny -device cpu -g generator.safetensors -i new -o coverage.json")
     for team in ("team", "rival"):
         run(f"evaluate -p labels -g truth -np 1 -o {team}.json")
 
