@@ -9,7 +9,7 @@ import traceback
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,10 +173,13 @@ def _captured() -> Iterator[Callable[[], str]]:
         sys.stderr.flush()
         os.dup2(output.fileno(), 1)
         os.dup2(error.fileno(), 2)
+        streams = [open(stream, "w", closefd=False) for stream in (1, 2)]  # noqa: SIM115 (pytest has its own)
         try:
-            yield read
+            with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+                yield read
         finally:
-            sys.stdout.flush()
+            for stream in streams:
+                stream.close()
             for stream, original in zip((1, 2), kept, strict=True):
                 os.dup2(original, stream)
                 os.close(original)
