@@ -1,12 +1,11 @@
 """Translation to exemplars during nnU-Net's training: generators, style banks and source windows in one place."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import distributed
 
@@ -256,16 +255,3 @@ def _close(trained: list[float], planned: list[float]) -> bool:
 
 def _equal(trained: list, planned: list) -> bool:
     return trained == planned
-
-
-def translated_dataset_class(
-    stock: type[nnUNetBaseDataset], translate: Callable[[str, np.ndarray, np.ndarray], np.ndarray]
-) -> type[nnUNetBaseDataset]:
-    """A subclass of `stock` whose `load_case` returns `translate(case, image, labels)` for the image."""
-
-    class TranslatedDataset(stock):
-        def load_case(self, identifier: str):
-            image, labels, previous_labels, properties = super().load_case(identifier)
-            return translate(identifier, image[:], labels[:]), labels, previous_labels, properties
-
-    return TranslatedDataset

@@ -37,6 +37,12 @@ class StyleDraw:
         """The styles of single exemplars (B,)."""
         return cls(exemplars, exemplars, np.zeros(len(exemplars)))
 
+    @classmethod
+    def together(cls, draws: Sequence["StyleDraw"]) -> "StyleDraw":
+        """The styles of several draws, one after the other."""
+        fields = ("exemplars", "partners", "t")
+        return cls(*(np.concatenate([getattr(draw, name) for draw in draws]) for name in fields))
+
 
 def draw_styles(
     rng: np.random.Generator,
