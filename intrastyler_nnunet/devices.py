@@ -42,7 +42,7 @@ def moved_together(tensors: Sequence[torch.Tensor], device: torch.device | str) 
     import torch
 
     device = torch.device(device)
-    if device.type == "cpu":
+    if device == torch.device("cpu"):
         return list(tensors)
     offsets = [0]
     for tensor in tensors:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from annotated_types import Ge, Le
 
+from intrastyler_nnunet.devices import moved_together
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.clusters import cluster_styles
@@ -127,14 +128,10 @@ def styles_of(draw: StyleDraw, vectors: torch.Tensor, windows: torch.Tensor) -> 
         draw: B styles.
         vectors, windows: the bank's, (N, K) and (N, 2), on the device of the result.
     """
-
-    def on_device(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values).to(vectors.device, non_blocking=True)
-
-    exemplars, partners = on_device(draw.exemplars), on_device(draw.partners)
+    drawn = (draw.exemplars, draw.partners, draw.t.astype(np.float32))
+    exemplars, partners, t = moved_together([torch.from_numpy(values) for values in drawn], vectors.device)
     if not draw.t.any():
         return vectors[exemplars], windows[exemplars]
-    t = on_device(draw.t.astype(np.float32))
     # Windows linearly: they are positions on an intensity axis, not directions.
     between = torch.lerp(windows[exemplars], windows[partners], t[:, None])
     return slerp(vectors[exemplars], vectors[partners], t), between

@@ -1,6 +1,7 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import torch
 
@@ -111,5 +112,5 @@ class Translator:
         self, source: torch.Tensor, styles: torch.Tensor, inside: torch.Tensor | None = None
     ) -> torch.Tensor:
         """The generator in its own precision: half on CUDA, whatever nnU-Net's step runs in."""
-        with torch.autocast(source.device.type, torch.float16, enabled=source.device.type == "cuda"):
+        with torch.autocast("cuda", torch.float16) if source.device.type == "cuda" else nullcontext():
             return self._forward(source, styles, inside).float()
