@@ -178,7 +178,7 @@ def load_exemplar_translation(
     alone = one_channel_plans(plans, channel)
     configuration = folders.read_configuration(alone, configuration_name)
     source_folder = folders.configuration_folder(plans.dataset_name, plans, configuration_name)
-    target_folder = folders.require_target(plans.dataset_name, plans, configuration_name)
+    target_folder = folders.target_folder(plans.dataset_name, plans, configuration_name)
     bank_folder = folders.synthesizer_folder(plans.dataset_name, plans.plans_name, configuration_name)
     translators, banks, warnings = [], [], []
     for number, path in enumerate(generator_paths, start=1):

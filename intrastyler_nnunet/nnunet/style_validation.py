@@ -13,7 +13,7 @@ from torch import distributed
 
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.styles.clusters import cluster_styles, typical_exemplars
+from intrastyler_nnunet.styles.clusters import typical_exemplars
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE
 from intrastyler_nnunet.typed_json import Probability, read_json_lines
 
@@ -51,7 +51,7 @@ def choose_validation_styles(
         drawn = np.flatnonzero(probabilities[first : first + len(bank.names)])
         if len(drawn):
             vectors = bank.vectors[torch.from_numpy(drawn)]
-            typical = drawn[typical_exemplars(vectors, cluster_styles(vectors).labels)]
+            typical = drawn[typical_exemplars(vectors, bank.labels_of(drawn))]
             prefix = f"generator{number}_" if len(banks) > 1 else ""
             chosen |= {prefix + bank.names[index]: first + int(index) for index in typical}
         first += len(bank.names)

@@ -11,7 +11,6 @@ from annotated_types import Ge, Le
 from intrastyler_nnunet.devices import moved_together
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.styles.slerp import slerp
 from intrastyler_nnunet.typed_json import Check
 
@@ -109,7 +108,7 @@ def _probabilities(banks: Sequence[StyleBank], policy: str, names: list[str] | N
         chosen = np.array([names is None or name in names for name in bank.names])
         of_bank = chosen.astype(float)
         if policy == "balanced" and chosen.any():
-            labels = cluster_styles(bank.vectors[torch.from_numpy(chosen)]).labels
+            labels = bank.labels_of(np.flatnonzero(chosen))
             of_bank[chosen] = 1 / np.bincount(labels)[labels]
         of_banks.append(of_bank)
     weights = np.concatenate(of_banks)
