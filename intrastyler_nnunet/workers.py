@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import active_children, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
+from typing import TypeVar
 
 from intrastyler_nnunet.errors import InputError
 
+Item = TypeVar("Item")
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
@@ -132,3 +136,22 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several processes, on this machine or others, that share the work of a command."""
+
+    number: int = 0  # from 0
+    count: int = 1
+
+    def of(self, everything: list[Item]) -> list[Item]:
+        """What of a list this part does."""
+        return everything[self.number :: self.count]
+
+    def lock(self, folder: Path) -> Path:
+        """What is locked (`locks.locked`) to write to `folder`: it, or one beside it, because other parts write too."""
+        return folder if self.count == 1 else folder.with_name(f".{folder.name}-part-{self.number}-of-{self.count}")
+
+
+WHOLE = Part()

@@ -16,6 +16,8 @@ from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import is_batched, leaves, sample_intensity_parameters
 from intrastyler_nnunet.nnunet.augmentation.worker_transforms import marking_outside, split_outside, split_pipeline
+from intrastyler_nnunet.nnunet.batch_pictures import FOLDER as PICTURES
+from intrastyler_nnunet.nnunet.batch_pictures import draw_batch, is_pictured, log_picture
 from intrastyler_nnunet.nnunet.cases import translated_channel
 from intrastyler_nnunet.nnunet.checkpoints import check_order, check_version, inference_class, named_as, provenance
 from intrastyler_nnunet.nnunet.exemplar_translation import (
@@ -24,7 +26,12 @@ from intrastyler_nnunet.nnunet.exemplar_translation import (
     load_exemplar_translation,
 )
 from intrastyler_nnunet.nnunet.final_validation import FinalValidation
-from intrastyler_nnunet.nnunet.folders import configuration_folder, pseudo_label_folder, synthesizer_folder
+from intrastyler_nnunet.nnunet.folders import (
+    configuration_folder,
+    pseudo_label_folder,
+    synthesizer_folder,
+    target_folder,
+)
 from intrastyler_nnunet.nnunet.self_training import MixedDataset, PseudoLabelledCases, read_case_list
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
@@ -181,11 +188,15 @@ class TrainingOnTranslations:
     def training_batch(self, batch: dict) -> dict:
         """Turn what a worker made into what the network sees: translated, then augmented in intensity."""
         images, outside = split_outside(batch["data"], self.device)
+        source, draw = images, None
         if self.translation is not None:
+            draw = self._draw(batch["keys"])
             with self.clock.part("translation"):
-                images = self._translated_to(images, outside, batch, self._draw(batch["keys"]))
+                images = self._translated_to(images, outside, batch, draw)
         with self.clock.part("augmentation"):
             images = self._augmented(images, outside)
+        if draw is not None and self.iteration == 0 and self.local_rank == 0 and is_pictured(self.current_epoch):
+            self._picture(source, images, batch["keys"], draw)
         self.iteration += 1
         return batch | {"data": images}
 
@@ -246,6 +257,12 @@ class TrainingOnTranslations:
         for logger in self.logger.loggers:
             for name, value in curves.items():
                 logger.log(f"intrastyler/{name}", float(value), self.current_epoch)
+
+    def _picture(self, source: torch.Tensor, images: torch.Tensor, keys: list[str], draw: StyleDraw) -> None:
+        path = Path(self.output_folder) / PICTURES / f"epoch_{self.current_epoch:04d}.png"
+        targets = target_folder(self.plans_manager.dataset_name, self.plans_manager, self.configuration_name)
+        draw_batch(path, source, images, keys, draw, self.translation, targets)
+        log_picture(self.logger.loggers, path, self.current_epoch)
 
     def _draw(self, keys: list[str]) -> StyleDraw:
         """A style for each training sample; pseudo-labelled target cases keep their own."""

@@ -23,6 +23,7 @@ from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
 from intrastyler_nnunet.translation.windows import named_case
 from intrastyler_nnunet.typed_json import FileName, Probability, Text, read_json
+from intrastyler_nnunet.workers import WHOLE, Part
 
 RECORD = "synthesis.json"
 # Entries of dataset.json that are as true of translated images; others name the source's files and their format.
@@ -76,7 +77,9 @@ def describe(
     return OfflineSynthesis(name, plans_name, configuration, checksum, styles_per_case, policy, p_slerp, seed)
 
 
-def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: torch.device) -> int:
+def synthesize(
+    what: OfflineSynthesis, generator: Path, output: Path, device: torch.device, part: Part = WHOLE
+) -> int | None:
     """Write imagesTr, labelsTr, dataset.json and synthesis.json; cases that are there already are left alone.
 
     Images and labels are on the grid of the plans' preprocessing (resampled, cropped to the nonzero region); all
@@ -87,9 +90,10 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
         generator: its file.
         output: nnUNet_raw/DatasetXXX_Name of the new dataset.
         device: where to translate.
+        part: of several processes that share the work; the last one to end completes the dataset.
 
     Returns:
-        The number of images.
+        The number of images; None while other parts are not done.
 
     Raises:
         InputError: no generator or one that does not fit; the folder holds another synthesis or something else.
@@ -99,27 +103,30 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     translation, _ = load_exemplar_translation([generator], plans, what.configuration, device, regions=False)
     probabilities = exemplar_probabilities(translation.banks, what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
-    with locked(output):
+    with locked(part.lock(output)):
         _check_output(what, output, translation.banks[0])  # another process may have begun meanwhile
         remove_half_written(output)
-        return _write_dataset(what, source, translation, probabilities, plans, output)
+        return _write_dataset(what, source, translation, probabilities, plans, output, part)
 
 
 def _write_dataset(
     what: OfflineSynthesis, source: PreprocessedCases, translation: ExemplarTranslation, probabilities: np.ndarray,
-    plans: PlansManager, output: Path,
-) -> int:  # fmt: skip
+    plans: PlansManager, output: Path, part: Part,
+) -> int | None:  # fmt: skip
     bank = translation.banks[0]
     if not (output / RECORD).is_file():
         write_json(asdict(SynthesisRecord(what, bank.fingerprint, {})), output / RECORD)
-    cases = {}
+    cases, mine = {}, set(part.of(source.names))
     for case in tqdm(source.names, "synthesize"):
         rng = np.random.default_rng([what.seed, zlib.crc32(case.encode())])
         draw = draw_styles(rng, what.styles_per_case, probabilities, 1.0, what.p_slerp)
         names = [f"{case}_style{number}" for number in range(what.styles_per_case)]
         cases |= {name: _provenance(case, draw, number, translation) for number, name in enumerate(names)}
-        if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names):
+        written = all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names)
+        if not written and case in mine:
             _write_case(source, case, names, draw, translation, plans, what.configuration, output)
+    if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in cases):
+        return None
     for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
         for path in (output / folder).glob("*.nii.gz"):
             if path.name.removesuffix(ending) not in cases:

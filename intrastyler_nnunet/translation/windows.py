@@ -83,7 +83,7 @@ def read_windows(
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
     found = sorted(nnUNetDatasetBlosc2.get_identifiers(str(folder)))
-    wanted = found if cases is None else [case for case in found if case in cases]
+    wanted = found if cases is None else sorted(set(found) & set(cases))
     written = {case: (Path(folder) / f"{case}.b2nd").stat().st_mtime_ns for case in wanted}
     path = windows_file(folder, channel)
     cached = _cached(path)

@@ -32,6 +32,9 @@ REFUSED = [
     [*TRANSLATE, "--random", "1", "--slab", "0"],
     [*TRANSLATE, "--random", "1", "--seed", "-1"],
     *(["simulate", "-d", text] for text in ("0", "-3", "5000")),
+    *([*command, "-num_parts", "2", "-part_id", text] for text in ("-1", "x") for command in (
+        [*TRANSLATE, "--random", "1"], [*SYNTHESIZE, "2"], ["add-target", "-d", "1"],
+    )),
     ["simulate", "--seed", "-1"],
     ["simulate", "-np", "0"],
     ["add-target", "-d", "1", "-np", "0"],
@@ -42,6 +45,14 @@ REFUSED = [
     [*PREPARE, "1", "-np", "0"],
     ["crossmoda", "localise", "-i", "i", "-o", "o", "-np", "0"],
 ]  # fmt: skip
+
+
+def test_a_part_that_is_not_there_is_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main([*TRANSLATE, "--random", "1", "-num_parts", "2", "-part_id", "2"])
+    assert stop.value.code == 2
+    assert "-part_id is 2 with -num_parts 2, expected 0 to 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)

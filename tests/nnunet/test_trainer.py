@@ -313,6 +313,7 @@ def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monke
         bank = StyleBank(("a", "b", "c"), torch.randn(3, 8), torch.randn(3, 2), torch.zeros(3))
         windows = {"source_0": (-1.0, 2.0), "source_3": (-1.5, 2.5)}
         trainer.device = torch.device("cuda")
+        trainer.current_epoch = 2  # one without a picture, which reads back
         translators = [Translator(tiny_generator()) for _ in range(2)]
         trainer.translation = ExemplarTranslation(translators, [bank, bank], windows, trainer.device)
         trainer.probabilities = np.full(6, 1 / 6)

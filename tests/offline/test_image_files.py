@@ -132,6 +132,16 @@ def test_a_folder_and_several_styles(folder, tmp_path):
     assert sorted(path.name for path in (tmp_path / "named").iterdir()) == ["case_0.nii.gz", "case_1.nii.gz"]
 
 
+def test_parts_translate_every_image_once(folder, tmp_path):
+    for number in range(3):
+        SimpleITK.WriteImage(image_of(number), str(tmp_path / f"case_{number}.nii.gz"))
+    for part, names in enumerate((["case_0", "case_2"], ["case_1"])):
+        output = tmp_path / f"part_{part}"
+        output.mkdir()
+        translate(folder, "-i", tmp_path, "-o", output, "--style", "london", "-num_parts", 2, "-part_id", part)
+        assert sorted(path.name.removesuffix(".nii.gz") for path in output.iterdir()) == names
+
+
 def test_a_label_hint_needs_labels_and_uses_them(folder, tmp_path, capsys):
     hinted = tmp_path / "generator.safetensors"
     tiny_generator(label_hint=LabelHint()).save(hinted)
