@@ -4,14 +4,16 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from nnunetv2.configuration import default_num_processes
-from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder
+from nnunetv2.evaluation.evaluate_predictions import compute_metrics, save_summary_json
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
+from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 from torch import distributed, nn
 
 from intrastyler_nnunet.errors import InputError
@@ -135,17 +137,18 @@ class FinalValidation:
         trainer, labels = self.trainer, self.trainer.label_manager
         for path in [*folder.glob("*.npz"), *folder.glob("*.pkl")]:
             path.unlink()
-        compute_metrics_on_folder(
-            os.path.join(trainer.preprocessed_dataset_folder_base, "gt_segmentations"),
-            str(folder),
-            str(folder / "summary.json"),
-            trainer.plans_manager.image_reader_writer_class(),
-            trainer.dataset_json["file_ending"],
-            labels.foreground_regions if labels.has_regions else labels.foreground_labels,
-            labels.ignore_label,
-            num_processes=default_num_processes,
-            chill=True,
-        )
+        # In threads, because nnU-Net's `compute_metrics_on_folder` starts processes anew for every folder.
+        truth = Path(trainer.preprocessed_dataset_folder_base) / "gt_segmentations"
+        ending = trainer.dataset_json["file_ending"]
+        kinds = labels.foreground_regions if labels.has_regions else labels.foreground_labels
+        reader = trainer.plans_manager.image_reader_writer_class()
+
+        def scored(path: Path) -> dict:
+            return compute_metrics(str(truth / path.name), str(path), reader, kinds, labels.ignore_label)
+
+        with ThreadPoolExecutor(default_num_processes) as pool:
+            cases = list(pool.map(scored, sorted(folder.glob(f"*{ending}"))))
+        save_summary_json(_summary(cases, kinds), str(folder / "summary.json"))
 
     def _wait(self) -> None:
         if self.trainer.is_ddp:
@@ -201,3 +204,15 @@ def _weights_checksum(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _summary(cases: list[dict], kinds: list) -> dict:
+    """What nnU-Net's summary.json holds, of what its `compute_metrics` gave for each case."""
+    names = list(cases[0]["metrics"][kinds[0]])
+    mean = {kind: {name: np.nanmean([case["metrics"][kind][name] for case in cases]) for name in names}
+            for kind in kinds}  # fmt: skip
+    foreground = {name: np.mean([mean[kind][name] for kind in kinds]) for name in names}
+    summary = {"metric_per_case": cases, "mean": mean, "foreground_mean": foreground}
+    for part in (*cases, mean, foreground):
+        recursive_fix_for_json_export(part)
+    return summary

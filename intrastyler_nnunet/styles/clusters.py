@@ -79,7 +79,8 @@ def typical_exemplars(vectors: torch.Tensor, labels: np.ndarray) -> list[int]:
     for cluster in range(int(labels.max()) + 1):
         members = np.flatnonzero(labels == cluster)
         points = vectors[torch.from_numpy(members)].double()
-        distances = torch.cdist(points, points).sort(dim=1).values[:, 1 : NEIGHBOURS + 1]
+        count = min(NEIGHBOURS + 1, len(members))
+        distances = torch.cdist(points, points).topk(count, dim=1, largest=False).values[:, 1:]
         # A lone member has no neighbour and is its cluster's most typical one.
         typical.append(int(members[0 if len(members) == 1 else int(distances.mean(dim=1).argmin())]))
     return typical

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
 from intrastyler_nnunet.nnunet.final_validation import PROGRESS_FILE, FinalValidation
@@ -53,6 +55,15 @@ def test_a_case_is_encoded_once_for_all_styles_and_each_has_a_summary(validated)
     assert written(folder) == dict.fromkeys(("validation", *(f"validation_{name}" for name in names)), expected)
     assert len(trainer.encoded) == 1
     assert not (folder / PROGRESS_FILE).exists()
+    # nnU-Net's own summary of such a folder.
+    labels = trainer.label_manager.foreground_labels
+    compute_metrics_on_folder(
+        f"{trainer.preprocessed_dataset_folder_base}/gt_segmentations", str(folder / f"validation_{names[0]}"),
+        str(folder / "nnunets.json"), SimpleITKIO(), ".nii.gz", labels, None, 1,
+    )  # fmt: skip
+    assert json.loads((folder / "nnunets.json").read_text()) == json.loads(
+        (folder / f"validation_{names[0]}" / "summary.json").read_text()
+    )
     # A segmentation of the case translated offline, by nnU-Net's own predictor.
     exemplar = trainer.validation_styles.exemplars[1]
     image, labels, _, _ = nnUNetDatasetBlosc2(trainer.preprocessed_dataset_folder, [case]).load_case(case)

@@ -109,3 +109,20 @@ def test_trainings_of_former_versions_go_on(tmp_path):
         del content[name]
     (tmp_path / "intrastyler_settings.json").write_text(json.dumps(content))
     check_resumable(ResolvedSettings(bank_fingerprint="1-3", exemplar_names=["a"]), tmp_path)
+
+
+def test_weights_and_biases_has_a_curve_for_every_style(make_trainer, monkeypatch):
+    """Offline; the run's file has each curve once for each epoch."""
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("nnUNet_wandb_enabled", "1")
+    monkeypatch.setenv("nnUNet_wandb_mode", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    trainer = make_trainer(num_epochs=2, num_iterations_per_epoch=1, num_val_iterations_per_epoch=2)
+    trainer.run_training()
+    trainer.logger.loggers[0].run.finish()
+    (path,) = Path(trainer.output_folder).glob("wandb/offline-run-*/run-*.wandb")
+    written = path.read_bytes()  # records follow each other uncompressed
+    styles = [f"dice/{name}" for name in trainer.validation_styles.names]
+    for curve in (*styles, "worst_style_dice", "time/translation", "translated batch"):
+        assert written.count(f"intrastyler/{curve}".encode()) >= 2, curve
+    assert trainer.resolved_settings.generator_sha256.encode() in written
