@@ -30,16 +30,23 @@ EXPECTATION = re.compile(
 
 @dataclass(frozen=True)
 class Situation:
-    """A command, and what is done to its input before."""
+    """A command, and what is done to its input before.
+
+    Attributes:
+        damaged: path of the damaged input; a refusal names it.
+        names: what a refusal names, if not that path.
+        refused: the right result of the undamaged input would be wrong.
+        harmless: refusing would be wrong.
+    """
 
     family: str  # the command and the kind of fault
     fault: str
     command: tuple[str, ...]
     damage: Callable[[Path], None] | None = None
-    damaged: str = ""  # path of the damaged input; a refusal names it
-    names: tuple[str, ...] = ()  # what a refusal names, if not that path
-    refused: bool = False  # the right result of the undamaged input would be wrong
-    harmless: bool = False  # refusing would be wrong
+    damaged: str = ""
+    names: tuple[str, ...] = ()
+    refused: bool = False
+    harmless: bool = False
 
 
 @dataclass(frozen=True)
