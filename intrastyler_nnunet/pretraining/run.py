@@ -147,7 +147,7 @@ def left_right_axis(orientation: str | None, metadata: GeneratorMetadata) -> int
 
 
 def _orientation(folder: Path) -> str | None:
-    """Of the first preprocessed case, as SimpleITK read it; None if another library did."""
+    """The orientation of the first preprocessed case as SimpleITK read it; None if another library did."""
     path = folder / f"{folders.case_names(folder)[0]}.pkl"
     with named_case(path):
         properties = load_pickle(str(path))

@@ -82,7 +82,7 @@ def _truths(dataset: int | str, ending: str) -> dict[str, Path]:
 
 
 def _distinct(plans: PlansManager, names: Sequence[str]) -> list[str]:
-    """Of configurations that share their preprocessed files (one inherits from the other), the first one."""
+    """The configurations without those that share the preprocessed files of one before (by inheritance)."""
     distinct: dict[str, str] = {}
     for name in names:
         distinct.setdefault(folders.read_configuration(plans, name).data_identifier, name)
