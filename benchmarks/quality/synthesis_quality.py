@@ -87,7 +87,7 @@ def score_second_scan(pairs: list[Pair], segmenter: nn.Module) -> dict:
 
 
 def score_one_style(pairs: list[Pair], segmenter: nn.Module) -> dict[str, dict]:
-    """The measures of the source's subjects in one true style, another subject's of each site: {"only SITE": measures}."""
+    """Measures of the source's subjects in one true style, another subject's of each site: {"only SITE": measures}."""
     truths = [pair.truth for pair in pairs]
     unused = 2 * len(pairs)  # no pair has a subject of this number or a greater one
     images = [image_of(SEED, unused + n, site, True) for n, site in enumerate(sites_of("target", seen_only=True))]
