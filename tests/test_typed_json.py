@@ -72,7 +72,7 @@ FILES = {
     "simulated download": (ChallengeSimulation, ChallengeSimulation("tiny", 5, "colin27"), "ignore"),
     "synthesis": (SynthesisRecord, SynthesisRecord(
         OfflineSynthesis("Dataset998_Tiny", "nnUNetPlans", "tiny", "0a", 2, "uniform", 0.5, 3),
-        {"a_style0": Provenance("a", ("t1", "t2"), 0.3)},
+        "0b", {"a_style0": Provenance("a", ("t1", "t2"), 0.3)},
     ), "forbid"),
     "windows": (dict[FileName, CachedWindow], {"a": CachedWindow((-2.0, 3.5), 17)}, "ignore"),
     "wall time": (WallTime, WallTime(2.5), "forbid"),

@@ -19,7 +19,7 @@ from intrastyler_nnunet.errors import one_line_errors
 from intrastyler_nnunet.workers import workers
 
 def work(_):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # a whole line, whatever the other worker writes
     time.sleep(60)
 
 if __name__ == "__main__":
@@ -37,7 +37,7 @@ class Slow:
         return 8
 
     def __getitem__(self, _):
-        print(os.getpid(), flush=True)
+        os.write(1, f"{os.getpid()}\\n".encode())
         time.sleep(3)
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class Trainings:
         with torch.no_grad():
             trainer.validation_step(next(trainer.dataloader_val))
         folder = Path(trainer.output_folder)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         trainer.save_checkpoint(str(folder / "checkpoint_final.pth"))
         (folder.parent / "plans.json").write_text(json.dumps(trainer.plans_manager.plans))
         (folder.parent / "dataset.json").write_text(json.dumps(trainer.dataset_json))

@@ -264,7 +264,7 @@ def test_unset_variable_is_refused(own_dataset, capsys, monkeypatch, variable):
         (["-d", "998", "-np", "-1"], "-np: found -1, expected a whole number, 1 or more"),
         (["-d", "997"], "no dataset has the id 997"),
         (["-d", "Dataset997_Other"], "Dataset997_Other: no such folder"),
-        (["-d", "Tiny"], "'Tiny' is neither"),
+        (["-d", "Tiny"], "'Tiny', expected a dataset id or a name"),
         (["-d", "998", "-c", "2d_big"], f"no configuration '2d_big'; it has 2d, 3d_fullres, {CONFIGURATION}"),
         (["-d", "998", "-c", "2d"], "2d: no preprocessed cases; run nnUNetv2_preprocess -d 998 -c 2d"),
         (["-d", "998", "-p", "otherPlans"], "otherPlans.json: no such plans file"),
