@@ -94,7 +94,7 @@ def commands(download: dict[str, str]) -> dict[str, Command]:
             "crossmoda postprocess -i labels -o cleaned", label_maps=("labels/a.nii.gz",),
         ),
         "crossmoda pseudo-label": Command(
-            "crossmoda pseudo-label -i predictions -d 998 -c tiny -o list.json --coverage coverage.json",
+            "crossmoda pseudo-label -i predictions -d 998 -c tiny -o list.json --coverage coverage.json --edition 2022",
             (f"{RAW}/imagesTarget/target_1_0000.nii.gz",), ("predictions/target_1.nii.gz",),
             (*DESCRIPTIONS, "coverage.json"),
         ),

@@ -18,6 +18,8 @@ OTHER_GRIDS = ("a single slice", "shifted by 3 mm", "larger voxels", "a slice le
 OTHER_INPUT = {
     *(("crossmoda postprocess", fault) for fault in OTHER_GRIDS),  # there is nothing to compare with
     ("crossmoda prepare", "three slices"),
+    ("crossmoda localise", "three slices"),
+    ("crossmoda prepare", "axes in another order"),  # it has as many voxels along both
     ("translate --labels", "a label of 300"),
     ("translate --labels", "a negative label"),
 }
