@@ -61,7 +61,10 @@ def require_model(folder: Path) -> Structures:
     """The structures of a trained model. Raises InputError if the folder has no proper plans.json or dataset.json."""
     what = "that of a trained model"
     read_json(folder / "plans.json", PlansDescription, what, "allow")
-    return Structures.of(read_json(folder / "dataset.json", DatasetDescription, what, "allow")["labels"])
+    description = read_json(folder / "dataset.json", DatasetDescription, what, "allow")
+    if not description.keys() & {"channel_names", "modality"}:  # nnU-Net predicts with either
+        raise InputError(f'{folder / "dataset.json"}: no entry "channel_names", expected {what}')
+    return Structures.of(description["labels"])
 
 
 def open_model(folder: Path, device: torch.device) -> nnUNetPredictor:

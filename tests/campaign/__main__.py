@@ -50,11 +50,19 @@ def try_everywhere(template: Path, scratch: Path) -> Counts:
     return counts
 
 
+def with_earlier(path: Path, counts: Counts, random: dict[str, Counter]) -> dict:
+    """The content of the counts' file, with what it had of other families."""
+    earlier = json.loads(path.read_text()) if path.is_file() else {"families": {}, "damaged at random": {}}
+    families = earlier["families"] | counts
+    total = {key: sum(count[key] for count in families.values()) for key in ("situations", "clean")}
+    return {"total": total, "families": families, "damaged at random": earlier["damaged at random"] | random}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     parser.add_argument("-k", dest="pattern", default="", help="only families that this regular expression is found in")
     parser.add_argument("-w", dest="folder", type=Path, help="folder for the data, made once and kept")
-    parser.add_argument("-o", dest="output", type=Path, help="JSON file for the counts")
+    parser.add_argument("-o", dest="output", type=Path, help="JSON file for the counts; others that it has stay")
     arguments = parser.parse_args()
     output = arguments.output and arguments.output.absolute()
     random: dict[str, Counter] = {}
@@ -77,8 +85,7 @@ def main() -> None:
     for family, found in random.items():
         print(f"{found.total():5} damaged at random: {family}: {', '.join(f'{n} {key}' for key, n in found.items())}")
     if output:
-        content = {"total": total, "families": counts, "damaged at random": random}
-        output.write_text(json.dumps(content, indent=2) + "\n")
+        output.write_text(json.dumps(with_earlier(output, counts, random), indent=2) + "\n")
     sys.exit(total["clean"] != total["situations"])
 
 

@@ -1,6 +1,7 @@
 """One situation: a command on damaged input or with odd options, and whether it ended cleanly."""
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -84,7 +85,8 @@ def run_situation(situation: Situation, root: Path, sound: Outcome | None) -> li
     if len(lines) != 1:
         problems.append(f"{len(lines)} lines")
     line = lines[-1] if lines else ""
-    names = situation.names or (Path(situation.damaged).name, Path(situation.damaged).name.split(".")[0])
+    stem = Path(situation.damaged).name.split(".")[0]
+    names = situation.names or (Path(situation.damaged).name, stem, stem.removesuffix("_seg"))  # a case's labels
     if not any(name in line for name in names):
         problems.append(f"does not name {names[0]}")
     if not EXPECTATION.search(line):
@@ -127,6 +129,9 @@ def _checksum(path: Path) -> str:
     if path.suffix == ".b2nd":  # its bytes depend on the number of threads that wrote them
         with suppress(RuntimeError, ValueError):
             return hashlib.sha256(blosc2.open(str(path))[:].tobytes()).hexdigest()
+    if path.suffix == ".json":
+        with suppress(ValueError, RecursionError):
+            return json.dumps(json.loads(path.read_bytes()))
     if path.suffix in (".zip", ".npz") and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return str([(entry.filename, entry.CRC) for entry in archive.infolist()])

@@ -17,6 +17,9 @@ KINDS = {  # files of a command: the damages of each, and those that leave it as
 OTHER_GRIDS = ("a single slice", "shifted by 3 mm", "larger voxels", "a slice less", "axes in another order")
 OTHER_INPUT = {
     *(("crossmoda postprocess", fault) for fault in OTHER_GRIDS),  # there is nothing to compare with
+    *((command, "numbers are texts") for command in ("synthesize", "crossmoda container")),  # labels, as nnU-Net has it
+    ("crossmoda container", "without its last key"),  # dataset.json's "numTraining", which prediction does not need
+    ("synthesize", "without its first key"),  # dataset.json's name, which nothing needs
     ("crossmoda prepare", "three slices"),
     ("crossmoda localise", "three slices"),
     ("crossmoda prepare", "axes in another order"),  # it has as many voxels along both
