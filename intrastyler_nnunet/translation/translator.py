@@ -1,13 +1,12 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 
 import torch
 
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.translation.space import GeneratorSpace
-from intrastyler_nnunet.translation.streaming import translate_streamed
+from intrastyler_nnunet.translation.streaming import half_on_cuda, translate_streamed
 
 
 class Translator:
@@ -113,6 +112,5 @@ class Translator:
     def _generated(
         self, source: torch.Tensor, styles: torch.Tensor, inside: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The generator in its own precision: half on CUDA, whatever nnU-Net's step runs in."""
-        with torch.autocast("cuda", torch.float16) if source.device.type == "cuda" else nullcontext():
+        with half_on_cuda(source.device):
             return self._forward(source, styles, inside).float()
