@@ -53,6 +53,7 @@ class ContentEncoder(nn.Module):
             channels *= 2
         layers += [ResidualBlock(channels) for _ in range(config.residual_blocks)]
         self.layers = nn.ModuleList(layers)
+        self.last_layer = len(layers) - 1
         self.out_channels = channels
 
     def forward(
@@ -73,7 +74,7 @@ class ContentEncoder(nn.Module):
         Returns:
             (B, 2^stages * width, X/4, Y/4, Z/4), for two stages of stride 2, and the layers' outputs.
         """
-        collected = []
+        collected = {}
         level = 0  # of resolution
         for index, layer in enumerate(self.layers):
             here = None if inside is None else inside[level]
@@ -81,10 +82,10 @@ class ContentEncoder(nn.Module):
             x = layer(x, here) if isinstance(layer, InstanceNorm | ResidualBlock) else layer(x)
             level += isinstance(layer, BlurDown)
             if index in indices:
-                collected.append(x)
+                collected[index] = x
             if index == last:
                 break
-        return x, collected
+        return x, [collected[index] for index in indices]
 
     def levels(self, inside: torch.Tensor) -> list[Inside]:
         """What is image at each resolution, the finest first: before each down-sampling and after the last.

@@ -1,5 +1,7 @@
 """The layers that all networks are made of: norms, blur, blocks of voxels, and the convolution to an image."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,17 +12,52 @@ from intrastyler_nnunet.model.config import Triple
 EPSILON = 1e-5
 
 
+SPATIAL = (2, 3, 4)
+
+
 class InstanceNorm(nn.Module):
-    """IN(x) per sample and channel, eps 1e-5, in float32 whatever the autocast precision."""
+    """IN(x) per sample and channel, eps 1e-5, by float32 statistics whatever the precision of x.
+
+    Not PyTorch's: that changes the layout of channels-last images, and on a CPU returns a wrong gradient for a batch of
+    one where the gradient it gets is channels-last (2.14).
+    """
 
     def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
         """(B, C, X, Y, Z) -> the same shape and dtype, by the statistics of what is `inside`; None: of all."""
         with torch.autocast(x.device.type, enabled=False):
             if inside is None:
-                return F.instance_norm(x.float(), eps=EPSILON).to(x.dtype)
+                return _Normalised.apply(x)
             x32 = x.float()
             mean, variance = inside.statistics(x32)
             return ((x32 - mean) * (variance + EPSILON).rsqrt()).to(x.dtype)
+
+
+class _Normalised(torch.autograd.Function):
+    """Statistics are summed up in float32, but no copy of x in float32 is made, and only x is kept.
+
+    All sums are about a pivot, the mean in the precision of x: features often vary by far less than their mean.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        mean = x.mean(SPATIAL, keepdim=True, dtype=wide)
+        pivot = mean.to(x.dtype)
+        rest = mean - pivot
+        out = x - pivot
+        square = torch.linalg.vector_norm(out, 2, SPATIAL, keepdim=True, dtype=wide).square() / x[0, 0].numel()
+        scale = (square - rest.square() + EPSILON).rsqrt()
+        ctx.save_for_backward(x, pivot, rest, scale)
+        return torch.addcmul(-rest * scale, out, scale, out=out)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        (gradient,), (x, pivot, rest, scale) = gradients, ctx.saved_tensors
+        shift = gradient.mean(SPATIAL, keepdim=True, dtype=scale.dtype)
+        along = (gradient * (x - pivot)).mean(SPATIAL, keepdim=True, dtype=scale.dtype) - rest * shift
+        slope = along * scale.pow(3)
+        change = torch.addcmul(rest * slope - scale * shift, gradient, scale, out=torch.empty_like(x))
+        return torch.addcmul(change, x - pivot, slope, value=-1, out=change)
 
 
 class DynamicInstanceNorm(nn.Module):

@@ -121,7 +121,8 @@ def training_steps(
     """Train until the last iteration; after each step yield its loss terms and the seconds it waited for patches."""
     config, parts = run.config, TrainingParts(run, ranks)
     ready = parts_on_device(parts, range(state.iteration, config.iterations), device, processes)
-    if state.iteration == 0 and config.method == "intrastyler" and config.pretrained_weights is None:
+    untrained = state.iteration == 0 and config.pretrained_weights is None
+    if untrained and config.method == "intrastyler" and config.initial_weights == "spread":
         rng = np.random.default_rng(config.seed)  # the same on all ranks
         centre_styles(state.networks.generator, exemplar_patch(rng, run).to(device))
     while state.iteration < config.iterations:

@@ -26,7 +26,11 @@ from intrastyler_nnunet.typed_json import decode_json
 CHECKPOINT_FILE = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint_previous.pt"  # the one before, should the latest be damaged
 COUNTERS = ("iteration", "skipped", "skipped_in_a_row")
-FREE_SETTINGS = ("precision", "accumulate")  # may change in the course of a run; `inputs` has the patches of a step
+FREE_SETTINGS = (
+    "recipe",
+    "precision",
+    "accumulate",
+)  # may change in the course of a run; `inputs` has the patches of a step
 
 
 @dataclass
@@ -151,11 +155,12 @@ def _read_whole(path: Path) -> dict:
     return content
 
 
+XAVIER_GAIN = 0.02
 STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors, before training
 
 
 def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device: torch.device) -> TrainingState:
-    """Untrained networks (normal weights of deviation 0.02, as CUT) and their optimizers; the same on every rank.
+    """Untrained networks and their optimizers; the same on every rank.
 
     The generator begins with `config.pretrained_weights`, if there are any.
 
@@ -177,8 +182,9 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
             if term.networks and config.uses(name):
                 networks.of_terms |= term.networks(networks.generator, config)
         average = Generator(generator_config, metadata).requires_grad_(False)
-    for module in networks.modules().values():
-        module.apply(_initialise)
+    initialise = _xavier if config.initial_weights == "xavier" else _spread
+    for module in (networks.generator, networks.projector, networks.discriminator):
+        module.apply(initialise)
     if config.pretrained_weights is not None:
         networks.generator.load_state_dict(_pretrained(config.pretrained_weights, networks.generator))
     average.load_state_dict(networks.generator.state_dict())
@@ -244,7 +250,15 @@ def _group(parameters: list[torch.nn.Parameter], rate: float, betas: tuple[float
     return {"params": parameters, "lr": rate, "initial_lr": rate, "betas": betas}
 
 
-def _initialise(module: torch.nn.Module) -> None:
+def _xavier(module: torch.nn.Module) -> None:
+    """The released code's initial weights."""
+    if isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
+        torch.nn.init.xavier_normal_(module.weight, XAVIER_GAIN)
+        torch.nn.init.zeros_(module.bias)
+
+
+def _spread(module: torch.nn.Module) -> None:
+    """Normal weights of deviation 0.02, as CUT has them, but for what would make all styles or all images alike."""
     if isinstance(module, DynamicInstanceNorm):
         # Around the plain norm, with styles that differ: from 0.02, gamma would take hundreds of steps to grow.
         torch.nn.init.normal_(module.controller.weight, 0.0, STYLE_DEVIATION)

@@ -97,14 +97,14 @@ def _count(state: TrainingState, finite: bool) -> None:
         )
 
 
-def learning_rate_factor(progress: float) -> float:
-    """1 over the first half of the training, then linearly to 0 (design: linear decay in the second half)."""
-    return min(1.0, 2 * (1 - progress))
+def learning_rate_factor(progress: float, constant_until: float) -> float:
+    """1 until the progress `constant_until`, then linearly to 0 at the end."""
+    return min(1.0, (1 - progress) / (1 - constant_until)) if constant_until < 1 else 1.0
 
 
 def set_learning_rate(state: TrainingState, config: PretrainingConfig) -> None:
     """The rates of this iteration."""
-    factor = learning_rate_factor(config.progress(state.iteration))
+    factor = learning_rate_factor(config.progress(state.iteration), config.constant_until)
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
