@@ -58,7 +58,7 @@ def main() -> None:
     state = initial_state(config, METADATA, device)
     state.iteration = 1
     batch = random_batch(config, device)
-    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 1)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, 1)
     every_effect = {name: np.abs(value) + 0.1 for name, value in vars(plan.perturbation).items()}
     mixture = Perturbation(**every_effect)  # the most expensive kind
     plan = replace(plan, perturbation=mixture)

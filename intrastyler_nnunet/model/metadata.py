@@ -25,9 +25,9 @@ Sizes = Annotated[tuple[Count, ...], Len(3, 3)]
 class LabelHint:
     """Label values, and what is done to the intensities of their voxels.
 
-    As in the released code: the cochlea `inverted`, the tumour `shifted` to a `mean` of -0.5, both in generator space. There,
-    equal tissues of two cases differ, as a case's window reaches to its brightest voxels. Labels in `levels` get a
-    z-score, and their neighbours that much more or less as they have of them by partial volume.
+    As in the released code: the cochlea `inverted`, the tumour `shifted` to a `mean` of -0.5, both in generator space.
+    There, equal tissues of two cases differ, as a case's window reaches to its brightest voxels. Labels in `levels` get
+    a z-score, and their neighbours that much more or less as they have of them by partial volume.
     """
 
     inverted: LabelValues = (3,)

@@ -37,7 +37,8 @@ def import_upstream(path: Path | str) -> Generator:
     """Build a generator from a state dict of the released code.
 
     Spacing and normalisation are not in such a file, so the metadata leave them unknown (unchecked). The label hint is
-    not in it either, but the released code applies it whenever it translates. Its arrays are (B, C, X, Y, Z), which is this project's generator order.
+    not in it either, but the released code applies it whenever it translates. Its arrays are (B, C, X, Y, Z), which is
+    this project's generator order.
 
     Raises:
         InputError: not a state dict of the released generator; the message names what is missing or left over.

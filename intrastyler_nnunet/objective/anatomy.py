@@ -11,7 +11,7 @@ from torch import nn
 
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.layers import BlurUp, ChannelsToVoxels, InstanceNorm
-from intrastyler_nnunet.translation.label_hint import mean_inside
+from intrastyler_nnunet.translation.label_hint import is_one_of, mean_inside
 
 SEGMENTER_WIDTHS = (8, 16, 32, 64)
 SEGMENTER_STRIDES = ((1, 1, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2))
@@ -82,15 +82,31 @@ def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
     return 1 + DC_and_CE_loss(dice, {}, dice_class=MemoryEfficientSoftDiceLoss)(logits, labels)
 
 
-def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of the Sobel edge strengths, each divided by its image's mean.
+NEAR_STRUCTURES, NEAR_COCHLEA = 2.0, 10.0  # weights of edges, as in the released code; 1 elsewhere
 
-    The division makes the term blind to contrast: an edge may change its height, but not its place.
+
+def edge_consistency(
+    source: torch.Tensor, translated: torch.Tensor, labels: torch.Tensor, cochlea: tuple[int, ...]
+) -> torch.Tensor:
+    """Mean absolute difference of the Sobel edge strengths, each divided by its image's mean, weighted near structures.
+
+    The division makes the term blind to contrast: an edge may change its height, but not its place. The released code
+    takes the hyperbolic tangent of the strengths instead.
 
     Args:
         source, translated: (B, 1, X, Y, Z) in [-1, 1].
+        labels: (B, 1, X, Y, Z) of the source.
+        cochlea: the labels, if any, whose neighbourhood weighs most.
     """
-    return (_relative_edges(source) - _relative_edges(translated)).abs().mean()
+    difference = (_relative_edges(source) - _relative_edges(translated)).abs()
+    near, nearest = (_two_around(mask) for mask in (labels > 0, is_one_of(labels, cochlea)))
+    weights = torch.where(nearest, NEAR_COCHLEA, torch.where(near, NEAR_STRUCTURES, 1.0))
+    return (weights * difference).sum() / weights.sum()
+
+
+def _two_around(mask: torch.Tensor) -> torch.Tensor:
+    """A mask and what is at most two voxels from it in the plane, or one slice."""
+    return F.max_pool3d(mask.float(), (5, 5, 3), 1, (2, 2, 1)) > 0
 
 
 def fluid_brightness(

@@ -1,9 +1,9 @@
 """PatchNCE: the same place in input and output must be recognisable among other places (paper section 2.1).
 
 The places are random ones, or in some layers those whose attention is most focused (QS-Attn; Hu et al., CVPR 2022; used
-by the paper's released code in the residual blocks): every place attends to all places of the input's feature map; places with low entropy of
-attention lie on distinctive structures and become the queries, and their attention also mixes the features that are
-compared.
+by the paper's released code in the residual blocks): every place attends to all places of the input's feature map;
+places with low entropy of attention lie on distinctive structures and become the queries, and their attention also
+mixes the features that are compared.
 """
 
 import torch
@@ -67,7 +67,8 @@ def sample_places(features: list[torch.Tensor], count: int) -> list[torch.Tensor
 def attention_rows(feature: torch.Tensor, count: int) -> torch.Tensor:
     """Rows (B, P, V) of softmax(F^T F) with the lowest entropy, for the P = `count` most focused of V places.
 
-    `feature` is (B, C, X, Y, Z); no gradient flows through the selection. Rows are computed in blocks of at most `ATTENTION_BUDGET` entries, so memory does not grow with V^2.
+    `feature` is (B, C, X, Y, Z); no gradient flows through the selection. Rows are computed in blocks of at most
+    `ATTENTION_BUDGET` entries, so memory does not grow with V^2.
     """
     keys = feature.detach().flatten(2).transpose(1, 2)  # (B, V, C)
     batch, voxels, _ = keys.shape

@@ -205,10 +205,10 @@ RELEASED_SHARE = 0.25  # of images that each effect changes
 
 
 def sample_released(rng: np.random.Generator, count: int) -> Perturbation:
-    """The perturbations of the paper's released code: each effect by a coin of its own, so some images stay as they are.
+    """The perturbations of the paper's released code: each effect by a coin of its own.
 
-    Gamma 0.5 to 1.5, a bias field whose logarithm has coefficients up to 0.1, smoothing by 0.5 to 1.5 voxels along each
-    axis, noise of a fifth of the range.
+    So some images stay as they are. Gamma 0.5 to 1.5, a bias field whose logarithm has coefficients up to 0.1,
+    smoothing by 0.5 to 1.5 voxels along each axis, noise of a fifth of the range.
     """
     drawn = {
         "log_gamma": np.log(rng.uniform(0.5, 1.5, count)),

@@ -114,7 +114,10 @@ def _segmenter(generator: Generator, objective: "Objective") -> dict[str, nn.Mod
 
 
 def _edge(forward: ForwardPass) -> torch.Tensor:
-    return edge_consistency(forward.batch.source, forward.translation.translated)
+    batch = forward.batch
+    return edge_consistency(
+        batch.source, forward.translation.translated, batch.source_labels, forward.config.fluid_labels
+    )
 
 
 def _fluid(forward: ForwardPass) -> torch.Tensor:

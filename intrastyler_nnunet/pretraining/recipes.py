@@ -9,7 +9,7 @@ from annotated_types import Gt, Le
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.metadata import LabelHint
-from intrastyler_nnunet.objective.config import PretrainingConfig, Schedule
+from intrastyler_nnunet.objective.config import COMPETITORS, PretrainingConfig, Schedule, default_settings
 from intrastyler_nnunet.objective.terms import TERMS, WEIGHT
 from intrastyler_nnunet.structures import Structures
 from intrastyler_nnunet.typed_json import Count, Text, decode_json, read_json
@@ -70,7 +70,21 @@ class Recipe:
     label_hint: StructureHint | None = None
 
 
-def with_weights(settings: dict[str, Any], weights: dict[str, float | Schedule]) -> dict[str, Any]:
+LONGEST_WARMUP = 0.2  # of the steps, where the recipe's warm-up was made for more of them
+
+
+def resolved(recipe: Recipe, weights: dict[str, float | Schedule], given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe but for these weights and settings, with the defaults of all others."""
+    settings = default_settings() | _with_weights(recipe.settings, weights)
+    iterations, method = (given.get(name, settings[name]) for name in ("iterations", "method"))
+    settings["style_warmup"] = min(settings["style_warmup"], int(LONGEST_WARMUP * iterations))
+    if method in COMPETITORS:
+        settings["style_warmup"] = 0
+        settings["schedules"] = {x: y for x, y in settings["schedules"].items() if not TERMS[x].style_encoder}
+    return settings | given
+
+
+def _with_weights(settings: dict[str, Any], weights: dict[str, float | Schedule]) -> dict[str, Any]:
     """A recipe's settings with these weights or schedules of terms instead. Raises InputError for unknown terms."""
     for term, weight in weights.items():
         if term not in TERMS:

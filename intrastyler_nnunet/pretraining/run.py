@@ -12,10 +12,10 @@ from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
-from intrastyler_nnunet.objective.config import COMPETITORS, PretrainingConfig, Schedule, default_settings
+from intrastyler_nnunet.objective.config import PretrainingConfig, Schedule
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
-from intrastyler_nnunet.pretraining.recipes import DEFAULT, configured, read_recipe, with_weights
+from intrastyler_nnunet.pretraining.recipes import DEFAULT, configured, read_recipe, resolved
 from intrastyler_nnunet.structures import COCHLEA_NAME, Structures
 from intrastyler_nnunet.translation.windows import read_windows
 
@@ -56,11 +56,7 @@ def prepare_run(
             its source.
     """
     recipe = read_recipe(recipe_name)
-    settings = default_settings() | with_weights(recipe.settings, weights or {}) | settings
-    if settings["method"] in COMPETITORS:
-        settings["style_warmup"] = 0
-        without = [name for name, term in TERMS.items() if term.style_encoder]
-        settings["schedules"] = {name: x for name, x in settings["schedules"].items() if name not in without}
+    settings = resolved(recipe, weights or {}, settings)
     preset(settings["preset"])
     dataset_json = folders.read_dataset_json(dataset)
     channel_index = translated_channel(dataset_json, channel)
@@ -70,6 +66,8 @@ def prepare_run(
         raise InputError(f"configuration {configuration_name} is 2D, expected a 3D configuration such as 3d_fullres")
     target_folder = folders.require_target(dataset, plans, configuration_name)
     structures = _structures(dataset_json)
+    if recipe.label_hint and structures is None:
+        print("no label is called cochlea: labels will not change the generator's input", flush=True)
     codes = _codes(dataset, target_folder, settings["method"], settings["subdomain"], settings["subdomain_pattern"])
     metadata = GeneratorMetadata(
         method=settings["method"],
@@ -114,7 +112,6 @@ def _structures(dataset_json: dict) -> Structures | None:
     """The label values of tumour and cochlea; None where the labels name no cochlea, or are regions."""
     labels = {name: value for name, value in dataset_json["labels"].items() if name != "ignore"}
     if COCHLEA_NAME not in labels or not all(isinstance(value, int) for value in labels.values()):
-        print("no label is called cochlea: labels do not change the generator's input", flush=True)
         return None
     return Structures.of(labels)
 

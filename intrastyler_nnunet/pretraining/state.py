@@ -88,8 +88,13 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
         return False
     path, content = _latest_readable(paths)
     _require_same_run(path, content, state, config)
-    for name, module in state.networks.modules().items():
-        module.load_state_dict(content[name])
+    try:
+        for name, module in state.networks.modules().items():
+            module.load_state_dict(content[name])
+    except (KeyError, RuntimeError):
+        raise InputError(
+            f"{path}: its network {name} is that of a former version, expected this one's; use a new folder"
+        ) from None
     state.average.load_state_dict(content["average"])
     state.generator_optimizer.load_state_dict(content["generator_optimizer"])
     state.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
@@ -103,11 +108,13 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
 def _require_same_run(path: Path, content: dict, state: TrainingState, config: PretrainingConfig) -> None:
     before, now = _stored(path, content, "config"), json.loads(json.dumps(config.to_dict()))
     before = json.loads(json.dumps(default_settings())) | before  # of settings that are younger than the checkpoint
+    if before.get("nce_sampling") == "qs_attn":  # of a former version
+        before["attention_layers"] = [layer for layer in before["nce_layers"] if layer > 4]
     if "architecture" in content:  # a preset may have become another one since
         before["architecture"] = _stored(path, content, "architecture")
         now["architecture"] = json.loads(json.dumps(state.average.config.to_dict()))
     names = [name for name in now if name not in FREE_SETTINGS]
-    changed = [f"{name} {before.get(name)} -> {now[name]}" for name in names if before.get(name) != now[name]]
+    changed = [f"{name} {before.get(name)} -> {now[name]}" for name in names if not _agree(before.get(name), now[name])]
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")
     before, now = _stored(path, {"inputs": "{}"} | content, "inputs"), json.loads(json.dumps(state.inputs))
