@@ -285,8 +285,8 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
 
 
 ANATOMY_TERMS = {
-    "lambda_content": 0.5, "lambda_segmentation": 0.5, "lambda_edge": 1.0, "lambda_fluid": 5.0, "fluid_labels": (3,), "classes": 4,
-    "instance_noise": 0.1,
+    "lambda_content": 0.5, "lambda_segmentation": 0.5, "lambda_edge": 1.0, "lambda_fluid": 5.0, "fluid_labels": (3,),
+    "classes": 4, "instance_noise": 0.1,
 }  # fmt: skip
 RESTYLING = {"lambda_restyling": 10.0}
 LEVEL = {"label_hint": LabelHint(inverted=(), shifted=(), soft=True, levels=(((1, 2), 0.1), ((3,), -0.5)))}
