@@ -52,6 +52,7 @@ class OutputSegmenter(nn.Module):
             1, stages, SEGMENTER_WIDTHS, nn.Conv3d, 3, SEGMENTER_STRIDES, 2, classes, [1] * (stages - 1),
             conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"affine": True}, nonlin=nn.LeakyReLU,
         )  # fmt: skip
+        self.unet.decoder.seg_layers = self.unet.decoder.seg_layers[-1:]  # of coarser stages, which nothing trains
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> logits (B, classes, X, Y, Z)."""

@@ -91,7 +91,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(own_dataset, capsys, argum
 ])  # fmt: skip
 def test_labels_of_other_anatomies_do_not_steer_the_input(own_dataset, capsys, labels):
     path = own_dataset.preprocessed / "dataset.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": labels}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": labels, "regions_class_order": [1, 2]}))
     main([*COMMAND, "--iterations", "2"])
     assert "no label is called cochlea: labels will not change the generator's input" in capsys.readouterr().out
     folder = own_dataset.root / "nnUNet_results" / "Dataset998_Tiny" / "IntraStyler__nnUNetPlans__tiny"
