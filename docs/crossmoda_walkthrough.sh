@@ -18,7 +18,7 @@ mkdir -p "$folder"
 cd "$folder"
 export nnUNet_raw=$folder/nnUNet_raw nnUNet_preprocessed=$folder/nnUNet_preprocessed nnUNet_results=$folder/nnUNet_results
 export nnUNet_extTrainer
-nnUNet_extTrainer=$(intrastyler trainer-path)
+nnUNet_extTrainer=$(intrastyler trainer-path)${nnUNet_extTrainer:+:$nnUNet_extTrainer}
 dataset=$nnUNet_raw/Dataset123_CrossMoDA2023 model=(-d 123 -c $configuration -f 0 -tr nnUNetTrainerIntraStyler)
 mkdir -p "$nnUNet_raw"
 

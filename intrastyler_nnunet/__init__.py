@@ -9,6 +9,7 @@ _PLACES = {
     "Translator": "translation.translator",
     "intensity_window": "translation.windows",
     "slerp": "styles.slerp",
+    "with_intrastyler": "nnunet.any_trainer",
 }
 
 

@@ -50,6 +50,19 @@ def one_line_errors(program: str) -> Iterator[None]:
         warnings.formatwarning = shown
 
 
+def require_none(problems: list[str], whole: str) -> None:
+    """Raise InputError if there are problems: the first, and how many more, which are printed.
+
+    Args:
+        problems: one line each.
+        whole: what they are problems of, and what became of the rest: "3 cases, the others are written".
+    """
+    for problem in sorted(problems)[1:]:
+        print(problem)
+    if problems:
+        raise InputError(f"{min(problems)} ({len(problems)} of {whole})")
+
+
 def reason_of(error: OSError) -> str:
     """File and reason of an error of the operating system, in one line."""
     reason = error.strerror or (str(error) or type(error).__name__).splitlines()[0]

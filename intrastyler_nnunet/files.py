@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.locks import LOCK_FILE, in_use, is_in_use
+from intrastyler_nnunet.locks import LOCK_FILE, in_use, is_in_use, make_folder
 
 HALF_WRITTEN = ".writing-"  # begins the name of a folder; a random part follows
 
@@ -21,7 +21,7 @@ def written_atomically(path: Path | str) -> Iterator[Path]:
     Raises OSError that names `path` where what is written in the block cannot be, whichever library writes it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with named_errors(path), folder_aside(path.parent) as aside:
         yield aside / path.name
         os.replace(aside / path.name, path)

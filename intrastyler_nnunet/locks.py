@@ -2,9 +2,11 @@
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
@@ -16,6 +18,15 @@ except ImportError:  # not on Windows
 
 LOCK_FILE = ".intrastyler.lock"  # holds the machine's name and the process's number
 DAY = 24 * 60 * 60  # seconds
+PAUSE, SAID_AFTER = 0.1, 20  # seconds between looks at a lock, and looks before it is said
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, if they are not there. Raises InputError if a file is in its place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{folder}: found a file there or above it, expected a folder to write to") from None
 
 
 @contextmanager
@@ -30,7 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
         InputError: another process holds it.
     """
     if fcntl is None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         yield
         return
     path, new = folder / LOCK_FILE, not folder.exists()
@@ -46,6 +57,23 @@ def locked(folder: Path) -> Iterator[None]:
         if new:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
+
+
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """`locked`, but wait for the end of whichever process holds it; said once, after some seconds."""
+    with ExitStack() as stack:
+        for wait in count():
+            try:
+                stack.enter_context(locked(folder))
+                break
+            except InputError as error:
+                if wait == SAID_AFTER:
+                    print(f"{error}; waiting", file=sys.stderr)
+                time.sleep(PAUSE)
+        yield
+    with suppress(OSError):  # others wait in it, or it is not empty
+        folder.rmdir()
 
 
 @contextmanager
@@ -96,7 +124,7 @@ def is_alive(process: int) -> bool:
 def _take(path: Path) -> int:
     """An open file that is locked and is the one at `path`; whoever held it before may have removed file or folder."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.typed_json import Check, Text, read_json
@@ -67,7 +67,7 @@ def _whole_number(text: str) -> str:
     return text
 
 
-LabelValue = Annotated[int, Ge(0)] | Annotated[str, Check(_whole_number)]  # nnU-Net takes "1" for 1
+LabelValue = Annotated[int, Ge(0), Le(65535)] | Annotated[str, Check(_whole_number)]  # nnU-Net takes "1" for 1
 
 
 def find_labels(references: Path | str, dataset_json: Path | str | None = None) -> Labels:

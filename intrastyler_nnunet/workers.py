@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import active_children, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
+from typing import TypeVar
 
 from intrastyler_nnunet.errors import InputError
 
+Item = TypeVar("Item")
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
@@ -72,9 +76,15 @@ def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def one_line_for_killed() -> Iterator[None]:
-    """Within the block, a worker that was killed raises InputError."""
+    """Within the block, a worker that was killed raises InputError, and bad input in one is the line it was there."""
     try:
         yield
+    except InputError as error:
+        # torch's DataLoader raises it anew with the worker's traceback, which ends with the line.
+        text = str(error).strip()
+        if not text.startswith("Caught InputError in DataLoader worker"):
+            raise
+        raise InputError(text.splitlines()[-1].partition("InputError: ")[2]) from None
     except (BrokenProcessPool, RuntimeError) as error:
         # What torch's DataLoader raises has no class of its own.
         if isinstance(error, BrokenProcessPool) or str(error).startswith("DataLoader worker (pid"):
@@ -126,3 +136,22 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several processes, on this machine or others, that share the work of a command."""
+
+    number: int = 0  # from 0
+    count: int = 1
+
+    def of(self, everything: list[Item]) -> list[Item]:
+        """What of a list this part does."""
+        return everything[self.number :: self.count]
+
+    def lock(self, folder: Path) -> Path:
+        """What is locked (`locks.locked`) to write to `folder`: it, or one beside it, because other parts write too."""
+        return folder if self.count == 1 else folder.with_name(f".{folder.name}-part-{self.number}-of-{self.count}")
+
+
+WHOLE = Part()

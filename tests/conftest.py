@@ -1,11 +1,13 @@
 """Shared fixtures. Test helpers that live beside the tests are importable by name."""
 
+import os
 import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes share the processor's cores
 sys.path.insert(0, str(Path(__file__).parent))
 hypothesis.settings.register_profile("untimed", deadline=None)  # what takes long on a busy machine is not wrong
 hypothesis.settings.load_profile("untimed")

@@ -13,7 +13,7 @@ from tiny_dataset import CONFIGURATION, TinyDataset, tiny_generator
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.simulation.challenge import plan_challenge, write_challenge_case
 
-KILLS = 20
+KILLS = 20  # with the mark "matrix"; the suite has fewer
 SMALL_REGION = ("--spacing", "2", "2", "3", "--size", "48", "20", "8")
 
 
@@ -125,6 +125,12 @@ def test_a_simulation_that_is_killed_twice(tiny_dataset, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", [AddTarget, Synthesize, Pretrain])
+def test_commands_that_are_killed(kind, tiny_dataset, tmp_path, monkeypatch):
+    run_killed(kind(), tiny_dataset, tmp_path, 3, monkeypatch)
+
+
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", [AddTarget, Prepare, Synthesize, Pretrain, Simulate])
 def test_commands_that_are_killed_over_and_over(kind, tiny_dataset, tmp_path, monkeypatch):
     run_killed(kind(), tiny_dataset, tmp_path, KILLS, monkeypatch)
@@ -132,7 +138,7 @@ def test_commands_that_are_killed_over_and_over(kind, tiny_dataset, tmp_path, mo
 
 @pytest.mark.slow
 def test_a_killed_demo_stops_simulating(tmp_path):
-    for delay in (3, 6, 12, 20):
+    for delay in (3, 12):
         command = MarkedCommand("demo", "-o", tmp_path / "demo")
         command.kill(delay)
         assert command.living() == []

@@ -1,15 +1,18 @@
 """nnU-Net finds the trainer in the folder that `intrastyler trainer-path` prints."""
 
+import os
 import pickle
 from pathlib import Path
 
 import pytest
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5 import nnUNetTrainerDA5
 from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.demo.stages import TRAINERS
+from intrastyler_nnunet.shipped import trainers_folder
 
 
 def test_nnunet_finds_a_class_that_can_be_pickled(capsys, monkeypatch):
@@ -34,6 +37,21 @@ def test_nnunet_finds_trainers_by_their_number_of_epochs(trainer_path, name, epo
     trainer = recursive_find_trainer_class_by_name(f"nnUNetTrainerIntraStyler{name}")
     assert trainer.choose_settings(None).num_epochs == epochs
     assert pickle.loads(pickle.dumps(trainer)) is trainer
+
+
+def test_nnunet_finds_its_own_trainers_on_translations_and_ones_own(trainer_path, tmp_path, monkeypatch):
+    trainer = recursive_find_trainer_class_by_name("nnUNetTrainerIntraStylerDA5")
+    assert trainer.__mro__[2] is nnUNetTrainerDA5
+    assert pickle.loads(pickle.dumps(trainer)) is trainer
+    with pytest.raises(RuntimeError, match="Could not find requested nnunet trainer nnUNetTrainerIntraStylerDA6"):
+        recursive_find_trainer_class_by_name("nnUNetTrainerIntraStylerDA6")
+    (tmp_path / "own.py").write_text(
+        "from intrastyler_nnunet import with_intrastyler\n"
+        "from nnunetv2.training.nnUNetTrainer.variants.network_architecture.nnUNetTrainerBN import nnUNetTrainerBN\n"
+        "class MyTrainer(with_intrastyler(nnUNetTrainerBN)):\n    pass\n"
+    )
+    monkeypatch.setenv("nnUNet_extTrainer", os.pathsep.join((str(trainers_folder()), str(tmp_path))))
+    assert recursive_find_trainer_class_by_name("MyTrainer").__mro__[1].__name__ == "nnUNetTrainerIntraStylerBN"
 
 
 @pytest.mark.parametrize("trainer_of_demo", TRAINERS.values())

@@ -81,13 +81,13 @@ def score(translator: Translator, pairs: list[Pair], segmenter: nn.Module, name:
 
 
 def score_second_scan(pairs: list[Pair], segmenter: nn.Module) -> dict:
-    """The same of the truth itself."""
+    """The measures of the truth itself."""
     again = [pair.exemplar.rescan(pair.source.anatomy, 2) for pair in pairs]
     return _judge([pair.truth for pair in pairs], again, pairs, segmenter)
 
 
 def score_one_style(pairs: list[Pair], segmenter: nn.Module) -> dict[str, dict]:
-    """The same of the source's subjects in one true style, another subject's of each site: {"only SITE": measures}."""
+    """Measures of the source's subjects in one true style, another subject's of each site: {"only SITE": measures}."""
     truths = [pair.truth for pair in pairs]
     unused = 2 * len(pairs)  # no pair has a subject of this number or a greater one
     images = [image_of(SEED, unused + n, site, True) for n, site in enumerate(sites_of("target", seen_only=True))]

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from intrastyler_nnunet.cli.options import add_processes
+from intrastyler_nnunet.cli.options import add_parts, add_processes, part_of
 
 HELP = "preprocess unlabelled target images exactly as nnU-Net preprocessed the source images"
 
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel", help="name of the image channel that the target images stand for; needed when there are several"
     )
+    add_parts(parser)
     add_processes(parser, "worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc")
 
 
@@ -39,5 +40,6 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.configurations,
         arguments.images,
         arguments.channel,
+        part_of(arguments),
     ):
         print(folder)

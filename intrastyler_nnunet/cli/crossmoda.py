@@ -32,7 +32,7 @@ def _edition(parser: argparse.ArgumentParser) -> None:
     from intrastyler_nnunet.structures import LABELS, LATEST
 
     parser.add_argument(
-        "--edition", type=int, choices=LABELS, default=LATEST,
+        "--edition", type=whole_number(min(LABELS), max(LABELS)), default=LATEST,
         help="year of the challenge, which decides the labels: until 2022 the tumour was one structure",
     )  # fmt: skip
 

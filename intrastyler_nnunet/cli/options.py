@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from intrastyler_nnunet.devices import DEVICES
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.workers import Part
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -69,6 +71,25 @@ def add_device(parser, purpose: str) -> None:
         "-device", default=None, choices=DEVICES,
         help=f"where {purpose}; none given: the first of these that this machine has",
     )  # fmt: skip
+
+
+def add_parts(parser) -> None:
+    """The options `-num_parts` and `-part_id`, as nnUNetv2_predict has them; `part_of` reads them."""
+    parser.add_argument(
+        "-num_parts", type=whole_number(1), default=1, metavar="N",
+        help="share the work between so many processes or machines, which each get a number of their own",
+    )  # fmt: skip
+    parser.add_argument(
+        "-part_id", type=whole_number(0), default=0, metavar="I", help="number of this part, from 0 to N - 1"
+    )
+
+
+def part_of(arguments: argparse.Namespace) -> Part:
+    """This part of the work. Raises InputError if there is none of its number."""
+    number, count = arguments.part_id, arguments.num_parts
+    if number >= count:
+        raise InputError(f"-part_id is {number} with -num_parts {count}, expected 0 to {count - 1}")
+    return Part(number, count)
 
 
 def add_processes(parser, help: str, default: int | None = None, least: int = 1) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from intrastyler_nnunet.cli.options import DATASET_ID, SEED, SHARE, add_device, whole_number
+from intrastyler_nnunet.cli.options import DATASET_ID, SEED, SHARE, add_device, add_parts, part_of, whole_number
 
 HELP = "write a complete nnU-Net dataset of translated source images with their labels"
 
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--p-slerp", type=SHARE, default=0.0, help="share of styles between two exemplars; raise it when they are few"
     )
     parser.add_argument("--seed", type=SEED, default=0, help="change it for other exemplars")
+    add_parts(parser)
     add_device(parser, "to translate")
 
 
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
     from intrastyler_nnunet.offline.dataset import RECORD, describe, read_synthesis, splits, synthesize
 
+    part = part_of(arguments)
+
     own = folders.synthesizer_folder(arguments.dataset, arguments.plans, arguments.configuration) / GENERATOR_FILE
     generator = arguments.generator or own
     if not generator.is_file():
@@ -51,7 +54,12 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.policy, arguments.p_slerp, arguments.seed,
     )  # fmt: skip
     output = folders.new_raw_folder(arguments.output, f"{what.dataset.split('_', 1)[1]}Translated")
-    count = synthesize(what, generator, output, chosen_device(arguments.device))
+    count = synthesize(what, generator, output, chosen_device(arguments.device), part)
+    if count is None:
+        print(
+            f"{output}: part {part.number} of {part.count} is done, others are not; the last one completes the dataset"
+        )
+        return
     # Beside nnU-Net's future preprocessing: it takes this split instead of one that tears a case's styles apart.
     preprocessed = folders.preprocessed_folder(arguments.dataset).parent / output.name
     write_json(splits(read_synthesis(output / RECORD).cases), preprocessed / "splits_final.json")

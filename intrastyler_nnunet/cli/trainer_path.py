@@ -1,4 +1,4 @@
-"""`intrastyler trainer-path`: for `export nnUNet_extTrainer=$(intrastyler trainer-path)`."""
+"""`intrastyler trainer-path`: `export nnUNet_extTrainer=$(intrastyler trainer-path)`, and `:` before folders there."""
 
 import argparse
 

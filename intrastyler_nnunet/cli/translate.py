@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from intrastyler_nnunet.cli.options import SEED, SHARE, add_device, whole_number
+from intrastyler_nnunet.cli.options import SEED, SHARE, add_device, add_parts, part_of, whole_number
 
 HELP = "translate image files to the styles of exemplars, in their own grids"
 
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--slab", type=whole_number(1), default=64,
         help="slices computed at once; lower it when the device's memory runs out, the result is the same",
     )  # fmt: skip
+    add_parts(parser)
     add_device(parser, "to translate")
 
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.offline.image_files import file_stem, translate_file
     from intrastyler_nnunet.translation.translator import Translator
 
+    part = part_of(arguments)
     folder = arguments.input.is_dir()
     images = image_files(arguments.input) if folder else {file_stem(arguments.input): arguments.input}
     if not images:
@@ -68,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
          arguments.exemplar2, *images.values(), *label_maps.values()],
     )  # fmt: skip
     translator = Translator(generator)
-    for name, path in tqdm(images.items(), "translate", disable=not folder):
+    for name, path in tqdm(part.of(list(images.items())), "translate", disable=not folder):
         labels = label_maps.get(name) if folder else arguments.labels
         translate_file(translator, path, labels, styles, outputs[name], arguments.slab)
 

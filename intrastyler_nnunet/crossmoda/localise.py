@@ -15,7 +15,7 @@ from tqdm import tqdm
 from intrastyler_nnunet.crossmoda.download import DownloadedCase
 from intrastyler_nnunet.crossmoda.postprocess import TOUCHING
 from intrastyler_nnunet.crossmoda.registration import Localisation, locate_cochleae
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.errors import InputError, require_none
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.grids import SamplingGrid, require_same_grid, to_lps
 from intrastyler_nnunet.images import read_volume, write_image
@@ -60,9 +60,7 @@ def localise(searches: list[Search], report: Path, processes: int) -> list[Findi
     findings = [result for result in results if isinstance(result, Finding)]
     write_json([asdict(finding) for finding in findings], report)
     problems = [result for result in results if isinstance(result, str)]
-    if problems:
-        listed = "\n".join(problems)
-        raise InputError(f"{len(problems)} of {len(searches)} images cannot be searched\n{listed}")
+    require_none(problems, f"{len(searches)} images cannot be searched, the others are")
     return findings
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from intrastyler_nnunet.crossmoda.download import DownloadedCase, Edition
 from intrastyler_nnunet.crossmoda.quality_control import write_overview, write_sheet
 from intrastyler_nnunet.crossmoda.region import Region, region_around, whole_image
-from intrastyler_nnunet.errors import InputError, reason_of
+from intrastyler_nnunet.errors import InputError, reason_of, require_none
 from intrastyler_nnunet.files import remove_half_written, write_json
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, labels_onto, require_same_grid, to_lps
 from intrastyler_nnunet.images import read_volume, write_image
@@ -81,7 +81,7 @@ def prepare(jobs: list[Job], edition: Edition, dataset: Path, processes: int) ->
         The cases whose cochleae are not known and which therefore keep their whole field of view.
 
     Raises:
-        InputError: cases that cannot be used, one line for each; all others are written.
+        InputError: a case cannot be used (see `require_none`); all others are written.
     """
     with locked(dataset):
         remove_half_written(dataset)
@@ -99,9 +99,7 @@ def _prepare_cases(jobs: list[Job], edition: Edition, dataset: Path, processes: 
     _describe(done, jobs[0].localiser, edition, dataset)
     write_sheet([dataset / OVERVIEWS / f"{job.case.case}.png" for job in done], dataset / f"{OVERVIEWS}.png")
     problems = [problem for problem in problems if problem]
-    if problems:
-        listed = "\n".join(problems)
-        raise InputError(f"{len(problems)} of {len(jobs)} cases cannot be used, the others are written\n{listed}")
+    require_none(problems, f"{len(jobs)} cases cannot be used, the others are written")
     return [job.case.case for job in done if read_record(job.record).whole_image]
 
 

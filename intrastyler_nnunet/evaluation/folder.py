@@ -86,7 +86,9 @@ def _matching_files(predictions: Path, references: Path, cases: Collection[str] 
         missing = [case for case in wanted if case not in files]
         if missing:
             shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-            raise InputError(f"{folder}: no label map for {len(missing)} of {len(wanted)} cases ({shown})")
+            raise InputError(
+                f"{folder}: no label map for {len(missing)} of {len(wanted)} cases ({shown}), expected one for each"
+            )
     return {case: (predicted[case], true[case]) for case in wanted}
 
 

@@ -12,7 +12,7 @@ Extent = Annotated[int, Ge(1), Le(32)]
 Triple = tuple[Extent, Extent, Extent]
 Width = Annotated[int, Ge(1), Le(4096)]
 
-STYLE_STRIDE = 4  # voxels along each axis that the style encoder makes one place of
+SMALLEST_EXEMPLAR = 4  # voxels along each axis that the style encoder's convolutions need
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,12 @@ class GeneratorConfig:
 
     @property
     def smallest_image(self) -> Triple:
-        """Voxels along each axis that a source or exemplar needs: two places are left after all down-sampling.
+        """Voxels along each axis that a source or exemplar needs: more than one place is left after all down-sampling.
 
-        A single one has no neighbour to reflect at the border, and no deviation to normalise by.
+        A single one has no neighbour to reflect at the border, and no deviation to normalise by. Sources are padded to
+        multiples of the stride, exemplars are not.
         """
-        x, y, z = (2 * max(stride, STYLE_STRIDE) for stride in self.stride)
+        x, y, z = (max(stride + 1, SMALLEST_EXEMPLAR) for stride in self.stride)
         return x, y, z
 
     @property

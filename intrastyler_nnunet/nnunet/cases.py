@@ -2,6 +2,7 @@
 
 from copy import copy, deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.translation.space import GeneratorSpace
-from intrastyler_nnunet.translation.windows import read_windows
+from intrastyler_nnunet.translation.windows import named_case, read_windows
 
 
 class PreprocessedCases:
@@ -41,7 +42,15 @@ class PreprocessedCases:
         self.codes = codes or {}
         self.dataset = nnUNetDatasetBlosc2(str(folder), sorted(self.codes or self.windows))
         self.names = self.dataset.identifiers
-        self.shapes = {name: self.dataset.load_case(name)[0].shape[1:] for name in self.names}
+        self.shapes = {name: self.load(name)[0].shape[1:] for name in self.names}
+
+    def load(self, name: str) -> tuple[Any, Any, Any, dict]:
+        """Image and labels (C, *spatial), read when they are indexed, labels of the stage before, and properties.
+
+        Raises InputError if nnU-Net cannot read them.
+        """
+        with named_case(self.folder / name):
+            return self.dataset.load_case(name)
 
     def smallest(self) -> tuple[int, ...]:
         """The smallest extent along each axis over all cases."""
@@ -49,10 +58,11 @@ class PreprocessedCases:
 
     def patch(self, name: str, start: np.ndarray, size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """Image patch in [-1, 1] and its labels (zero outside the labelled region), in generator axis order."""
-        data, labels = self.dataset.load_case(name)[:2]
         box = tuple(slice(int(s), int(s) + n) for s, n in zip(start, size, strict=True))
-        image = torch.from_numpy(np.array(data[(slice(self.channel, self.channel + 1), *box)]))[None]
-        labels = torch.from_numpy(np.array(labels[(slice(0, 1), *box)])).clamp(min=0)[None]
+        with named_case(self.folder / name):
+            data, labels = self.dataset.load_case(name)[:2]
+            image = torch.from_numpy(np.array(data[(slice(self.channel, self.channel + 1), *box)]))[None]
+            labels = torch.from_numpy(np.array(labels[(slice(0, 1), *box)])).clamp(min=0)[None]
         return self.space.enter(image, self.window(name)), self.space.turned(labels)
 
     def window(self, name: str) -> torch.Tensor:
@@ -97,6 +107,8 @@ def translated_channel(dataset_json: dict, name: str | None) -> int:
     """
     names = dataset_json.get("channel_names") or dataset_json.get("modality") or {}
     by_name = {channel: int(index) for index, channel in names.items()}
+    if not by_name:
+        raise InputError("dataset.json: no entry channel_names, expected the names of the image's channels")
     if name is None and len(by_name) == 1:
         return 0
     if name not in by_name:

@@ -1,15 +1,15 @@
 """Translation to exemplars during nnU-Net's training: generators, style banks and source windows in one place."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import distributed
 
+from intrastyler_nnunet.devices import moved_together
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
@@ -89,12 +89,12 @@ class ExemplarTranslation:
             if len(chosen) == 0:
                 continue
             styles, target_windows = styles_of(own, *self._on_device[number])
-            sample = self._to_device(chosen)
-            windows = np.array([self.source_windows[cases[i]] for i in chosen], dtype=np.float32)
+            windows = torch.tensor([self.source_windows[cases[i]] for i in chosen])
+            sample, windows = moved_together([torch.from_numpy(chosen), windows], self.device)
             translated = images.clone()
             translated[sample, self.channel] = translator(
                 images[sample, self.channel],
-                self._to_device(windows),
+                windows,
                 styles,
                 target_windows,
                 None if outside is None else outside[sample, self.channel],
@@ -127,12 +127,19 @@ class ExemplarTranslation:
             if len(chosen) == 0:
                 continue
             styles, target_windows = styles_of(own, self.banks[number].vectors, self.banks[number].windows)
-            volumes = translator.volume(
-                channel, window, styles, target_windows, outside if outside.any() else None, segmentation
-            )
-            for place, translated in zip(chosen, volumes, strict=True):
+            given = (channel, window, styles, target_windows, outside if outside.any() else None, segmentation)
+            for place, translated in zip(chosen, self._volumes(translator, given), strict=True):
                 results[place][self.channel] = translated[0].numpy()
         return results
+
+    def _volumes(self, translator: Translator, given: tuple) -> list[torch.Tensor]:
+        """`Translator.volume` with features in the memory of the GPU, or in that of the host if they do not fit."""
+        if torch.device(self.device).type == "cuda":
+            with suppress(torch.OutOfMemoryError):
+                moved = (None if part is None else part.to(self.device) for part in given)
+                return [volume.cpu() for volume in translator.volume(*moved)]
+            torch.cuda.empty_cache()
+        return list(translator.volume(*given))
 
     def _of(self, number: int, draw: StyleDraw) -> tuple[np.ndarray, StyleDraw]:
         """Which samples are translated by one generator, and their styles in its own numbers."""
@@ -140,9 +147,6 @@ class ExemplarTranslation:
         chosen = np.flatnonzero(own)
         first = int(np.flatnonzero(self.generators == number)[0])
         return chosen, StyleDraw(draw.exemplars[chosen] - first, draw.partners[chosen] - first, draw.t[chosen])
-
-    def _to_device(self, values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values).to(self.device, non_blocking=True)
 
 
 def load_exemplar_translation(
@@ -174,7 +178,7 @@ def load_exemplar_translation(
     alone = one_channel_plans(plans, channel)
     configuration = folders.read_configuration(alone, configuration_name)
     source_folder = folders.configuration_folder(plans.dataset_name, plans, configuration_name)
-    target_folder = folders.require_target(plans.dataset_name, plans, configuration_name)
+    target_folder = folders.target_folder(plans.dataset_name, plans, configuration_name)
     bank_folder = folders.synthesizer_folder(plans.dataset_name, plans.plans_name, configuration_name)
     translators, banks, warnings = [], [], []
     for number, path in enumerate(generator_paths, start=1):
@@ -256,16 +260,3 @@ def _close(trained: list[float], planned: list[float]) -> bool:
 
 def _equal(trained: list, planned: list) -> bool:
     return trained == planned
-
-
-def translated_dataset_class(
-    stock: type[nnUNetBaseDataset], translate: Callable[[str, np.ndarray, np.ndarray], np.ndarray]
-) -> type[nnUNetBaseDataset]:
-    """A subclass of `stock` whose `load_case` returns `translate(case, image, labels)` for the image."""
-
-    class TranslatedDataset(stock):
-        def load_case(self, identifier: str):
-            image, labels, previous_labels, properties = super().load_case(identifier)
-            return translate(identifier, image[:], labels[:]), labels, previous_labels, properties
-
-    return TranslatedDataset

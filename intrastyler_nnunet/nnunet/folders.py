@@ -56,11 +56,11 @@ def dataset_name(dataset: int | str) -> str:
     try:
         return str(maybe_convert_to_dataset_name(dataset))
     except ValueError:
-        raise InputError(f"{dataset!r} is neither a dataset id nor a name such as Dataset990_Name") from None
+        raise InputError(f"{dataset!r}, expected a dataset id or a name such as Dataset990_Name") from None
     except RuntimeError as error:
         found = "more than one dataset has" if "More than one" in str(error) else "no dataset has"
         places = "nnUNet_raw, nnUNet_preprocessed, nnUNet_results"
-        raise InputError(f"{found} the id {dataset} in {places}") from None
+        raise InputError(f"{found} the id {dataset} in {places}, expected one") from None
 
 
 def read_plans(dataset: int | str, plans_name: str = DEFAULT_PLANS) -> PlansManager:
@@ -87,7 +87,9 @@ def read_configuration(plans: PlansManager, name: str) -> ConfigurationManager:
     """
     if name not in plans.available_configurations:
         existing = ", ".join(plans.available_configurations)
-        raise InputError(f"{plans.plans_name}.json has no configuration {name!r}; it has {existing}")
+        raise InputError(
+            f"{plans.plans_name}.json has no configuration {name!r}; it has {existing}, expected one of these"
+        )
     try:
         configuration = plans.get_configuration(name)
     except (KeyError, ValueError, RuntimeError) as error:  # what it inherits from, or an entry of the architecture

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from annotated_types import Ge, MinLen
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import write_json
+from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import Policy, PolicyWeights
 from intrastyler_nnunet.typed_json import Count, FileNames, Probability, Text, read_json
 
@@ -17,6 +19,7 @@ SETTINGS_VARIABLE = "INTRASTYLER_SETTINGS"
 GENERATOR_VARIABLE = "INTRASTYLER_GENERATOR"
 GENERATOR_FILE = "generator.safetensors"
 RESOLVED_FILE = "intrastyler_settings.json"
+SHOWN = 5  # exemplars in a message
 # What a training keeps from beginning to end.
 FIXED = (
     "seed", "p_translate", "policy", "p_slerp", "exemplars", "channel", "self_training_sha256", "generator_sha256",
@@ -37,6 +40,9 @@ class TrainerSettings:
     channel: Text | None = None  # name of the image channel that is translated; needed when there are several
     translation_batch_size: Count | None = None  # samples translated at once; fewer than the batch when memory runs out
     compile_generator: bool = False  # torch.compile the generator; for long trainings on a GPU
+    # The final validation translates each case to its "own" style, drawn for it; and to so many styles (those with the
+    # lowest Dice in training), or "all".
+    validation_styles: Literal["own", "all"] | Count = "own"
     best_style: Literal["mean", "worst"] = "mean"  # what checkpoint_best is best at: all styles, or the worst one
     self_training: Text | None = None  # case list of pseudo-labelled target cases to train on, untranslated
     num_epochs: Count | None = None
@@ -56,6 +62,9 @@ class ResolvedSettings(TrainerSettings):
 
     generator_sha256: Text | list[Text] | None = None
     self_training_sha256: Text | None = None
+    # Of each generator's style bank, and the exemplars in it.
+    bank_fingerprint: Text | list[Text] | None = None
+    exemplar_names: FileNames | list[FileNames] | None = None
 
 
 def read_settings() -> TrainerSettings:
@@ -83,14 +92,16 @@ def generator_paths(settings: TrainerSettings, synthesizer_folder: Path) -> list
     return paths
 
 
-def resolve(settings: TrainerSettings, generators: list[Path]) -> ResolvedSettings:
-    """The settings with paths and checksums of the files in use; no generators without translation."""
+def resolve(settings: TrainerSettings, generators: list[Path], banks: Sequence[StyleBank] = ()) -> ResolvedSettings:
+    """The settings with paths and checksums of the files in use; no generators and banks without translation."""
     cases = settings.self_training and Path(settings.self_training)
     files = {
         "generator": _one_or_all([str(path) for path in generators]),
         "generator_sha256": _one_or_all([_checksum(path) for path in generators]),
         "self_training": str(cases.absolute()) if cases else None,
         "self_training_sha256": _checksum(cases) if cases else None,
+        "bank_fingerprint": _one_or_all([bank.fingerprint for bank in banks]),
+        "exemplar_names": _one_or_all([list(bank.names) for bank in banks]),
     }
     return ResolvedSettings(**asdict(settings) | files)
 
@@ -109,6 +120,18 @@ def check_resumable(resolved: ResolvedSettings, folder: Path) -> None:
         then, now = getattr(begun, name), getattr(resolved, name)
         if then != now:
             raise InputError(f"{path}: this training was begun with {name} {then}, now it is {now}")
+    # Trainings of former versions do not say which exemplars they were begun with.
+    if begun.bank_fingerprint is not None and begun.bank_fingerprint != resolved.bank_fingerprint:
+        then, now = _flat(begun.exemplar_names), _flat(resolved.exemplar_names)
+        changed = [f"{name} is new" for name in now if name not in then]
+        changed += [f"{name} is gone" for name in then if name not in now]
+        what = ", ".join(changed[:SHOWN]) + (" and more" if len(changed) > SHOWN else "")
+        raise InputError(f"{path}: this training was begun with other exemplars ({what or 'of the same names'})")
+
+
+def _flat(names: list | None) -> list[str]:
+    """Names of one bank or of several."""
+    return [name for part in names or () for name in ([part] if isinstance(part, str) else part)]
 
 
 def _one_or_all(values: list):

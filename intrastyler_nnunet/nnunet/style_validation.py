@@ -13,11 +13,13 @@ from torch import distributed
 
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.styles.clusters import cluster_styles, typical_exemplars
+from intrastyler_nnunet.styles.clusters import typical_exemplars
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE
 from intrastyler_nnunet.typed_json import Probability, read_json_lines
 
 TABLE, PLOT = "styles.jsonl", "progress_styles.png"
+MEMORY = 0.9  # weight of an epoch over that of the next in averages
+ENOUGH_BATCHES = 5  # of a style in an epoch
 
 matplotlib.use("agg")
 
@@ -49,7 +51,7 @@ def choose_validation_styles(
         drawn = np.flatnonzero(probabilities[first : first + len(bank.names)])
         if len(drawn):
             vectors = bank.vectors[torch.from_numpy(drawn)]
-            typical = drawn[typical_exemplars(vectors, cluster_styles(vectors).labels)]
+            typical = drawn[typical_exemplars(vectors, bank.labels_of(drawn))]
             prefix = f"generator{number}_" if len(banks) > 1 else ""
             chosen |= {prefix + bank.names[index]: first + int(index) for index in typical}
         first += len(bank.names)
@@ -92,13 +94,47 @@ def read_epochs(table: Path) -> list[EpochDice]:
     return read_json_lines(table, EpochDice, "Dice by style")
 
 
-def record(folder: Path, epoch: int, names: tuple[str, ...], dice: np.ndarray) -> None:
-    """Add the epoch to the table, forgetting later epochs of an interrupted training, and plot the table."""
+def rows_with(folder: Path, epoch: int, names: tuple[str, ...], dice: np.ndarray) -> list[EpochDice]:
+    """The table with an epoch added, without later ones of an interrupted training; nothing is written."""
     path = folder / TABLE
     rows = [row for row in read_epochs(path) if row.epoch < epoch] if path.is_file() else []
     rounded = [None if np.isnan(value) else round(float(value), 4) for value in dice]
-    rows.append(EpochDice(epoch, dict(zip(names, rounded, strict=True))))
-    with written_atomically(path) as temporary:
+    return [*rows, EpochDice(epoch, dict(zip(names, rounded, strict=True)))]
+
+
+def average_dice(rows: Sequence[EpochDice], names: Sequence[str]) -> np.ndarray:
+    """Each style's Dice averaged over epochs, (styles,); an epoch counts 0.9 times the next, as in nnU-Net's average.
+
+    Of so few batches as a style has in one epoch, the lowest Dice among many styles tells the luck of the draw.
+    """
+    values = np.array([[row.dice.get(name) for name in names] for row in rows], dtype=float).reshape(-1, len(names))
+    weights = MEMORY ** np.arange(len(rows))[::-1, None] * np.isfinite(values)
+    total = weights.sum(axis=0)
+    summed = (weights * np.nan_to_num(values)).sum(axis=0)
+    return np.divide(summed, total, out=np.full(len(names), np.nan), where=total > 0)
+
+
+def lowest_styles(folder: Path, names: Sequence[str]) -> list[str]:
+    """The styles, that with the lowest average in a training's table first; as they are named if it has no table."""
+    path = folder / TABLE
+    averages = average_dice(read_epochs(path) if path.is_file() else [], names)
+    return [names[index] for index in np.argsort(averages, kind="stable")]
+
+
+def few_batches(iterations: int, styles: int) -> list[str]:
+    """A warning if a validation epoch has fewer batches for each style than its Dice needs."""
+    found = iterations // styles
+    if found >= ENOUGH_BATCHES:
+        return []
+    return [
+        f"num_val_iterations_per_epoch is {iterations}, {found} batches for each of {styles} validation styles, "
+        f"expected {ENOUGH_BATCHES} for each, {ENOUGH_BATCHES * styles} in all"
+    ]
+
+
+def record(folder: Path, rows: list[EpochDice], names: tuple[str, ...]) -> None:
+    """Write the table and plot it."""
+    with written_atomically(folder / TABLE) as temporary:
         temporary.write_text("".join(f"{json.dumps(asdict(row))}\n" for row in rows))
     _plot(rows, names, folder / PLOT)
 

@@ -1,32 +1,37 @@
-"""nnU-Net's trainer on source batches that are translated to target styles on the fly."""
+"""nnU-Net's trainers on source batches that are translated to target styles on the fly."""
 
-import shutil
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch import distributed
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
-from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
-from intrastyler_nnunet.nnunet.augmentation.worker_transforms import marking_outside, split_outside, without_intensity
+from intrastyler_nnunet.nnunet.augmentation.parameters import is_batched, leaves, sample_intensity_parameters
+from intrastyler_nnunet.nnunet.augmentation.worker_transforms import marking_outside, split_outside, split_pipeline
+from intrastyler_nnunet.nnunet.batch_pictures import FOLDER as PICTURES
+from intrastyler_nnunet.nnunet.batch_pictures import draw_batch, is_pictured, log_picture
 from intrastyler_nnunet.nnunet.cases import translated_channel
+from intrastyler_nnunet.nnunet.checkpoints import check_order, check_version, inference_class, named_as, provenance
 from intrastyler_nnunet.nnunet.exemplar_translation import (
     ExemplarTranslation,
     check_volumes,
     load_exemplar_translation,
-    translated_dataset_class,
 )
-from intrastyler_nnunet.nnunet.folders import configuration_folder, pseudo_label_folder, synthesizer_folder
+from intrastyler_nnunet.nnunet.final_validation import FinalValidation
+from intrastyler_nnunet.nnunet.folders import (
+    configuration_folder,
+    pseudo_label_folder,
+    synthesizer_folder,
+    target_folder,
+)
 from intrastyler_nnunet.nnunet.self_training import MixedDataset, PseudoLabelledCases, read_case_list
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
@@ -37,29 +42,38 @@ from intrastyler_nnunet.nnunet.settings import (
 )
 from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_settings
 from intrastyler_nnunet.nnunet.step_clock import StepClock
-from intrastyler_nnunet.nnunet.style_validation import choose_validation_styles, dice_by_style
+from intrastyler_nnunet.nnunet.style_validation import (
+    average_dice,
+    choose_validation_styles,
+    dice_by_style,
+    few_batches,
+    rows_with,
+)
 from intrastyler_nnunet.nnunet.style_validation import record as record_styles
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
 
 # Independent random streams of one iteration.
-TRAINING_EXEMPLARS, INTENSITY, CASE_EXEMPLAR = range(3)
+TRAINING_EXEMPLARS, INTENSITY = range(2)
 
 
-class nnUNetTrainerIntraStyler(nnUNetTrainer):
-    """Stock nnU-Net, trained on translated source images.
+class TrainingOnTranslations:
+    """What any nnU-Net trainer becomes when it is named before it in a class's bases (`with_intrastyler`).
 
-    Order of a training batch: spatial augmentation (workers), translation, intensity augmentation (device).
-    The network, the loss and the checkpoints are stock. Settings: see `settings.TrainerSettings`.
+    Order of a training batch: spatial augmentation (workers), translation, whatever of the base's augmentation changes
+    the image alone. The network, the loss and the checkpoints are the base's. Settings: see `settings.TrainerSettings`.
     """
 
     def initialize(self):
         """Read settings and generators before anything is trained; bad input ends it with one line."""
         with _one_line_errors():
+            check_version()
+            check_order(type(self), TrainingOnTranslations)
             self.prepare_translation()
         self.iteration = 0
         self.noise_generator = torch.Generator(self.device)
         self.clock = StepClock(self.device)
         super().initialize()
+        self.logger.update_config({"intrastyler": asdict(self.resolved_settings)})
 
     def prepare_translation(self):
         """Settings, generators and what may be drawn. Raises InputError."""
@@ -73,8 +87,10 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             self.probabilities = exemplar_probabilities(banks, self.settings.policy, self.settings.exemplars)
             keeps_source = self.settings.p_translate < 1
             self.validation_styles = choose_validation_styles(banks, self.probabilities, keeps_source)
+            for warning in few_batches(self.num_val_iterations_per_epoch, len(self.validation_styles)):
+                self.print_to_log_file(f"WARNING: {warning}")
         self.pseudo = self._read_pseudo_labelled()
-        self.resolved_settings = resolve(self.settings, paths)
+        self.resolved_settings = resolve(self.settings, paths, [] if self.translation is None else banks)
 
     def choose_settings(self) -> TrainerSettings:
         """The settings file's content; named variants of the trainer replace entries of it."""
@@ -126,21 +142,24 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         if self.local_rank == 0:
             write_resolved_settings(self.resolved_settings, Path(self.output_folder))
 
-    @staticmethod
-    def get_training_transforms(*args, **kwargs) -> BasicTransform:
-        """nnU-Net's pipeline for the workers, spatial part only."""
-        return marking_outside(without_intensity(nnUNetTrainer.get_training_transforms(*args, **kwargs)))
+    def get_dataloaders(self):
+        """nnU-Net's; a pipeline that cannot be split ends it with one line."""
+        with _one_line_errors():
+            return super().get_dataloaders()
 
-    @staticmethod
-    def get_validation_transforms(*args, **kwargs) -> BasicTransform:
-        """nnU-Net's pipeline, which also marks voxels outside the image."""
-        return marking_outside(nnUNetTrainer.get_validation_transforms(*args, **kwargs))
+    def get_training_transforms(self, *args, **kwargs) -> BasicTransform:
+        """The base's pipeline for the workers without what changes the image alone, which follows the translation."""
+        kept, self.moved_transforms = split_pipeline(super().get_training_transforms(*args, **kwargs))
+        slow = {
+            type(leaf).__name__ for moved in self.moved_transforms for leaf in leaves(moved) if not is_batched(leaf)
+        }
+        if slow:
+            self.print_to_log_file(f"On the CPU after translation, which takes time: {', '.join(sorted(slow))}")
+        return marking_outside(kept)
 
-    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
-        """Also remember whether axis 0 keeps its resolution ("dummy 2D" augmentation)."""
-        augmentation = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
-        self.through_plane_low_resolution = not augmentation[1]
-        return augmentation
+    def get_validation_transforms(self, *args, **kwargs) -> BasicTransform:
+        """The base's pipeline, which also marks voxels outside the image."""
+        return marking_outside(super().get_validation_transforms(*args, **kwargs))
 
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
@@ -150,8 +169,10 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     def on_train_epoch_end(self, train_outputs: list[dict]):
         """Also log where the time went."""
         super().on_train_epoch_end(train_outputs)
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.clock.shares().items())
-        self.print_to_log_file(f"Time spent: {shares}")
+        shares = self.clock.shares()
+        text = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        self.print_to_log_file(f"Time spent: {text}")
+        self._log_elsewhere({f"time/{name}": share for name, share in shares.items()})
 
     def on_validation_epoch_start(self):
         super().on_validation_epoch_start()
@@ -167,51 +188,81 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
     def training_batch(self, batch: dict) -> dict:
         """Turn what a worker made into what the network sees: translated, then augmented in intensity."""
         images, outside = split_outside(batch["data"], self.device)
+        source, draw = images, None
         if self.translation is not None:
+            draw = self._draw(batch["keys"])
             with self.clock.part("translation"):
-                images = self._translated_to(images, outside, batch, self._draw(batch["keys"]))
+                images = self._translated_to(images, outside, batch, draw)
         with self.clock.part("augmentation"):
             images = self._augmented(images, outside)
+        if draw is not None and self.iteration == 0 and self.local_rank == 0 and is_pictured(self.current_epoch):
+            self._picture(source, images, batch["keys"], draw)
         self.iteration += 1
         return batch | {"data": images}
 
     def _augmented(self, images: torch.Tensor, outside: torch.Tensor | None) -> torch.Tensor:
         """Intensity augmentation; zero stays zero outside where nnU-Net normalises within a mask."""
         masked_channels = self.configuration_manager.use_mask_for_norm
+        channels = len(masked_channels)
         parameters = sample_intensity_parameters(
-            self._rng(INTENSITY),
-            samples=len(images),
-            channels=len(masked_channels),
-            axes=images.ndim - 2,
-            through_plane_low_resolution=self.through_plane_low_resolution,
+            self._rng(INTENSITY), self.moved_transforms, len(images), channels, images.ndim - 2
         )
-        images = augment_intensity(images, parameters, self.noise_generator)
+        images = augment_intensity(images, parameters, channels, self.noise_generator)
         for channel in np.flatnonzero(masked_channels) if outside is not None else ():
             images[:, channel].masked_fill_(outside[:, channel], 0.0)
         return images
 
     def validation_batch(self, batch: dict) -> dict:
-        """Translate every sample to one of the typical exemplars, which take turns; no augmentation."""
+        """A batch translated to one of the typical exemplars; no augmentation.
+
+        The exemplars take turns. Each sees the same patches: those that were there when the first one's turn came.
+        """
+        turn = 0
+        if self.translation is not None:
+            turn = self.iteration % len(self.validation_styles)
+            if turn == 0:
+                self.validation_patches = batch
+            # nnU-Net removes the ignore label in place.
+            labels = self.validation_patches["target"]
+            labels = [part.clone() for part in labels] if isinstance(labels, list) else labels.clone()
+            batch = self.validation_patches | {"target": labels}
         images, outside = split_outside(batch["data"], self.device)
         if self.translation is not None:
-            exemplar = self.validation_styles.exemplars[self.iteration % len(self.validation_styles)]
-            images = self._translated_to(images, outside, batch, StyleDraw.of(np.full(len(images), exemplar)))
+            draw = StyleDraw.of(np.full(len(images), self.validation_styles.exemplars[turn]))
+            images = self._translated_to(images, outside, batch, draw)
         self.iteration += 1
         return batch | {"data": images}
 
     def on_validation_epoch_end(self, val_outputs: list[dict]):
         """nnU-Net's pseudo Dice, also for each style; over the worst style alone if the settings say so."""
         if self.translation is not None:
-            styles = self.validation_styles
+            styles, folder = self.validation_styles, Path(self.output_folder)
             dice = dice_by_style(val_outputs, len(styles))
-            worst = int(np.nanargmin(dice)) if np.isfinite(dice).any() else 0
+            rows = rows_with(folder, self.current_epoch, styles.names, dice)
+            averages = average_dice(rows, styles.names)
+            worst = int(np.nanargmin(averages)) if np.isfinite(averages).any() else 0
             if self.local_rank == 0:
-                record_styles(Path(self.output_folder), self.current_epoch, styles.names, dice)
+                record_styles(folder, rows, styles.names)
             table = ", ".join(f"{name} {value:.4f}" for name, value in zip(styles.names, dice, strict=True))
-            self.print_to_log_file(f"Pseudo dice by style: {table}; worst {styles.names[worst]}")
+            lowest = f"worst on average {styles.names[worst]} {averages[worst]:.4f}"
+            self.print_to_log_file(f"Pseudo dice by style: {table}; {lowest}")
+            curves = {f"dice/{name}": value for name, value in zip(styles.names, dice, strict=True)}
+            self._log_elsewhere(curves | {"worst_style_dice": averages[worst]})
             if self.settings.best_style == "worst":
                 val_outputs = val_outputs[worst :: len(styles)]
         super().on_validation_epoch_end(val_outputs)
+
+    def _log_elsewhere(self, curves: dict[str, float]) -> None:
+        """Curves for nnU-Net's loggers but its own, whose plot and checkpoint know only nnU-Net's."""
+        for logger in self.logger.loggers:
+            for name, value in curves.items():
+                logger.log(f"intrastyler/{name}", float(value), self.current_epoch)
+
+    def _picture(self, source: torch.Tensor, images: torch.Tensor, keys: list[str], draw: StyleDraw) -> None:
+        path = Path(self.output_folder) / PICTURES / f"epoch_{self.current_epoch:04d}.png"
+        targets = target_folder(self.plans_manager.dataset_name, self.plans_manager, self.configuration_name)
+        draw_batch(path, source, images, keys, draw, self.translation, targets)
+        log_picture(self.logger.loggers, path, self.current_epoch)
 
     def _draw(self, keys: list[str]) -> StyleDraw:
         """A style for each training sample; pseudo-labelled target cases keep their own."""
@@ -238,54 +289,34 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
         return np.random.default_rng([self.settings.seed, self.local_rank, self.current_epoch, self.iteration, stream])
 
     def perform_actual_validation(self, save_probabilities: bool = False):
-        """nnU-Net's final validation on translated cases: each in a style of its own, then all in each style."""
+        """nnU-Net's final validation, on translated cases: each in a style of its own, and in those of the settings."""
         if self.translation is None:
             return super().perform_actual_validation(save_probabilities)
-        output = Path(self.output_folder)
-        # Each goes to the folder that nnU-Net knows and is then moved aside; its own comes last and stays.
-        for exemplar, name in zip(self.validation_styles.exemplars, self.validation_styles.names, strict=True):
-            with self.translated_cases(exemplar):
-                super().perform_actual_validation(False)
-            if self.local_rank == 0:
-                shutil.rmtree(output / f"validation_{name}", ignore_errors=True)
-                (output / "validation").rename(output / f"validation_{name}")
-            if self.is_ddp:
-                distributed.barrier()  # the others must not write where the first rank still reads and moves
-        with self.translated_cases():
+        with FinalValidation(self, save_probabilities):
             super().perform_actual_validation(save_probabilities)
 
-    @contextmanager
-    def translated_cases(self, exemplar: int | None = None) -> Iterator[None]:
-        """Within the block, `self.dataset_class` loads cases translated to an exemplar; None: each to its own."""
-        stock = self.dataset_class
-        translate = partial(self._translated_case, exemplar)
-        self.dataset_class = translated_dataset_class(stock, translate)
-        try:
-            yield
-        finally:
-            self.dataset_class = stock
-
-    def _translated_case(self, exemplar: int | None, case: str, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        rng = np.random.default_rng([self.settings.seed, CASE_EXEMPLAR, zlib.crc32(case.encode())])
-        draw = draw_styles(rng, 1, self.probabilities, 1.0, self.settings.p_slerp, self.translation.generators)
-        if exemplar is not None:
-            draw = StyleDraw.of(np.array([exemplar]))
-        return self.translation.translate_case(image, labels, case, draw)[0]
-
     def save_checkpoint(self, filename: str) -> None:
-        """Name nnU-Net's own trainer in the checkpoint, which is all that inference needs of it."""
+        """Name a trainer of nnU-Net in the checkpoint, all that inference needs, and what it was trained on."""
         if self.local_rank != 0 or self.disable_checkpointing:
             return super().save_checkpoint(filename)
-        with _one_line_errors(), _named_as_stock(self):
-            try:
-                # An open file, because torch does not say why it cannot write to a path.
-                with written_atomically(filename) as temporary, temporary.open("wb") as file:
-                    super().save_checkpoint(file)
-            except (OSError, RuntimeError) as error:
-                cause = error if isinstance(error, OSError) else error.__context__  # torch may fail again in closing
-                if not isinstance(cause, OSError):
-                    raise
-                raise InputError(f"{filename}: cannot be written ({cause.strerror}), what was there stays") from None
+        own = self.my_init_kwargs
+        self.my_init_kwargs = own | provenance(self.resolved_settings, self.translation)
+        try:
+            with _one_line_errors(), named_as(self, inference_class(type(self))):
+                self._save_whole(filename)
+        finally:
+            self.my_init_kwargs = own
+
+    def _save_whole(self, filename: str) -> None:
+        try:
+            # An open file, because torch does not say why it cannot write to a path.
+            with written_atomically(filename) as temporary, temporary.open("wb") as file:
+                super().save_checkpoint(file)
+        except (OSError, RuntimeError) as error:
+            cause = error if isinstance(error, OSError) else error.__context__  # torch may fail again in closing
+            if not isinstance(cause, OSError):
+                raise
+            raise InputError(f"{filename}: cannot be written ({cause.strerror}), what was there stays") from None
 
     def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
         """Refuse to continue a training that was begun with other settings of the translation."""
@@ -294,15 +325,8 @@ class nnUNetTrainerIntraStyler(nnUNetTrainer):
             check_resumable(self.resolved_settings, Path(self.output_folder))
 
 
-@contextmanager
-def _named_as_stock(trainer: nnUNetTrainer) -> Iterator[None]:
-    """Within the block the trainer's class bears the name of nnU-Net's own."""
-    own = type(trainer)
-    trainer.__class__ = type(nnUNetTrainer.__name__, (own,), {})
-    try:
-        yield
-    finally:
-        trainer.__class__ = own
+class nnUNetTrainerIntraStyler(TrainingOnTranslations, nnUNetTrainer):
+    """Stock nnU-Net, trained on translated source images."""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Everything that decides how a generator is trained."""
 
 import itertools
+import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
@@ -36,6 +37,8 @@ def check_schedules(schedules: dict[str, Schedule], terms: tuple[str, ...]) -> N
     for term, schedule in schedules.items():
         if term not in terms:
             raise InputError(f"schedule of {term!r}, expected one of {', '.join(terms)}")
+        if not all(math.isfinite(number) for point in schedule for number in point):
+            raise InputError(f"schedule of {term}: {schedule}, expected finite numbers")
         places = [progress for progress, _ in schedule]
         ascending = all(a <= b for a, b in itertools.pairwise(places))
         if not schedule or not ascending or min(places) < 0 or max(places) > 1:

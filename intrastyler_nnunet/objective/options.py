@@ -1,5 +1,6 @@
 """What a field of a configuration tells about itself: command line, help, checks and docs are made from it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -49,9 +50,11 @@ def options_of(configuration: type) -> dict[str, Option]:
 
 
 def check_options(configuration: Any) -> None:
-    """Raise InputError for the first option whose value is none of its choices or outside its range."""
+    """Raise InputError for the first option whose value is NaN, infinite, none of its choices or out of range."""
     for name, found in options_of(type(configuration)).items():
         value, words = getattr(configuration, name), name.replace("_", " ")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{words} is {value}, expected a finite number")
         if found.choices and value not in found.choices:
             raise InputError(f"{words} {value!r}, expected one of {', '.join(found.choices)}")
         if found.range and found.range.excludes(value):

@@ -117,7 +117,7 @@ def _neighbours(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _chosen(ranks: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Of the ranks (N, C, 2, KNOTS) of each image's curves, those at places (N, M)."""
+    """Pick the curves at places (N, M) from the ranks (N, C, 2, KNOTS) of each image."""
     return ranks.gather(1, places[..., None, None].expand(-1, -1, *ranks.shape[2:]))
 
 
@@ -129,7 +129,7 @@ def _curves(ranks: torch.Tensor, ordered: torch.Tensor) -> torch.Tensor:
 
 
 def _distances(curves: torch.Tensor, neighbours: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Of the darkest and brightest neighbours (N, 2, COMPARED) after each curve from those wanted, sorted: (N, C)."""
+    """How far each curve leaves the darkest and brightest neighbours (N, 2, COMPARED) from those wanted: (N, C)."""
     count = curves.shape[1]
     mapped = _interpolated(neighbours.repeat_interleave(count, dim=0), curves.flatten(0, 1)).unflatten(0, (-1, count))
     found = mapped.sort(dim=2).values.sort(dim=-1).values  # first which one is the darker, then along the voxels

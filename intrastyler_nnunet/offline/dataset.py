@@ -19,8 +19,11 @@ from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation, load_exemplar_translation
+from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import StyleDraw, draw_styles, exemplar_probabilities
+from intrastyler_nnunet.translation.windows import named_case
 from intrastyler_nnunet.typed_json import FileName, Probability, Text, read_json
+from intrastyler_nnunet.workers import WHOLE, Part
 
 RECORD = "synthesis.json"
 # Entries of dataset.json that are as true of translated images; others name the source's files and their format.
@@ -55,6 +58,7 @@ class SynthesisRecord:
     """Content of synthesis.json; without cases, the synthesis is not finished."""
 
     synthesis: OfflineSynthesis
+    bank: Text  # fingerprint of the style bank: another set of exemplars gives other draws
     cases: dict[FileName, Provenance]
 
 
@@ -73,7 +77,9 @@ def describe(
     return OfflineSynthesis(name, plans_name, configuration, checksum, styles_per_case, policy, p_slerp, seed)
 
 
-def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: torch.device) -> int:
+def synthesize(
+    what: OfflineSynthesis, generator: Path, output: Path, device: torch.device, part: Part = WHOLE
+) -> int | None:
     """Write imagesTr, labelsTr, dataset.json and synthesis.json; cases that are there already are left alone.
 
     Images and labels are on the grid of the plans' preprocessing (resampled, cropped to the nonzero region); all
@@ -84,9 +90,10 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
         generator: its file.
         output: nnUNet_raw/DatasetXXX_Name of the new dataset.
         device: where to translate.
+        part: of several processes that share the work; the last one to end completes the dataset.
 
     Returns:
-        The number of images.
+        The number of images; None while other parts are not done.
 
     Raises:
         InputError: no generator or one that does not fit; the folder holds another synthesis or something else.
@@ -96,32 +103,36 @@ def synthesize(what: OfflineSynthesis, generator: Path, output: Path, device: to
     translation, _ = load_exemplar_translation([generator], plans, what.configuration, device, regions=False)
     probabilities = exemplar_probabilities(translation.banks, what.policy)
     source = PreprocessedCases(folders.configuration_folder(what.dataset, plans, what.configuration), (0, 1, 2))
-    with locked(output):
-        _check_output(what, output)  # another process may have begun meanwhile
+    with locked(part.lock(output)):
+        _check_output(what, output, translation.banks[0])  # another process may have begun meanwhile
         remove_half_written(output)
-        return _write_dataset(what, source, translation, probabilities, plans, output)
+        return _write_dataset(what, source, translation, probabilities, plans, output, part)
 
 
 def _write_dataset(
     what: OfflineSynthesis, source: PreprocessedCases, translation: ExemplarTranslation, probabilities: np.ndarray,
-    plans: PlansManager, output: Path,
-) -> int:  # fmt: skip
+    plans: PlansManager, output: Path, part: Part,
+) -> int | None:  # fmt: skip
+    bank = translation.banks[0]
     if not (output / RECORD).is_file():
-        write_json({"synthesis": vars(what), "cases": {}}, output / RECORD)
-    cases = {}
+        write_json(asdict(SynthesisRecord(what, bank.fingerprint, {})), output / RECORD)
+    cases, mine = {}, set(part.of(source.names))
     for case in tqdm(source.names, "synthesize"):
         rng = np.random.default_rng([what.seed, zlib.crc32(case.encode())])
         draw = draw_styles(rng, what.styles_per_case, probabilities, 1.0, what.p_slerp)
         names = [f"{case}_style{number}" for number in range(what.styles_per_case)]
         cases |= {name: _provenance(case, draw, number, translation) for number, name in enumerate(names)}
-        if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names):
+        written = all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names)
+        if not written and case in mine:
             _write_case(source, case, names, draw, translation, plans, what.configuration, output)
+    if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in cases):
+        return None
     for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
         for path in (output / folder).glob("*.nii.gz"):
             if path.name.removesuffix(ending) not in cases:
                 path.unlink()  # its source has gone, and nnU-Net would go on training on it
                 print(f"{path}: removed, for its source image is no longer preprocessed")
-    write_json(asdict(SynthesisRecord(what, cases)), output / RECORD)
+    write_json(asdict(SynthesisRecord(what, bank.fingerprint, cases)), output / RECORD)
     dataset_json = folders.read_dataset_json(what.dataset)
     description = {name: dataset_json[name] for name in DESCRIPTION if name in dataset_json}
     write_json(description | {"numTraining": len(cases), "file_ending": ".nii.gz"}, output / "dataset.json")
@@ -139,13 +150,15 @@ def splits(cases: dict[str, Provenance], folds: int = 5) -> list[dict[str, list[
     return result
 
 
-def _check_output(what: OfflineSynthesis, output: Path) -> None:
+def _check_output(what: OfflineSynthesis, output: Path, bank: StyleBank | None = None) -> None:
     record = output / RECORD
     if record.is_file():
-        found = read_synthesis(record).synthesis
+        found = read_synthesis(record)
         for name, value in vars(what).items():
-            if getattr(found, name) != value:
-                raise InputError(f"{record}: synthesized with {name} {getattr(found, name)}, expected {value}")
+            if (before := getattr(found.synthesis, name)) != value:
+                raise InputError(f"{record}: synthesized with {name} {before}, expected {value}")
+        if bank is not None and found.bank != bank.fingerprint:
+            raise InputError(f"{record}: synthesized with other exemplars, expected the same or another -o")
     elif not is_unused(output):
         raise InputError(f"{output}: is not empty and has no {RECORD}, expected a new dataset")
 
@@ -159,8 +172,10 @@ def _write_case(
     source: PreprocessedCases, case: str, names: list[str], draw: StyleDraw, translation: ExemplarTranslation,
     plans: PlansManager, configuration_name: str, output: Path,
 ) -> None:  # fmt: skip
-    image, labels, _, properties = source.dataset.load_case(case)
-    results = translation.translate_case(image[:], labels[:], case, draw)
+    with named_case(source.folder / case):
+        image, labels, _, properties = source.dataset.load_case(case)
+        image, labels = image[:], labels[:]
+    results = translation.translate_case(image, labels, case, draw)
     spacing = plans.get_configuration(configuration_name).spacing
     whole = np.maximum(np.asarray(labels[0]), 0)
     whole = whole.astype(label_type(whole))

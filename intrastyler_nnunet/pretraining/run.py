@@ -1,5 +1,6 @@
 """From a dataset, plans and a configuration to everything a training run needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,16 +9,18 @@ import SimpleITK
 from batchgenerators.utilities.file_and_folder_operations import load_pickle
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import require_inputs_kept
 from intrastyler_nnunet.model.config import preset
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
-from intrastyler_nnunet.objective.config import PretrainingConfig, Schedule
+from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
+from intrastyler_nnunet.objective.config import METHODS, PretrainingConfig, Schedule
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
 from intrastyler_nnunet.pretraining.recipes import DEFAULT, configured, read_recipe, resolved
 from intrastyler_nnunet.structures import COCHLEA_NAME, Structures
-from intrastyler_nnunet.translation.windows import read_windows
+from intrastyler_nnunet.translation.windows import named_case, read_windows
 
 SMALLEST_STYLE_PATCH = 8
 
@@ -52,12 +55,14 @@ def prepare_run(
 
     Raises:
         InputError: unknown recipe, preset, dataset, configuration or channel; nothing preprocessed; a 2D configuration;
-            a patch larger than the smallest case; a sub-domain without cases; a simulated truth of another shape than
-            its source.
+            a patch larger than the smallest case or too small for the preset; weights to begin with that the run would
+            overwrite; a sub-domain without cases; a simulated truth of another shape than its source.
     """
     recipe = read_recipe(recipe_name)
     settings = resolved(recipe, weights or {}, settings)
     preset(settings["preset"])
+    if settings["method"] not in METHODS:
+        raise InputError(f"method {settings['method']!r}, expected one of {', '.join(METHODS)}")
     dataset_json = folders.read_dataset_json(dataset)
     channel_index = translated_channel(dataset_json, channel)
     plans = one_channel_plans(folders.read_plans(dataset, plans_name), channel_index)
@@ -91,8 +96,12 @@ def prepare_run(
         slices = metadata.axes[2]  # the axis through the plane
         patch_size[slices] = min(patch_size[slices], recipe.patch_slices or patch_size[slices])
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
-        raise InputError(f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}")
-    style_patch = tuple(max(SMALLEST_STYLE_PATCH, round(size * recipe.style_patch_share)) for size in patch_size)
+        raise InputError(
+            f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}, expected at most that"
+        )
+    _require_large_enough(patch_size, settings["preset"], metadata)
+    shares = [max(SMALLEST_STYLE_PATCH, round(size * recipe.style_patch_share)) for size in patch_size]
+    style_patch = tuple(min(pair) for pair in zip(patch_size, shares, strict=True))
     label_manager = plans.get_label_manager(dataset_json)
     classes = 1 + int(max(label_manager.foreground_labels))
     settings |= {"patch_size": tuple(patch_size), "style_patch_size": style_patch, "classes": classes}
@@ -104,6 +113,8 @@ def prepare_run(
             raise InputError(f"dataset {dataset} has an ignore label, expected --weight {name}=0")
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
     folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
+    if config.pretrained_weights is not None:
+        require_inputs_kept([folder / GENERATOR_FILE], [Path(config.pretrained_weights)])
     truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
     return Run(source, target, config, metadata, folder, truths)
 
@@ -114,6 +125,14 @@ def _structures(dataset_json: dict) -> Structures | None:
     if COCHLEA_NAME not in labels or not all(isinstance(value, int) for value in labels.values()):
         return None
     return Structures.of(labels)
+
+
+def _require_large_enough(patch_size: Sequence[int], name: str, metadata: GeneratorMetadata) -> None:
+    """Raise InputError if the layers of a preset need larger patches (in nnU-Net's axis order)."""
+    smallest = preset(name)[0].smallest_image
+    if any(patch_size[axis] < least for axis, least in zip(metadata.axes, smallest, strict=True)):
+        needed = tuple(smallest[metadata.axes.index(axis)] for axis in range(3))
+        raise InputError(f"patch size is {tuple(patch_size)}, expected at least {needed} for preset {name}")
 
 
 def _finite(properties: dict[str, float]) -> dict[str, float]:
@@ -148,8 +167,10 @@ def left_right_axis(orientation: str | None, metadata: GeneratorMetadata) -> int
 
 
 def _orientation(folder: Path) -> str | None:
-    """Of the first preprocessed case, as SimpleITK read it; None if another library did."""
-    properties = load_pickle(str(folder / f"{folders.case_names(folder)[0]}.pkl"))
+    """The orientation of the first preprocessed case as SimpleITK read it; None if another library did."""
+    path = folder / f"{folders.case_names(folder)[0]}.pkl"
+    with named_case(path):
+        properties = load_pickle(str(path))
     if "sitk_stuff" not in properties:
         return None
     direction = properties["sitk_stuff"]["direction"]

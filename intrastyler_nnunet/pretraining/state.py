@@ -136,7 +136,7 @@ def _stored(path: Path, content: dict, name: str) -> dict:
 
 
 def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
-    """Of `paths`, newest first; damaged ones before it are removed."""
+    """Read the first of `paths` (newest first) that is intact, and remove the damaged ones before it."""
     for number, path in enumerate(paths):
         try:
             content = _read_whole(path)

@@ -16,6 +16,7 @@ from intrastyler_nnunet.styles.bank import exemplar_style
 from intrastyler_nnunet.styles.coverage import degrees_between
 from intrastyler_nnunet.styles.slerp import slerp
 from intrastyler_nnunet.translation.translator import Translator
+from intrastyler_nnunet.translation.windows import named_case
 
 SOURCES = 3
 ENDS = 8  # typical exemplars, of the largest clusters, between which frames are rendered: 28 pairs
@@ -101,7 +102,8 @@ class StyleMatrix:
 
     def _load(self, name: str) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Image and labels (1, 1, *spatial) as preprocessed, and the slice to show."""
-        image, labels = (np.array(array[:1]) for array in self.source.dataset.load_case(name)[:2])
+        with named_case(self.source.folder / name):
+            image, labels = (np.array(array[:1]) for array in self.source.dataset.load_case(name)[:2])
         image, labels = torch.from_numpy(image)[None].float(), torch.from_numpy(labels)[None]
         level = fullest_level(self.translator.space.turned(labels)[0, 0].numpy().T)
         return image, labels, level

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +14,16 @@ import torch
 import torch.nn.functional as F
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.locks import in_turn
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.tensor_file import load_tensors, save_tensors
+from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.translation.space import GeneratorSpace
-from intrastyler_nnunet.translation.windows import read_windows
+from intrastyler_nnunet.translation.windows import named_case, read_windows
 from intrastyler_nnunet.typed_json import FileName, decode_json
 
 BANK_FILE = "style_bank.safetensors"
+READERS = 8  # threads that read exemplars ahead, and as many volumes in memory
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class StyleBank:
         vectors: (N, K) unit vectors.
         windows: (N, 2) intensity windows in nnU-Net space.
         dispersion: (N,) 1 - length of the mean unit vector over the exemplar's patches; 0 = one style everywhere.
-        fingerprint: of the generator and the target set the bank was built from.
+        fingerprint: of the generator and of the target set the bank was built from, with a hyphen between them.
+        clusters: (N,) cluster of each exemplar, from 0 (`clusters.cluster_styles`); made from the vectors if not given.
     """
 
     names: tuple[str, ...]
@@ -36,10 +44,23 @@ class StyleBank:
     windows: torch.Tensor
     dispersion: torch.Tensor
     fingerprint: str = ""
+    clusters: np.ndarray | None = None
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Cluster of each exemplar, (N,)."""
+        return cluster_styles(self.vectors).labels if self.clusters is None else self.clusters
+
+    def labels_of(self, chosen: np.ndarray) -> np.ndarray:
+        """Clusters of some exemplars alone, from 0; `chosen` are their numbers, (M,)."""
+        if len(chosen) == len(self.names):
+            return self.labels
+        return cluster_styles(self.vectors[torch.from_numpy(chosen)]).labels
 
     def save(self, path: Path | str) -> None:
         """Write to one safetensors file."""
         tensors = {"vectors": self.vectors, "windows": self.windows, "dispersion": self.dispersion}
+        tensors["clusters"] = torch.from_numpy(self.labels.astype(np.float32))
         save_tensors(path, tensors, {"names": json.dumps(self.names), "fingerprint": self.fingerprint})
 
     @classmethod
@@ -47,14 +68,20 @@ class StyleBank:
         """Read a bank written by `save`. Raises InputError if `path` is not one, or damaged."""
         expected = "a style_bank.safetensors written by intrastyler"
         tensors, header = load_tensors(path, {"names", "fingerprint"}, expected)
+        clusters = tensors.pop("clusters", None)  # banks of former versions have none
         names = decode_json(header["names"], tuple[FileName, ...], f"{path}: names", expected)
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         count, length = len(set(names)), shapes.get("vectors", ())[-1:]
         if count < len(names) or shapes != {"vectors": (count, *length), "windows": (count, 2), "dispersion": (count,)}:
             raise InputError(f"{path}: found {count} names and tensors of shapes {shapes}, expected one row each")
+        if clusters is not None and (
+            clusters.shape != (count,) or sorted(set(clusters.tolist())) != list(range(int(clusters.max()) + 1))
+        ):
+            raise InputError(f"{path}: found clusters that are not numbered from 0, expected {expected}")
         if (tensors["windows"][:, 0] > tensors["windows"][:, 1]).any():
             raise InputError(f"{path}: found an intensity window that ends before it begins, expected {expected}")
-        return cls(names, fingerprint=header["fingerprint"], **tensors)
+        labels = None if clusters is None else clusters.numpy().astype(int)
+        return cls(names, fingerprint=header["fingerprint"], clusters=labels, **tensors)
 
 
 def style_bank(generator: Generator, generator_path: Path, target_folder: Path, patch_size: tuple[int, ...], path: Path,
@@ -70,19 +97,38 @@ def style_bank(generator: Generator, generator_path: Path, target_folder: Path, 
         path: where the bank is cached.
 
     Raises:
-        InputError: there is no preprocessed target image.
+        InputError: there is neither a preprocessed target image nor a bank of this generator.
     """
-    windows = read_windows(target_folder)
+    generator_sha256 = hashlib.sha256(Path(generator_path).read_bytes()).hexdigest()
+    windows = read_windows(target_folder) if target_folder.is_dir() else {}
     if not windows:
-        raise InputError(f"{target_folder}: no preprocessed target images, run `intrastyler add-target` first")
+        return _bank_without_targets(path, target_folder, generator_sha256)
     patch_size = generator.metadata.style_patch_size or tuple(patch_size)
-    fingerprint = _fingerprint(generator_path, windows, patch_size)
-    if path.is_file():
-        bank = StyleBank.load(path)
-        if bank.fingerprint == fingerprint:
-            return bank
-    bank = build_style_bank(generator, target_folder, windows, patch_size, device, fingerprint)
-    bank.save(path)
+    fingerprint = f"{generator_sha256}-{_target_fingerprint(windows, patch_size)}"
+    bank = _bank_of(path, fingerprint)
+    if bank is None:
+        with in_turn(path.with_name(f".{path.stem}")):  # several folds start at once, and one builds it
+            bank = _bank_of(path, fingerprint)
+            if bank is None:
+                bank = build_style_bank(generator, target_folder, windows, patch_size, device, fingerprint)
+                bank.save(path)
+    return bank
+
+
+def _bank_of(path: Path, fingerprint: str) -> StyleBank | None:
+    """The bank at `path` if it is of this fingerprint and has its clusters."""
+    bank = StyleBank.load(path) if path.is_file() else None
+    return bank if bank is not None and bank.fingerprint == fingerprint and bank.clusters is not None else None
+
+
+def _bank_without_targets(path: Path, target_folder: Path, generator_sha256: str) -> StyleBank:
+    """A generator and its bank do without the images that the bank was built from."""
+    bank = StyleBank.load(path) if path.is_file() else None
+    if bank is None or bank.fingerprint.split("-")[0] != generator_sha256:
+        raise InputError(
+            f"{target_folder}: no preprocessed target cases, and no style bank of this generator at {path}; "
+            "run intrastyler add-target first"
+        )
     return bank
 
 
@@ -98,9 +144,8 @@ def build_style_bank(generator: Generator, target_folder: Path, windows: dict[st
     if codes:
         return _bank_of_codes({name: codes[name] for name in sorted(windows) if name in codes}, windows, fingerprint)
     vectors, dispersions = [], []
-    for name in dataset.identifiers:
-        volume = torch.from_numpy(np.asarray(dataset.load_case(name)[0][:1])).to(device)
-        vector, dispersion = exemplar_style(generator, volume, windows[name], patch_size)
+    for name, volume in _read_ahead(dataset, target_folder):
+        vector, dispersion = exemplar_style(generator, volume.to(device), windows[name], patch_size)
         vectors.append(vector.cpu())
         dispersions.append(dispersion.cpu())
     return StyleBank(
@@ -110,6 +155,24 @@ def build_style_bank(generator: Generator, target_folder: Path, windows: dict[st
         dispersion=torch.stack(dispersions),
         fingerprint=fingerprint,
     )
+
+
+def _read_ahead(dataset, folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and volumes (1, *spatial) of the cases, in their order; the next ones are read meanwhile."""
+
+    def read(name: str) -> torch.Tensor:
+        with named_case(folder / name):
+            return torch.from_numpy(np.asarray(dataset.load_case(name)[0][:1]))
+
+    with ThreadPoolExecutor(READERS) as readers:
+        waiting: deque[tuple[str, Future]] = deque()
+        for name in dataset.identifiers:
+            waiting.append((name, readers.submit(read, name)))
+            if len(waiting) > READERS:
+                first, volume = waiting.popleft()
+                yield first, volume.result()
+        for name, volume in waiting:
+            yield name, volume.result()
 
 
 def _bank_of_codes(codes: dict[str, tuple[float, ...]], windows: dict, fingerprint: str) -> StyleBank:
@@ -149,7 +212,5 @@ def grid_patches(image: torch.Tensor, size: list[int]):
                 yield image[..., x : x + width, y : y + height, z : z + depth]
 
 
-def _fingerprint(generator_path: Path, windows: dict[str, tuple[float, float]], patch_size: tuple[int, ...]) -> str:
-    digest = hashlib.sha256(Path(generator_path).read_bytes())
-    digest.update(json.dumps([windows, list(patch_size)], sort_keys=True).encode())
-    return digest.hexdigest()
+def _target_fingerprint(windows: dict[str, tuple[float, float]], patch_size: tuple[int, ...]) -> str:
+    return hashlib.sha256(json.dumps([windows, list(patch_size)], sort_keys=True).encode()).hexdigest()

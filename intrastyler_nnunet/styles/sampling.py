@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from annotated_types import Ge, Le
 
+from intrastyler_nnunet.devices import moved_together
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.styles.bank import StyleBank
-from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.styles.slerp import slerp
 from intrastyler_nnunet.typed_json import Check
 
@@ -36,6 +36,12 @@ class StyleDraw:
     def of(cls, exemplars: np.ndarray) -> "StyleDraw":
         """The styles of single exemplars (B,)."""
         return cls(exemplars, exemplars, np.zeros(len(exemplars)))
+
+    @classmethod
+    def together(cls, draws: Sequence["StyleDraw"]) -> "StyleDraw":
+        """The styles of several draws, one after the other."""
+        fields = ("exemplars", "partners", "t")
+        return cls(*(np.concatenate([getattr(draw, name) for draw in draws]) for name in fields))
 
 
 def draw_styles(
@@ -102,7 +108,7 @@ def _probabilities(banks: Sequence[StyleBank], policy: str, names: list[str] | N
         chosen = np.array([names is None or name in names for name in bank.names])
         of_bank = chosen.astype(float)
         if policy == "balanced" and chosen.any():
-            labels = cluster_styles(bank.vectors[torch.from_numpy(chosen)]).labels
+            labels = bank.labels_of(np.flatnonzero(chosen))
             of_bank[chosen] = 1 / np.bincount(labels)[labels]
         of_banks.append(of_bank)
     weights = np.concatenate(of_banks)
@@ -121,14 +127,10 @@ def styles_of(draw: StyleDraw, vectors: torch.Tensor, windows: torch.Tensor) -> 
         draw: B styles.
         vectors, windows: the bank's, (N, K) and (N, 2), on the device of the result.
     """
-
-    def on_device(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values).to(vectors.device, non_blocking=True)
-
-    exemplars, partners = on_device(draw.exemplars), on_device(draw.partners)
+    drawn = (draw.exemplars, draw.partners, draw.t.astype(np.float32))
+    exemplars, partners, t = moved_together([torch.from_numpy(values) for values in drawn], vectors.device)
     if not draw.t.any():
         return vectors[exemplars], windows[exemplars]
-    t = on_device(draw.t.astype(np.float32))
     # Windows linearly: they are positions on an intensity axis, not directions.
     between = torch.lerp(windows[exemplars], windows[partners], t[:, None])
     return slerp(vectors[exemplars], vectors[partners], t), between

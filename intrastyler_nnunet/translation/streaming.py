@@ -7,6 +7,7 @@ features wait in the memory of the source (usually the CPU's), so the device hol
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -113,8 +114,10 @@ class _Layers:
             stop = min(start + self._step(x), length)
             first, last = max(start - MARGIN, 0), min(stop + MARGIN, length)
             part = x[:, :, first:last].to(self.device)
-            for module in modules:
-                part = module(part)
+            # Half precision on CUDA, as batches are translated; features wait and norms are computed in full.
+            with torch.autocast(self.device.type, torch.float16) if self.device.type == "cuda" else nullcontext():
+                for module in modules:
+                    part = module(part)
             ratio = part.shape[2] / (last - first)  # of a layer that samples up or down
             if result is None:
                 result = x.new_empty((1, part.shape[1], round(length * ratio), *part.shape[3:]), dtype=torch.float32)

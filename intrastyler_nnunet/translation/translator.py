@@ -1,6 +1,7 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import torch
 
@@ -64,8 +65,7 @@ class Translator:
         parts = zip(*(values.split(size) for values in inputs), strict=True)
         target = torch.cat([self._generated(*part) for part in parts])
         # Outside inference mode, whose tensors may not enter the segmenter's autograd graph.
-        translated = self.space.leave(target, target_windows)
-        return translated if outside is None else translated.masked_fill(outside, 0.0)
+        return self._output(target, target_windows, outside)
 
     @torch.no_grad()
     def volume(
@@ -96,8 +96,11 @@ class Translator:
         inside = None if outside is None else self.space.turned(~outside)
         results = translate_streamed(self.generator, source, styles, slab, inside)
         for result, window in zip(results, target_windows, strict=True):
-            translated = self.space.leave(result, window[None])
-            yield translated if outside is None else translated.masked_fill(outside, 0.0)
+            yield self._output(result, window[None], outside)
+
+    def _output(self, images: torch.Tensor, windows: torch.Tensor, outside: torch.Tensor | None) -> torch.Tensor:
+        translated = self.space.leave(images, windows)
+        return translated if outside is None else translated.masked_fill(outside, 0.0)
 
     def _input(
         self, images: torch.Tensor, windows: torch.Tensor, outside: torch.Tensor | None, labels: torch.Tensor | None
@@ -111,5 +114,5 @@ class Translator:
         self, source: torch.Tensor, styles: torch.Tensor, inside: torch.Tensor | None = None
     ) -> torch.Tensor:
         """The generator in its own precision: half on CUDA, whatever nnU-Net's step runs in."""
-        with torch.autocast(source.device.type, torch.float16, enabled=source.device.type == "cuda"):
+        with torch.autocast("cuda", torch.float16) if source.device.type == "cuda" else nullcontext():
             return self._forward(source, styles, inside).float()

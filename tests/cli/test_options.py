@@ -14,11 +14,6 @@ SYNTHESIZE = ["synthesize", "-d", "1", "-c", "x", "-o"]
 TRANSLATE = ["translate", "-g", "g", "-i", "i", "-o", "o"]
 PREPARE = ["crossmoda", "prepare", "-i", "i", "-d"]
 REFUSED = [
-    *([*PRETRAIN, "--learning-rate", text] for text in ("nan", "inf", "0", "-1", "1e999", "text", "")),
-    *([*PRETRAIN, option, "nan"] for option in (
-        "--label-hint", "--tumour-level", "--cochlea-level", "--lambda-nce", "--lambda-style", "--lambda-consistency",
-        "--lambda-segmentation", "--lambda-edge", "--lambda-fluid", "--lambda-restyling", "--instance-noise",
-    )),
     *([*PRETRAIN, "--seed", text] for text in ("-1", "1.5", "nan", str(2**32))),
     *([*PRETRAIN, option, "0"] for option in ("--iterations", "--batch-size", "--accumulate", "-num_gpus")),
     *([*PRETRAIN, option, "-1"] for option in ("--style-warmup", "--held-out", "-np")),
@@ -32,6 +27,9 @@ REFUSED = [
     [*TRANSLATE, "--random", "1", "--slab", "0"],
     [*TRANSLATE, "--random", "1", "--seed", "-1"],
     *(["simulate", "-d", text] for text in ("0", "-3", "5000")),
+    *([*command, "-num_parts", "2", "-part_id", text] for text in ("-1", "x") for command in (
+        [*TRANSLATE, "--random", "1"], [*SYNTHESIZE, "2"], ["add-target", "-d", "1"],
+    )),
     ["simulate", "--seed", "-1"],
     ["simulate", "-np", "0"],
     ["add-target", "-d", "1", "-np", "0"],
@@ -42,6 +40,14 @@ REFUSED = [
     [*PREPARE, "1", "-np", "0"],
     ["crossmoda", "localise", "-i", "i", "-o", "o", "-np", "0"],
 ]  # fmt: skip
+
+
+def test_a_part_that_is_not_there_is_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main([*TRANSLATE, "--random", "1", "-num_parts", "2", "-part_id", "2"])
+    assert stop.value.code == 2
+    assert "-part_id is 2 with -num_parts 2, expected 0 to 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)

@@ -44,6 +44,8 @@ def test_writes_generator_and_bank_where_the_trainer_looks_for_them(own_dataset,
     [
         (("--iterations", "1"), "expected more than the 1"),
         (("--iterations", "2", "--patch-size", "999", "8", "8"), "larger than the smallest case"),
+        (("--iterations", "2", "--patch-size", "4", "8", "8"), "expected at least (5, 5, 5) for preset mini"),
+        (("--iterations", "2", "--method", "none"), "expected one of intrastyler, unified, nodiverse"),
         (("--iterations", "2", "--preset", "huge"), "expected one of reference, compact, light, released, mini"),
         (("--iterations", "2", "-c", "3d_other"), "no configuration '3d_other'"),
         (("--iterations", "2", "--batch-size", "0"), "--batch-size: found 0, expected a whole number, at least 1"),

@@ -16,20 +16,20 @@ CONFIGS = {
 }
 
 
+LARGE = 24  # voxels along the other axes
+
+
+@pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_smallest_image_passes_through_all_layers_and_one_place_does_not(name):
+def test_the_least_extent_passes_through_all_layers_and_a_smaller_one_does_not(name, axis):
     config = CONFIGS[name]
     generator, style = Generator(config).eval(), torch.randn(1, 4)
-    image = torch.rand(1, 1, *config.smallest_image)
+    least = config.smallest_image[axis]
+    image = torch.rand(1, 1, LARGE, LARGE, LARGE).narrow(2 + axis, 0, least)
+    smaller = image.narrow(2 + axis, 0, least - 1)
     with torch.no_grad():
         assert generator(image, style).shape == image.shape
         assert next(translate_streamed(generator, image, style, 64)).shape == image.shape
         assert generator.encode_style(image).shape == (1, 4)
-    for axis, stride in enumerate(config.stride):
-        assert (
-            generator.content_encoder(generator.pad_to_stride(image))[0].shape[2 + axis] * stride
-            == image.shape[2 + axis]
-        )
-        one_place = image.narrow(2 + axis, 0, stride)
-        with pytest.raises(RuntimeError, match=r"[Pp]adding"), torch.no_grad():
-            generator(one_place, style)
+        with pytest.raises(RuntimeError, match=r"[Pp]adding"):
+            generator(smaller, style), generator.encode_style(smaller)

@@ -14,7 +14,8 @@ def test_train_continue_predict(own_dataset, tmp_path):
     environment = with_plugin(own_dataset, tmp_path) | {
         "INTRASTYLER_GENERATOR": str(tmp_path / "generator.safetensors")
     }
-    short = {"num_iterations_per_epoch": 2, "num_val_iterations_per_epoch": 1, "save_every": 1, "seed": 3}
+    short = {"num_iterations_per_epoch": 2, "num_val_iterations_per_epoch": 1, "save_every": 1, "seed": 3,
+             "validation_styles": "all"}  # fmt: skip
 
     train(environment, short | {"num_epochs": 2})
     model = own_dataset.results / f"{TRAINER}__nnUNetPlans__{CONFIGURATION}"

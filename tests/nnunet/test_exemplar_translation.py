@@ -89,3 +89,24 @@ def test_on_a_cuda_device_without_reading_back(monkeypatch):
         result = given.translate_batch(images, images > 5, None, list("abc"), draw)
         assert result.device.type == "cuda"
         assert result.shape == images.shape
+
+
+def test_features_of_whole_cases_stay_on_a_cuda_device_that_holds_them(monkeypatch):
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    seen = []
+    with fake_cuda():
+        translator = translations(device="cuda").translators[0]
+        stages = translator.generator.decoder.stages
+        stages[0].conv.register_forward_pre_hook(
+            lambda _, inputs: seen.append((inputs[0].device.type, inputs[0].dtype))
+        )
+        encoded = []
+        translator.generator.content_encoder.layers[0].register_forward_hook(lambda *_: encoded.append(1))
+        given = ExemplarTranslation([translator], [], WINDOWS, "cuda")
+        with torch.device("cpu"):
+            parts = torch.zeros(1, 1, *SPATIAL), torch.zeros(1, 2), torch.zeros(2, 8), torch.zeros(2, 2), None, None
+        volumes = given._volumes(translator, parts)
+        assert [volume.device.type for volume in volumes] == ["cpu", "cpu"]
+        assert [tuple(volume.shape) for volume in volumes] == [(1, 1, *SPATIAL)] * 2
+    assert {device for device, _ in seen} == {"cuda"}
+    assert len(encoded) == 1

@@ -179,8 +179,9 @@ def test_2d_is_refused_but_for_its_baseline(own_dataset, tmp_path):
 
 @matrix
 def test_validation_options_and_pretrained_weights(own_dataset, tmp_path):
-    fold = train_and_predict(own_dataset, tmp_path, {"num_epochs": 2}, "--npz")
+    fold = train_and_predict(own_dataset, tmp_path, {"num_epochs": 2, "validation_styles": "all"}, "--npz")
     case = next((fold / "validation").glob("*.npz")).stem
+    assert not list(fold.glob("validation_*/*.npz"))
     environment = with_plugin(own_dataset, tmp_path)
     settings = json.loads((tmp_path / "settings.json").read_text())
     summaries = {}

@@ -1,6 +1,7 @@
 """The clock of the training steps, on a clock of its own."""
 
 import numpy as np
+import pytest
 import torch
 
 from intrastyler_nnunet.nnunet.step_clock import StepClock
@@ -18,9 +19,10 @@ class Hands:
         self.time += seconds
 
 
-def test_shares_are_those_of_the_hands():
+@pytest.mark.parametrize("device", ["cpu", "mps"])  # neither has events that the clock could ask
+def test_shares_are_those_of_the_hands(device):
     hands = Hands()
-    clock = StepClock(torch.device("cpu"), hands)
+    clock = StepClock(torch.device(device), hands)
     hands.pass_by(50)  # before the epoch
     clock.begin()
     for wait in (2, 4):

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from intrastyler_nnunet.nnunet.style_validation import choose_validation_styles, dice_by_style, record
+from intrastyler_nnunet.nnunet.style_validation import (
+    EpochDice,
+    average_dice,
+    choose_validation_styles,
+    dice_by_style,
+    few_batches,
+    lowest_styles,
+    record,
+    rows_with,
+)
 from intrastyler_nnunet.styles.bank import StyleBank
 
 
@@ -58,11 +67,52 @@ def test_every_generator_and_the_source_have_styles_of_their_own():
 
 def test_an_interrupted_trainings_table_goes_on_without_repeats(tmp_path):
     for epoch in (0, 1, 2, 3, 2, 3, 4):  # interrupted after 3, checkpoint of 1
-        record(tmp_path, epoch, ("a", "b"), np.array([0.1 * epoch, np.nan]))
+        record(tmp_path, rows_with(tmp_path, epoch, ("a", "b"), np.array([0.1 * epoch, np.nan])), ("a", "b"))
     rows = [json.loads(line) for line in (tmp_path / "styles.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [0, 1, 2, 3, 4]
     assert rows[4]["dice"] == {"a": 0.4, "b": None}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["progress_styles.png", "styles.jsonl"]
+
+
+def test_averages_weigh_epochs_as_nnunet_does():
+    rows = [EpochDice(epoch, {"a": value, "b": None}) for epoch, value in enumerate((0.2, 0.5, 0.9))]
+    expected = (0.81 * 0.2 + 0.9 * 0.5 + 0.9) / (0.81 + 0.9 + 1)
+    averages = average_dice(rows, ("a", "b"))
+    assert np.isclose(averages[0], expected)
+    assert np.isnan(averages[1])
+    gap = [EpochDice(0, {"b": 0.5}), EpochDice(1, {}), EpochDice(2, {"b": 1.0})]  # unseen in the second epoch
+    assert np.isclose(average_dice(gap, ("b",))[0], (0.81 * 0.5 + 1) / 1.81)
+
+
+def test_the_worst_of_equal_styles_is_not_far_below_them():
+    """20 styles of true Dice 0.80, seen in 2 to 13 batches an epoch, one of whose Dice has deviation 0.142."""
+    names = tuple(f"style_{number}" for number in range(20))
+    lowest = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        batches = rng.integers(2, 14, len(names))
+        rows = []
+        for epoch in range(40):
+            dice = rng.normal(0.8, 0.142 / np.sqrt(batches)).clip(0, 1)
+            rows.append(EpochDice(epoch, dict(zip(names, dice.tolist(), strict=True))))
+            if epoch >= 30:
+                lowest.append((dice.min(), average_dice(rows, names).min()))
+    of_one_epoch, reported = np.mean(lowest, axis=0)
+    assert 0.67 < of_one_epoch < 0.69
+    assert reported > 0.77
+
+
+def test_styles_for_the_final_validation_are_the_lowest_of_the_table(tmp_path):
+    names = ("a", "b", "c")
+    assert lowest_styles(tmp_path, names) == ["a", "b", "c"]
+    record(tmp_path, rows_with(tmp_path, 0, names, np.array([0.7, np.nan, 0.6])), names)
+    assert lowest_styles(tmp_path, names) == ["c", "a", "b"]
+
+
+def test_few_batches_are_warned_of():
+    assert few_batches(50, 10) == []
+    (warning,) = few_batches(50, 11)
+    assert "4 batches for each of 11 validation styles, expected 5 for each, 55 in all" in warning
 
 
 @pytest.mark.parametrize(("best_style", "expected"), [("mean", 10 / 15), ("worst", 1 / 6)])

@@ -16,6 +16,7 @@ from intrastyler_nnunet.nnunet.augmentation import worker_transforms
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation
+from intrastyler_nnunet.nnunet.final_validation import FinalValidation
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import draw_styles
@@ -71,20 +72,27 @@ def test_a_batch_equals_the_one_translated_offline_then_augmented(make_trainer):
 
     place = [5, 0, 3, first_augmented_iteration]
     exemplars = uniform_exemplars([*place, 0])
-    parameters = sample_intensity_parameters(np.random.default_rng([*place, 1]), 2, 1, 3)
+    parameters = sample_intensity_parameters(np.random.default_rng([*place, 1]), trainer.moved_transforms, 2, 1, 3)
     translated = offline_translation(trainer, batch, exemplars)
-    torch.testing.assert_close(formed, augment_intensity(translated, parameters), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(formed, augment_intensity(translated, parameters, 1), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(formed, translated, atol=1e-3), "this iteration was to be augmented"
 
 
 def test_validation_batches_are_translated_and_not_augmented(make_trainer):
     trainer = started(make_trainer())
-    for iteration in range(3):
-        batch = next(trainer.dataloader_val)
-        formed = trainer.validation_batch(copied(batch))["data"]
-        styles = trainer.validation_styles.exemplars
-        exemplars = np.full(2, styles[iteration % len(styles)])
-        torch.testing.assert_close(formed, offline_translation(trainer, batch, exemplars), atol=1e-4, rtol=1e-4)
+    styles = trainer.validation_styles.exemplars
+    assert len(styles) == 2
+    batches = [next(trainer.dataloader_val) for _ in range(4)]
+    given = [copied(batch) for batch in batches]
+    for iteration, batch in enumerate(batches):
+        formed = trainer.validation_batch(batch)
+        first = given[iteration - iteration % 2]  # both styles see its patches
+        exemplars = np.full(2, styles[iteration % 2])
+        expected = offline_translation(trainer, first, exemplars)
+        torch.testing.assert_close(formed["data"], expected, atol=1e-4, rtol=1e-4)
+        assert all(torch.equal(a, b) for a, b in zip(formed["target"], first["target"], strict=True))
+        assert list(formed["keys"]) == list(first["keys"])
+        formed["target"][0].zero_()  # as nnU-Net does with the ignore label
 
 
 def test_padding_is_zero_and_labels_are_untouched(make_trainer):
@@ -92,6 +100,7 @@ def test_padding_is_zero_and_labels_are_untouched(make_trainer):
     for _ in range(4):
         batch = next(trainer.dataloader_val)
         given = copied(batch)
+        trainer.iteration = 0
         formed = trainer.validation_batch(batch)
         outside = given["data"].isnan()
         assert (formed["data"][outside] == 0).all()
@@ -138,8 +147,8 @@ def test_without_translation_nothing_of_the_synthesizer_is_needed(make_trainer, 
     batch = batch_with_padding()
     assert torch.equal(trainer.validation_batch(copied(batch))["data"], batch["data"].nan_to_num(0))
     formed = trainer.training_batch(copied(batch))["data"]
-    parameters = sample_intensity_parameters(np.random.default_rng([0, 0, 0, 1, 1]), 2, 1, 3)
-    assert torch.equal(formed, augment_intensity(batch["data"].nan_to_num(0), parameters))
+    parameters = sample_intensity_parameters(np.random.default_rng([0, 0, 0, 1, 1]), trainer.moved_transforms, 2, 1, 3)
+    assert torch.equal(formed, augment_intensity(batch["data"].nan_to_num(0), parameters, 1))
 
 
 def test_share_of_translated_samples_follows_the_setting(make_trainer):
@@ -161,6 +170,7 @@ def test_a_training_step_learns(make_trainer):
     loss = trainer.train_step(next(trainer.dataloader_train))["loss"]
     assert np.isfinite(loss)
     assert any(not torch.equal(a, b) for a, b in zip(before, trainer.network.parameters(), strict=True))
+    trainer.on_validation_epoch_start()
     with torch.no_grad():
         assert np.isfinite(trainer.validation_step(next(trainer.dataloader_val))["loss"])
 
@@ -175,11 +185,13 @@ def test_cases_of_the_final_validation_are_translated(make_trainer):
             return seen[identifier]
 
     trainer.dataset_class = Spy
-    with trainer.translated_cases():
-        _, cases = trainer.do_split()
+    _, cases = trainer.do_split()
+    with FinalValidation(trainer, save_probabilities=False):
+        assert trainer.do_split()[1] == cases
         dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, cases)
         image, labels, _, properties = dataset.load_case(cases[0])
     assert trainer.dataset_class is Spy
+    assert "do_split" not in vars(trainer)
     stock_image, stock_labels, _, stock_properties = seen[cases[0]]
     assert labels is stock_labels
     assert properties is stock_properties
@@ -301,6 +313,7 @@ def test_forms_batches_on_a_cuda_device_without_reading_back(make_trainer, monke
         bank = StyleBank(("a", "b", "c"), torch.randn(3, 8), torch.randn(3, 2), torch.zeros(3))
         windows = {"source_0": (-1.0, 2.0), "source_3": (-1.5, 2.5)}
         trainer.device = torch.device("cuda")
+        trainer.current_epoch = 2  # one without a picture, which reads back
         translators = [Translator(tiny_generator()) for _ in range(2)]
         trainer.translation = ExemplarTranslation(translators, [bank, bank], windows, trainer.device)
         trainer.probabilities = np.full(6, 1 / 6)

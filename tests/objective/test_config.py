@@ -36,6 +36,9 @@ def test_a_schedule_replaces_its_weight_alone():
     ("nce=0.5:1,0.4:2", "expected ascending values from 0 to 1"),
     ("nce=0:1,1.5:2", "expected ascending values from 0 to 1"),
     ("nce=0:-1", "a weight is negative"),
+    ("nce=0:nan", "expected finite numbers"),
+    ("nce=nan:1", "expected finite numbers"),
+    ("nce=0:1e999", "expected finite numbers"),
 ])  # fmt: skip
 def test_bad_schedules_are_refused(text, expected):
     with pytest.raises(InputError, match=expected):

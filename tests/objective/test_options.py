@@ -64,6 +64,8 @@ def test_a_configuration_is_its_defaults():
     ("method", "multinets", "method 'multinets', expected one of intrastyler, unified, nodiverse"),
     ("batch_size", 0, "batch size is 0, expected at least 1"),
     ("instance_noise", -0.1, "instance noise is -0.1, expected 0 or more"),
+    ("lambda_nce", float("nan"), "lambda nce is nan, expected a finite number"),
+    ("learning_rate", float("inf"), "learning rate is inf, expected a finite number"),
     ("learning_rate", -1.0, "learning rate is -1.0, expected more than 0"),
 ])  # fmt: skip
 def test_values_out_of_range_are_refused(name, value, expected):

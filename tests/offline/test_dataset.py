@@ -1,6 +1,7 @@
 """`intrastyler synthesize` on the tiny dataset: the online route's pixels, as a dataset nnU-Net accepts."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -88,6 +89,16 @@ def test_an_interrupted_synthesis_goes_on_to_the_same_bytes(synthesize):
     assert {path: path.read_bytes() for path in images} == whole
     untouched = [path for path in images if path.name[:8] != images[3].name[:8]]
     assert all(path.stat().st_mtime_ns == written[path] for path in untouched)
+
+
+def test_parts_make_together_the_same_bytes(synthesize):
+    output = synthesize()
+    whole = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    shutil.rmtree(output)
+    for number in (2, 0, 1):
+        assert not (output / "dataset.json").exists()
+        synthesize("-num_parts", 3, "-part_id", number)
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == whole
 
 
 def test_only_what_is_true_of_translations_is_said_of_them(synthesize, own_dataset):
@@ -178,3 +189,16 @@ def test_label_values_above_255_stay_what_they_are(synthesize, own_dataset):
     output = synthesize()
     for path in (output / "labelsTr").iterdir():
         assert set(np.unique(array_of(path))) == {0, 2, 300}
+
+
+def test_other_exemplars_are_not_mixed_in(synthesize, own_dataset, capsys):
+    output = synthesize()
+    before = (output / "synthesis.json").read_bytes()
+    (own_dataset.raw / "imagesTarget" / "target_1_0000.nii.gz").unlink()
+    main(["add-target", "-d", "998", "-np", "1"])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        synthesize()
+    assert stop.value.code == 2
+    assert "synthesis.json: synthesized with other exemplars, expected the same" in capsys.readouterr().err
+    assert (output / "synthesis.json").read_bytes() == before

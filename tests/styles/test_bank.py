@@ -1,5 +1,9 @@
 """The style bank on small preprocessed volumes."""
 
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +14,9 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.model.tensor_file import save_tensors
 from intrastyler_nnunet.styles.bank import StyleBank, grid_patches, style_bank
+from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.translation.windows import intensity_window
 
 PATCH = (8, 12, 12)  # nnU-Net axis order
@@ -80,6 +86,59 @@ def test_it_is_read_back_until_generator_or_target_change(generator, target_fold
         generator.style_encoder.to_style.weight.add_(torch.randn_like(generator.style_encoder.to_style.weight))
     generator.save(tmp_path / "generator.safetensors")
     assert not torch.allclose(built(generator, target_folder, tmp_path).vectors[0], first.vectors[0], atol=1e-3)
+
+
+def test_a_bank_and_its_generator_do_without_target_images(generator, target_folder, tmp_path):
+    bank = built(generator, target_folder, tmp_path)
+    shutil.rmtree(target_folder)
+    alone = built(generator, target_folder, tmp_path)
+    assert alone.names == bank.names
+    assert torch.equal(alone.vectors, bank.vectors)
+    with torch.no_grad():
+        generator.style_encoder.to_style.weight.add_(1)
+    generator.save(tmp_path / "generator.safetensors")
+    with pytest.raises(InputError, match="no style bank of this generator"):
+        built(generator, target_folder, tmp_path)
+
+
+def test_clusters_are_kept_with_the_bank_and_made_for_one_without(generator, target_folder, tmp_path):
+    bank = built(generator, target_folder, tmp_path)
+    expected = cluster_styles(bank.vectors).labels
+    again = built(generator, target_folder, tmp_path)
+    assert again.clusters.tolist() == bank.labels.tolist() == expected.tolist()
+    # As former versions wrote it.
+    tensors = {"vectors": bank.vectors, "windows": bank.windows, "dispersion": bank.dispersion}
+    path = tmp_path / "bank.safetensors"
+    save_tensors(path, tensors, {"names": json.dumps(bank.names), "fingerprint": bank.fingerprint})
+    assert StyleBank.load(path).clusters is None
+    assert StyleBank.load(path).labels.tolist() == expected.tolist()
+    assert built(generator, target_folder, tmp_path).labels.tolist() == expected.tolist()
+    assert StyleBank.load(path).clusters.tolist() == expected.tolist()
+    save_tensors(path, tensors | {"clusters": torch.tensor([0.0, 2.0, 0.0])},
+                 {"names": json.dumps(bank.names), "fingerprint": ""})  # fmt: skip
+    with pytest.raises(InputError, match="clusters that are not numbered from 0"):
+        StyleBank.load(path)
+
+
+def test_clusters_of_some_exemplars_are_theirs_alone():
+    vectors = F.normalize(torch.eye(3).repeat_interleave(4, dim=0) + 0.01 * torch.rand(12, 3))
+    bank = StyleBank(tuple(map(str, range(12))), vectors, torch.zeros(12, 2), torch.zeros(12), "", np.arange(12) // 4)
+    assert bank.labels_of(np.arange(12)).tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert sorted(np.bincount(bank.labels_of(np.arange(8)))) == [4, 4]
+
+
+def test_of_several_processes_one_builds_the_bank(generator, target_folder, tmp_path):
+    """Threads of one process take the lock from each other as processes do: each opens the file for itself."""
+    encoded = []
+    generator.style_encoder.register_forward_hook(lambda *_: encoded.append(1))
+    with ThreadPoolExecutor(4) as pool:
+        banks = list(pool.map(lambda _: built(generator, target_folder, tmp_path), range(4)))
+    once = len(encoded)
+    (tmp_path / "bank.safetensors").unlink()
+    built(generator, target_folder, tmp_path)
+    assert len(encoded) == 2 * once
+    assert all(torch.equal(bank.vectors, banks[0].vectors) for bank in banks)
+    assert [path.name for path in tmp_path.glob(".*")] == []
 
 
 def test_no_target_images_is_said(generator, tmp_path):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+from intrastyler_nnunet.styles import clusters as clusters_module
 from intrastyler_nnunet.styles.clusters import cluster_styles, typical_exemplars
 
 
@@ -42,3 +43,13 @@ def test_the_typical_exemplar_is_closest_to_its_neighbours():
         distances = np.sort(cdist(vectors[members], vectors[members]), axis=1)[:, 1:21]
         expected = members[np.argmin(distances.mean(axis=1))] if len(members) > 1 else members[0]
         assert typical == expected
+
+
+def test_many_exemplars_are_clustered_by_a_sample(monkeypatch):
+    monkeypatch.setattr(clusters_module, "LARGEST_SAMPLE", 60)
+    centres = torch.nn.functional.normalize(torch.randn(4, 16, generator=torch.Generator().manual_seed(0)))
+    scanner = torch.randint(4, (500,), generator=torch.Generator().manual_seed(1))
+    noise = 0.03 * torch.randn(500, 16, generator=torch.Generator().manual_seed(2))
+    found = cluster_styles(torch.nn.functional.normalize(centres[scanner] + noise))
+    assert found.count == 4
+    assert adjusted_rand_score(scanner.numpy(), found.labels) == 1

@@ -57,6 +57,14 @@ def test_equals_the_written_out_path():
     np.testing.assert_allclose(translated.numpy(), expected_translation(tiny_generator(), given), atol=1e-5)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_norms_can_switch_autocast_off_on_every_device(device):
+    """What the networks do; PyTorch without autocast for a device complains even of that."""
+    assert torch.amp.is_autocast_available(device)
+    with torch.autocast(device, enabled=False):
+        assert not torch.is_autocast_enabled(device)
+
+
 def test_any_axis_order_comes_back():
     """With generator axis i = nnU-Net axis axes[i], transposing by hand before and after gives the same."""
     given = batch(1)

@@ -1,6 +1,9 @@
 """The intensity window and its map, there and back."""
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +76,65 @@ def test_damaged_caches_of_windows_are_named(tmp_path, entry, message):
     windows_file(folder).write_text(json.dumps({"case": entry}))
     with pytest.raises(InputError, match=f"source_intensity_windows.json: {message}"):
         read_windows(folder)
+
+
+def random_case(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(1, 8, 10, 12)).astype(np.float32)
+
+
+def forge(folder: Path, window: tuple[float, float]) -> None:
+    """Put another window into the cache, so that whoever computes it anew is seen to."""
+    content = json.loads(windows_file(folder).read_text())
+    content["case"]["window"] = window
+    windows_file(folder).write_text(json.dumps(content))
+
+
+def test_a_copy_has_the_windows_of_the_original_whatever_its_time(tmp_path):
+    folder = preprocessed(tmp_path / "source", random_case())
+    read_windows(folder)
+    forge(folder, (0.0, 7.0))
+    copied = tmp_path / "node" / "source"
+    shutil.copytree(folder, copied)
+    shutil.copy(windows_file(folder), windows_file(copied))
+    os.utime(copied / "case.b2nd", ns=(1, 1))
+    assert read_windows(copied) == {"case": (0.0, 7.0)}
+    assert json.loads(windows_file(copied).read_text())["case"]["case_written_ns"] == 1
+
+
+def test_other_content_has_a_window_of_its_own_whatever_its_time(tmp_path):
+    folder = preprocessed(tmp_path / "source", random_case())
+    read_windows(folder)
+    (folder / "case.b2nd").unlink()
+    (folder / "case_seg.b2nd").unlink()
+    nnUNetDatasetBlosc2.save_case(random_case(1), np.zeros((1, 8, 10, 12), np.int16), {}, str(folder / "case"))
+    low, high = read_windows(folder)["case"]
+    assert np.allclose((low, high), intensity_window(random_case(1)))
+
+
+def test_caches_of_former_versions_are_read_and_completed(tmp_path):
+    folder = preprocessed(tmp_path / "source", random_case())
+    written = (folder / "case.b2nd").stat().st_mtime_ns
+    windows_file(folder).write_text(json.dumps({"case": {"window": [0.0, 7.0], "case_written_ns": written}}))
+    assert read_windows(folder) == {"case": (0.0, 7.0)}
+    assert json.loads(windows_file(folder).read_text())["case"]["content"]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    folder = preprocessed(tmp_path / "source", random_case())
+
+    def refused(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patched:  # root may write wherever permissions forbid it
+        patched.setattr(os, "mkdir", refused)
+        expected = read_windows(folder)
+    assert not windows_file(folder).exists()
+    assert read_windows(folder) == expected
+
+
+def test_parts_add_to_the_cache(tmp_path):
+    folder = preprocessed(tmp_path / "source", random_case())
+    nnUNetDatasetBlosc2.save_case(random_case(1), np.zeros((1, 8, 10, 12), np.int16), {}, str(folder / "other"))
+    assert list(read_windows(folder, cases={"other"})) == ["other"]
+    assert list(read_windows(folder, cases={"case"})) == ["case"]
+    assert list(json.loads(windows_file(folder).read_text())) == ["case", "other"]

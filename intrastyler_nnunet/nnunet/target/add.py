@@ -7,7 +7,7 @@ from pathlib import Path
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from tqdm import tqdm
 
-from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.errors import InputError, require_none
 from intrastyler_nnunet.files import remove_half_written
 from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
@@ -15,7 +15,7 @@ from intrastyler_nnunet.nnunet.cases import one_channel_plans, translated_channe
 from intrastyler_nnunet.nnunet.target.case import TargetCase, is_up_to_date, preprocess, remove_orphans
 from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
 from intrastyler_nnunet.translation.windows import read_windows
-from intrastyler_nnunet.workers import workers
+from intrastyler_nnunet.workers import WHOLE, Part, workers
 
 TARGETS, TRUTHS = "imagesTarget", "imagesTrPaired"  # folders of the raw dataset
 
@@ -27,6 +27,7 @@ def add_target(
     configuration_names: Sequence[str] = (),
     image_folder: Path | None = None,
     channel: str | None = None,
+    part: Part = WHOLE,
 ) -> list[Path]:
     """Preprocess target images for an nnU-Net dataset and cache the intensity windows of source and target.
 
@@ -41,6 +42,7 @@ def add_target(
         configuration_names: of the plans; none means all whose source images are preprocessed.
         image_folder: of `<case>_0000<file ending>` images; None means nnUNet_raw/DatasetXXX/imagesTarget.
         channel: name of the source's channel that is translated, whose preprocessing they get; None: the only one.
+        part: of several processes that share the part.
 
     Returns:
         The folders that now hold the target cases.
@@ -60,14 +62,16 @@ def add_target(
     origin = TARGETS if image_folder is None else str(image_folder.absolute())
     with workers(processes) as pool:
         configurations = [plans.get_configuration(name) for name in names]
-        _check_images(pool, [*images.values(), *truths.values()], plans, configurations)
-        with locked(folders.preprocessed_folder(dataset)):
+        _check_images(pool, part.of([*images.values(), *truths.values()]), plans, configurations)
+        with locked(part.lock(folders.preprocessed_folder(dataset))):
             for name, source, target in zip(names, sources, targets, strict=True):
-                read_windows(source, pool, channel_index)
-                _preprocess_images(pool, images, origin, target, plans, name, dataset_json)
+                read_windows(
+                    source, pool, channel_index, None if part == WHOLE else part.of(folders.case_names(source))
+                )
+                _preprocess_images(pool, images, origin, target, plans, name, dataset_json, part)
                 folder = folders.truth_folder(dataset, plans, name)
                 if image_folder is None and (truths or folder.is_dir()):
-                    _preprocess_images(pool, truths, TRUTHS, folder, plans, name, dataset_json)
+                    _preprocess_images(pool, truths, TRUTHS, folder, plans, name, dataset_json, part)
     return targets
 
 
@@ -78,7 +82,7 @@ def _truths(dataset: int | str, ending: str) -> dict[str, Path]:
 
 
 def _distinct(plans: PlansManager, names: Sequence[str]) -> list[str]:
-    """Of configurations that share their preprocessed files (one inherits from the other), the first one."""
+    """The configurations without those that share the preprocessed files of one before (by inheritance)."""
     distinct: dict[str, str] = {}
     for name in names:
         distinct.setdefault(folders.read_configuration(plans, name).data_identifier, name)
@@ -105,23 +109,24 @@ def _preprocess_images(
     plans: PlansManager,
     configuration_name: str,
     dataset_json: dict,
+    part: Part,
 ) -> None:
-    """Preprocess those images into `folder` that are not there yet or out of date, and cache all windows."""
+    """Preprocess those of a part's images into `folder` that are not there or out of date, and cache their windows."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_half_written(folder)
-    orphans = remove_orphans(folder, images, origin)
+    orphans = remove_orphans(folder, images, origin) if part.number == 0 else []
     if orphans:
         print(f"{folder.name}: removed, for their images are no longer in {origin}: {', '.join(orphans)}")
     configuration = plans.get_configuration(configuration_name)
     cases = [
-        TargetCase(name, image, folder, plans, configuration, dataset_json, origin=origin)
-        for name, image in images.items()
+        TargetCase(name, images[name], folder, plans, configuration, dataset_json, origin=origin)
+        for name in part.of(list(images))
     ]
     outdated = [case for case in cases if not is_up_to_date(case)]
     if len(outdated) < len(cases):
         print(f"{folder.name}: {len(cases) - len(outdated)} of {len(cases)} cases are up to date")
     _finished([pool.submit(preprocess, case) for case in outdated], folder.name)
-    read_windows(folder, pool)
+    read_windows(folder, pool, cases=None if part == WHOLE else [case.name for case in cases])
 
 
 def _check_images(
@@ -130,9 +135,7 @@ def _check_images(
     jobs = [pool.submit(check_target_image, image, plans, configurations) for image in images]
     problems = _finished(jobs, "checking")
     problems = [problem for problem in problems if problem is not None]
-    if problems:
-        more = f" (and {len(problems) - 1} more unusable images)" if len(problems) > 1 else ""
-        raise InputError(min(problems) + more)
+    require_none(problems, f"{len(images)} images cannot be used, nothing is written")
 
 
 def _finished(jobs: list[Future], description: str) -> list:

@@ -1,27 +1,51 @@
 """The batched intensity augmentation against batchgeneratorsv2's transforms, image by image."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+from batchgeneratorsv2.transforms.intensity.brightness import (
+    BrightnessAdditiveTransform,
+    MultiplicativeBrightnessTransform,
+)
 from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
 from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
+from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+from batchgeneratorsv2.transforms.noise.median_filter import MedianFilterTransform
 from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
 from fake_cuda import fake_cuda
 
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
-from intrastyler_nnunet.nnunet.augmentation.parameters import IntensityParameters, sample_intensity_parameters
+from intrastyler_nnunet.nnunet.augmentation.parameters import (
+    IntensityChange,
+    IntensityParameters,
+    sample_intensity_parameters,
+)
 
 SPATIAL = (9, 12, 15)
 
 
-def untouched(samples: int = 3, channels: int = 2, axes: int = 3) -> IntensityParameters:
-    per_image = np.full((samples, channels), np.nan)
-    per_axis = np.full((samples, channels, axes), np.nan)
-    return IntensityParameters(7, per_image, per_axis, per_image, per_image, per_axis, per_image, per_image)
+TRANSFORMS = {
+    "noise": GaussianNoiseTransform((0, 0.1), 1, True),
+    "blur": GaussianBlurTransform((0.5, 1.0), False, False, 1.0),
+    "brightness": MultiplicativeBrightnessTransform((0.75, 1.25), False),
+    "shift": BrightnessAdditiveTransform(0, 0.5, False),
+    "contrast": ContrastTransform((0.75, 1.25), True, False),
+    "contrast beyond the range": ContrastTransform((0.75, 1.25), False, False),
+    "low_resolution": SimulateLowResolutionTransform((0.5, 1), False, True, None, None, 1.0),
+    "inverted_gamma": GammaTransform((0.7, 1.5), 1, False, 1, 1),
+    "gamma": GammaTransform((0.7, 1.5), 0, False, 1, 1),
+}
+
+
+def drawn(values: dict[str, np.ndarray], seed: int = 7) -> IntensityParameters:
+    """Parameters with these values, by the transforms' names above and in their order."""
+    changes = (
+        IntensityChange(transform, np.ones(len(values[name]), bool), values[name])
+        for name, transform in TRANSFORMS.items()
+        if name in values
+    )
+    return IntensityParameters(seed, tuple(changes))
 
 
 def images(samples: int = 3, channels: int = 2) -> torch.Tensor:
@@ -36,58 +60,42 @@ def chosen_values(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def stock_blur(image, sigma):
-    transform = GaussianBlurTransform((0.5, 1.0), False, False, 1.0, benchmark=False)
-    return transform._apply_to_image(image, apply_to_channel=torch.tensor([True]), sigmas=[list(sigma)])
-
-
-def stock_low_resolution(image, scale):
-    transform = SimulateLowResolutionTransform((0.5, 1), False, True, None, None, 1.0)
-    return transform._apply_to_image(image, apply_to_channel=[0], scales=torch.Tensor([list(scale)]))
-
-
-def stock_brightness(image, factor):
-    transform = MultiplicativeBrightnessTransform((0.75, 1.25), False)
-    return transform._apply_to_image(image, apply_to_channel=[0], multipliers=torch.Tensor([factor]))
-
-
-def stock_contrast(image, factor):
-    transform = ContrastTransform((0.75, 1.25), True, False)
-    multipliers = torch.Tensor([factor])
-    return transform._apply_to_image(image, apply_to_channel=torch.tensor([0]), multipliers=multipliers)
-
-
-def stock_gamma(inverted):
-    def apply(image, exponent):
-        return GammaTransform((0.7, 1.5), 1, False, 1, 1)._apply_to_image(
-            image,
-            apply_to_channel=torch.tensor([0]),
-            retain_stats=torch.tensor([True]),
-            invert_image=torch.tensor([inverted]),
-            gamma=torch.Tensor([exponent]),
-        )
-
-    return apply
+def stock(name: str, image: torch.Tensor, value) -> torch.Tensor:
+    """Let batchgeneratorsv2 change one image (1, *spatial) by a value."""
+    arguments = {
+        "blur": lambda: {"apply_to_channel": torch.tensor([True]), "sigmas": [list(value)]},
+        "low_resolution": lambda: {"apply_to_channel": [0], "scales": torch.Tensor([list(value)])},
+        "brightness": lambda: {"apply_to_channel": [0], "multipliers": torch.Tensor([value])},
+        "shift": lambda: {"apply_to_channel": torch.tensor([0]), "shift": torch.Tensor([value])},
+        "contrast": lambda: {"apply_to_channel": torch.tensor([0]), "multipliers": torch.Tensor([value])},
+        "gamma": lambda: {
+            "apply_to_channel": torch.tensor([0]), "retain_stats": torch.tensor([True]),
+            "invert_image": torch.tensor([value < 0]), "gamma": torch.Tensor([abs(value)]),
+        },
+    }  # fmt: skip
+    known = next(kind for kind in arguments if kind in name)
+    return TRANSFORMS[name]._apply_to_image(image, **arguments[known]())
 
 
 RNG = np.random.default_rng(5)
-CASES = {
-    "blur": (stock_blur, RNG.uniform(0.5, 1.0, (3, 2, 3))),
-    "low_resolution": (stock_low_resolution, np.repeat(RNG.uniform(0.5, 1.0, (3, 2, 1)), 3, axis=-1)),
-    "brightness": (stock_brightness, RNG.uniform(0.75, 1.25, (3, 2))),
-    "contrast": (stock_contrast, RNG.uniform(0.75, 1.25, (3, 2))),
-    "inverted_gamma": (stock_gamma(True), RNG.uniform(0.7, 1.5, (3, 2))),
-    "gamma": (stock_gamma(False), RNG.uniform(0.7, 1.5, (3, 2))),
+VALUES = {
+    "blur": RNG.uniform(0.5, 1.0, (3, 2, 3)),
+    "low_resolution": np.repeat(RNG.uniform(0.5, 1.0, (3, 2, 1)), 3, axis=-1),
+    "brightness": RNG.uniform(0.75, 1.25, (3, 2)),
+    "shift": RNG.normal(0, 0.5, (3, 2)),
+    "contrast": RNG.uniform(0.75, 1.25, (3, 2)),
+    "contrast beyond the range": RNG.uniform(0.75, 1.25, (3, 2)),
+    "inverted_gamma": -RNG.uniform(0.7, 1.5, (3, 2)),
+    "gamma": RNG.uniform(0.7, 1.5, (3, 2)),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", VALUES)
 def test_equals_batchgeneratorsv2_and_leaves_the_rest_bit_identical(name):
-    stock, values = CASES[name]
-    values = chosen_values(values)
+    values = chosen_values(VALUES[name])
     batch = images()
     before = batch.clone()
-    augmented = augment_intensity(batch, replace(untouched(), **{name: values}))
+    augmented = augment_intensity(batch, drawn({name: values}), 2)
     assert torch.equal(batch, before)
     for sample in range(3):
         for channel in range(2):
@@ -95,7 +103,7 @@ def test_equals_batchgeneratorsv2_and_leaves_the_rest_bit_identical(name):
             if np.isnan(value).any():
                 assert torch.equal(augmented[sample, channel], image)
             else:
-                expected = stock(image.clone()[None], value)[0]
+                expected = stock(name, image.clone()[None], value)[0]
                 torch.testing.assert_close(augmented[sample, channel], expected, rtol=1e-5, atol=1e-5)
                 assert not torch.allclose(expected, image, atol=1e-3)
 
@@ -104,66 +112,78 @@ def test_low_resolution_can_spare_the_first_axis():
     scale = np.full((3, 2, 3), 0.6)
     scale[..., 0] = 1.0
     batch = images()
-    augmented = augment_intensity(batch, replace(untouched(), low_resolution=scale))
-    expected = stock_low_resolution(batch[1, 1].clone()[None], scale[1, 1])[0]
+    augmented = augment_intensity(batch, drawn({"low_resolution": scale}), 2)
+    expected = stock("low_resolution", batch[1, 1].clone()[None], scale[1, 1])[0]
     torch.testing.assert_close(augmented[1, 1], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_noise_has_the_drawn_standard_deviation_and_is_seeded():
     batch = torch.zeros(2, 1, 40, 40, 40)
     noise = np.array([[0.08], [np.nan]])
-    parameters = replace(untouched(2, 1), noise=noise)
-    augmented = augment_intensity(batch, parameters)
+    parameters = drawn({"noise": noise})
+    augmented = augment_intensity(batch, parameters, 1)
     voxels = augmented[0].numel()
     assert abs(augmented[0].std().item() - 0.08) < 4 * 0.08 / np.sqrt(2 * voxels)
     assert abs(augmented[0].mean().item()) < 4 * 0.08 / np.sqrt(voxels)
     assert torch.equal(augmented[1], batch[1])
-    assert torch.equal(augmented, augment_intensity(batch, parameters))
-    assert not torch.equal(augmented, augment_intensity(batch, replace(parameters, noise_seed=8)))
+    assert torch.equal(augmented, augment_intensity(batch, parameters, 1))
+    assert not torch.equal(augmented, augment_intensity(batch, drawn({"noise": noise}, seed=8), 1))
 
 
-def test_order_is_nnunets():
-    """All transforms at once equal the stock ones chained in nnU-Net's order."""
-    values = {name: case[1] for name, case in CASES.items()}
+def test_the_order_is_that_of_the_pipeline():
+    """All transforms at once equal the stock ones one after the other."""
     batch = images()
-    augmented = augment_intensity(batch, replace(untouched(), **values))
+    augmented = augment_intensity(batch, drawn(VALUES), 2)
     expected = batch[1, 0].clone()[None]
-    for name in ("blur", "brightness", "contrast", "low_resolution", "inverted_gamma", "gamma"):
-        expected = CASES[name][0](expected, values[name][1, 0])
+    for name in TRANSFORMS:
+        if name in VALUES:
+            expected = stock(name, expected, VALUES[name][1, 0])
     torch.testing.assert_close(augmented[1, 0], expected[0], rtol=1e-4, atol=1e-4)
 
 
 def test_channels_beyond_the_image_stay():
     batch = torch.cat([images(3, 1), images(3, 2)], dim=1)
-    everything = {name: values[:, :1] for name, (_, values) in CASES.items()}
-    parameters = replace(untouched(3, 1), noise=np.full((3, 1), 0.1), **everything)
-    augmented = augment_intensity(batch, parameters)
+    everything = {name: values[:, :1] for name, values in VALUES.items()} | {"noise": np.full((3, 1), 0.1)}
+    augmented = augment_intensity(batch, drawn(everything), 1)
     assert torch.equal(augmented[:, 1:], batch[:, 1:])
     assert not torch.equal(augmented[:, :1], batch[:, :1])
 
 
 def test_constant_images_stay_finite():
-    everything = {name: values for name, (_, values) in CASES.items()}
-    augmented = augment_intensity(torch.full((3, 2, *SPATIAL), 2.0), replace(untouched(), **everything))
-    assert augmented.isfinite().all()
+    assert augment_intensity(torch.full((3, 2, *SPATIAL), 2.0), drawn(VALUES), 2).isfinite().all()
 
 
 def test_runs_on_a_cuda_device_without_reading_back():
-    values = {name: chosen_values(case[1]) for name, case in CASES.items()}
-    parameters = replace(untouched(), noise=np.full((3, 2), 0.1), **values)
+    values = {name: chosen_values(value) for name, value in VALUES.items()} | {"noise": np.full((3, 2), 0.1)}
     with fake_cuda():
         batch = torch.zeros(3, 2, *SPATIAL, device="cuda")
-        augmented = augment_intensity(batch, parameters, torch.Generator("cpu"))
+        augmented = augment_intensity(batch, drawn(values), 2, torch.Generator("cpu"))
         assert augmented.device.type == "cuda"
         assert augmented.shape == batch.shape
 
 
 def test_two_dimensional_batches():
     batch = images()[:, :, 0]
-    parameters = sample_intensity_parameters(np.random.default_rng(3), 3, 2, axes=2)
+    parameters = sample_intensity_parameters(np.random.default_rng(3), list(TRANSFORMS.values()), 3, 2, axes=2)
+    assert augment_intensity(batch, parameters, 2).shape == batch.shape
     sigma = np.full((3, 2, 2), 0.7)
-    augmented = augment_intensity(batch, replace(parameters, blur=sigma))
-    assert augmented.shape == batch.shape
-    alone = augment_intensity(batch, replace(untouched(axes=2), blur=sigma))
-    expected = stock_blur(batch[2, 1].clone()[None], sigma[2, 1])[0]
+    alone = augment_intensity(batch, drawn({"blur": sigma}), 2)
+    expected = stock("blur", batch[2, 1].clone()[None], sigma[2, 1])[0]
     torch.testing.assert_close(alone[2, 1], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_transforms_that_draw_for_themselves_change_their_samples_alone_and_are_seeded():
+    median = MedianFilterTransform((2, 4), p_per_channel=1)
+    change = IntensityChange(median, np.array([False, True, False]), None)
+    batch = torch.cat([images(), images(3, 1)], dim=1)
+    np.random.seed(3)
+    torch.manual_seed(3)
+    expected = np.random.random(), torch.rand(1)
+    np.random.seed(3)
+    torch.manual_seed(3)
+    first, second, other = (augment_intensity(batch, IntensityParameters(seed, (change,)), 2) for seed in (1, 1, 2))
+    assert (np.random.random(), torch.rand(1)) == expected, "the global generators are as they were"
+    changed = [not torch.equal(a, b) for a, b in zip(first.flatten(0, 1), batch.flatten(0, 1), strict=True)]
+    assert changed == [False] * 3 + [True, True, False] + [False] * 3
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)

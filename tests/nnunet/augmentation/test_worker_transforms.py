@@ -5,15 +5,21 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.intensity.inversion import InvertImageTransform
+from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.pseudo2d import Convert3DTo2DTransform
+from batchgeneratorsv2.transforms.utils.random import OneOfTransform, RandomTransform
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.augmentation.worker_transforms import (
     MarkOutside,
-    is_intensity,
     marking_outside,
     split_outside,
-    without_intensity,
+    split_pipeline,
 )
 
 PATCH = (12, 20, 24)
@@ -26,13 +32,46 @@ def stock_training(**options):
 
 
 @pytest.mark.parametrize("cascade", [False, True])
-def test_only_intensity_transforms_are_removed(cascade):
+def test_only_transforms_of_the_image_alone_are_moved(cascade):
     stock = stock_training(is_cascaded=cascade, foreground_labels=[1, 2])
-    kept = without_intensity(stock).transforms
-    removed = [transform for transform in stock.transforms if transform not in kept]
-    assert len(removed) == 7
-    assert all(is_intensity(transform) for transform in removed)
-    assert kept == [transform for transform in stock.transforms if transform not in removed]
+    kept, moved = split_pipeline(stock)
+    assert [type(transform.transform).__name__ for transform in moved] == [
+        "GaussianNoiseTransform", "GaussianBlurTransform", "MultiplicativeBrightnessTransform", "ContrastTransform",
+        "SimulateLowResolutionTransform", "GammaTransform", "GammaTransform",
+    ]  # fmt: skip
+    assert kept.transforms == [transform for transform in stock.transforms if transform not in moved]
+
+
+def test_whatever_a_trainer_adds_is_moved():
+    added = InvertImageTransform(0.5, 0.5, 1.0)
+    stock = stock_training()
+    moved = split_pipeline(ComposeTransforms([*stock.transforms, RandomTransform(added, 0.5)]))[1]
+    assert moved[-1].transform is added
+
+
+class OfUnknownReach(BasicTransform):
+    def apply(self, data_dict, **params):
+        return data_dict
+
+
+@pytest.mark.parametrize(
+    ("transforms", "named"),
+    [
+        ([OfUnknownReach()], "OfUnknownReach may change images, labels or both"),
+        ([OneOfTransform([MirrorTransform((0,)), InvertImageTransform(1, 0, 1)])], "MirrorTransform or InvertImage"),
+        ([Convert3DTo2DTransform(), InvertImageTransform(1, 0, 1)], "InvertImageTransform sees single slices"),
+    ],
+)
+def test_what_cannot_be_told_apart_is_refused(transforms, named):
+    with pytest.raises(InputError, match=named):
+        split_pipeline(ComposeTransforms(transforms))
+
+
+def test_another_kind_of_pipeline_is_refused():
+    with pytest.raises(InputError, match="MirrorTransform, expected ComposeTransforms"):
+        split_pipeline(MirrorTransform((0,)))
+    with pytest.raises(InputError, match="expected RemoveLabelTansform"):
+        marking_outside(ComposeTransforms([]))
 
 
 def test_outside_is_marked_just_before_the_label_is_removed():
@@ -76,7 +115,7 @@ def test_zero_intensity_inside_the_image_is_not_marked():
 def test_the_whole_pipeline_gives_stock_labels_and_images_but_for_the_marks():
     """Same random numbers: nnU-Net's pipeline without intensity, and ours, agree up to the NaN."""
     image, labels = padded_patch()
-    stock = without_intensity(stock_training())
+    stock, _ = split_pipeline(stock_training())
     outputs = []
     for pipeline in (stock, pickle.loads(pickle.dumps(marking_outside(stock)))):
         np.random.seed(2)

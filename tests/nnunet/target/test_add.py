@@ -1,5 +1,6 @@
 """Target images must come out exactly as nnU-Net itself preprocesses them."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from tiny_dataset import CONFIGURATION, write_image
 
 from intrastyler_nnunet.cli import main
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.target.add import add_target
 from intrastyler_nnunet.pretraining.run import prepare_run
 from intrastyler_nnunet.translation.windows import read_windows, windows_file
+from intrastyler_nnunet.workers import Part
 
 
 def read(path: Path) -> np.ndarray:
@@ -269,3 +272,19 @@ def test_unset_variable_is_refused(own_dataset, capsys, monkeypatch, variable):
 )
 def test_what_does_not_exist_is_refused(own_dataset, capsys, arguments, expected):
     refused(arguments, expected, capsys, own_dataset.root)
+
+
+def test_parts_make_together_what_one_process_makes(own_dataset):
+    folder = target_folder(own_dataset)
+    whole = {path.name: path.read_bytes() for path in folder.glob("*.b2nd")}
+    windows, file = read_windows(folder), windows_file(folder)
+    shutil.rmtree(folder)
+    file.unlink()
+    for number, done in ((1, ["target_1"]), (0, ["target_0", "target_1", "target_2"])):
+        with locked(Part(1 - number, 2).lock(own_dataset.preprocessed)):  # by the other one, at the same time
+            add_target(998, "nnUNetPlans", 1, part=Part(number, 2))
+        assert folders.case_names(folder) == done
+    assert {path.name: path.read_bytes() for path in folder.glob("*.b2nd")} == whole
+    assert list(json.loads(file.read_text())) == list(windows)
+    assert read_windows(folder) == windows
+    assert not list(own_dataset.preprocessed.parent.glob(".*"))
