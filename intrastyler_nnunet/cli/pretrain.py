@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intrastyler_nnunet.cli.options import add_device, add_processes, number, whole_number
+from intrastyler_nnunet.cli.options import POSITIVE, add_device, add_processes, number, whole_number
 from intrastyler_nnunet.workers import end_with
 
 if TYPE_CHECKING:
@@ -19,24 +19,43 @@ HELP = "train the synthesizer on the preprocessed source and target images of a 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     data = parser.add_argument_group("data")
-    data.add_argument("-d", dest="dataset", required=True, help="dataset id or name")
-    data.add_argument("-c", dest="configuration", required=True, help="3D configuration of the plans, e.g. 3d_fullres")
+    data.add_argument("-d", dest="dataset", help="dataset id or name")
+    data.add_argument("-c", dest="configuration", help="3D configuration of the plans, e.g. 3d_fullres")
     data.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans identifier; change it if you planned anew")
     data.add_argument(
-        "-o", dest="output", type=Path, help="run folder; default: nnUNet_results/DATASET/IntraStyler__..."
+        "-o",
+        dest="output",
+        type=Path,
+        help="run folder; default: nnUNet_results/DATASET/IntraStyler__... With --estimate: JSON file to write",
     )
     data.add_argument(
-        "--patch-size", type=whole_number(1), nargs=3, help="default: the configuration's, at most the smallest case"
+        "--patch-size",
+        type=whole_number(1),
+        nargs=3,
+        help="voxels, slices first as nnU-Net counts; default: the configuration's, at most the smallest case",
     )
     data.add_argument("--channel", help="name of the image channel to translate; needed when there are several")
     groups = {title: parser.add_argument_group(title) for title in ("method", "training")}
     _add_recipe(groups["method"])
     _add_options(groups)
     _add_machine(groups["training"])
+    _add_estimate(parser.add_argument_group("what it will need"))
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train on one process, or start one per GPU."""
+    """Train on one process, or start one per GPU; or only say what that will need."""
+    from intrastyler_nnunet.errors import InputError
+
+    without_data = arguments.estimate and arguments.patch_size and arguments.dataset is None
+    if not without_data and None in (arguments.dataset, arguments.configuration):
+        raise InputError("no data set, expected -d and -c; only --estimate with --patch-size needs none")
+    if arguments.estimate:
+        from intrastyler_nnunet.pretraining.launch import tell_cost
+
+        return tell_cost(arguments)
+    for name in ("memory", "tflops"):
+        if getattr(arguments, name) is not None:
+            raise InputError(f"--{name} belongs to --estimate, expected both")
     if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun starts each process in a session of its own
         end_with(os.getppid())
     if arguments.num_gpus > 1:
@@ -61,6 +80,21 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--compile", action="store_true",
         help="compile the networks first (torch.compile); worth its minutes on a GPU in runs of thousands of steps",
+    )  # fmt: skip
+
+
+def _add_estimate(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--estimate", action="store_true",
+        help="train nothing, but count memory and arithmetic of a step, in minutes and without a GPU; needs no data "
+        "set where --patch-size is given",
+    )  # fmt: skip
+    group.add_argument(
+        "--memory", type=POSITIVE, metavar="GIB", help="of the card: also find the largest patch that fits"
+    )
+    group.add_argument(
+        "--tflops", type=POSITIVE, metavar="TFLOP/S",
+        help="that the card reaches in convolutions, usually half of what its maker states: also tell the hours",
     )  # fmt: skip
 
 

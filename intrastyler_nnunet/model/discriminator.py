@@ -1,10 +1,13 @@
 """The 3D PatchGAN discriminator, trained with the least-squares loss."""
 
+import itertools
+
 import torch
 from torch import nn
 
 from intrastyler_nnunet.model.config import DiscriminatorConfig
 from intrastyler_nnunet.model.layers import BlurDown, InstanceNorm
+from intrastyler_nnunet.model.recomputation import recomputed
 
 
 class Discriminator(nn.Module):
@@ -13,6 +16,8 @@ class Discriminator(nn.Module):
     The score belongs to a receptive field, not to the image. Where the architecture is anti-aliased, the image is
     halved by a blur behind each convolution instead of the convolution's stride.
     """
+
+    checkpointing = False  # see `recomputation`; of each convolution with what belongs to it
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
@@ -31,7 +36,16 @@ class Discriminator(nn.Module):
             channels = grown
         layers.append(nn.Conv3d(channels, 1, config.kernel, padding=padding))
         self.layers = nn.Sequential(*layers)
+        convolutions = [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv3d)]
+        self.parts = [range(*ends) for ends in itertools.pairwise([*convolutions, len(layers)])]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> one realness score per patch, (B, 1, X', Y', Z')."""
-        return self.layers(x)
+        for part in self.parts:
+            x = recomputed(self.checkpointing, self._through, x, part)
+        return x
+
+    def _through(self, x: torch.Tensor, part: range) -> torch.Tensor:
+        for index in part:
+            x = self.layers[index](x)
+        return x

@@ -8,6 +8,7 @@ from torch import nn
 
 from intrastyler_nnunet.model.borders import Inside
 from intrastyler_nnunet.model.config import Triple
+from intrastyler_nnunet.model.resampling import Reflected, doubled, halved
 
 EPSILON = 1e-5
 
@@ -90,13 +91,8 @@ class BlurDown(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, X, Y, Z) -> (B, C, ceil(X/2), ceil(Y/2), ceil(Z/2)) for strides of 2."""
         for axis, stride in enumerate(self.strides):
-            if stride == 1:
-                continue
-            outer, inner = self.last_axis_taps if axis == 2 else (1 / 4, 2 / 4)
-            padded = F.pad(x, _padding(axis, 1), mode="reflect")
-            size = (x.shape[2 + axis] + 1) // 2
-            first, middle, last = (_strided(padded, axis, start, size) for start in (0, 1, 2))
-            x = torch.add(inner * middle, first + last, alpha=outer)
+            if stride == 2:
+                x = halved(x, 2 + axis, *(self.last_axis_taps if axis == 2 else (1 / 4, 2 / 4)))
         return x
 
 
@@ -118,30 +114,24 @@ class BlurUp(nn.Module):
         """(B, C, X, Y, Z) -> (B, C, 2X, 2Y, 2Z) for strides of 2."""
         # Last axis first, while the image is small: interleaving neighbours in memory is the slowest.
         for axis, stride in reversed(list(enumerate(self.strides))):
-            if stride == 1:
-                continue
-            far, near = self.last_axis_taps if axis == 2 else (1 / 4, 3 / 4)
-            padded = F.pad(x, _padding(axis, 1), mode="replicate")
-            size, dim = x.shape[2 + axis], 2 + axis
-            weighted = near * x
-            even = torch.add(weighted, padded.narrow(dim, 0, size), alpha=far)
-            odd = torch.add(weighted, padded.narrow(dim, 2, size), alpha=far)
-            x = torch.stack((even, odd), dim=dim + 1).flatten(dim, dim + 1)
+            if stride == 2:
+                x = doubled(x, 2 + axis, *(self.last_axis_taps if axis == 2 else (1 / 4, 3 / 4)))
         return x
 
 
-def _padding(axis: int, amount: int) -> list[int]:
-    """`F.pad`'s argument for one spatial axis (it counts axes from the last)."""
-    padding = [0] * 6
-    padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = amount
-    return padding
+class ReflectionPad(nn.Module):
+    """Reflected borders, half of what a kernel (x, y, z) reaches: an odd one keeps the image's size."""
 
+    border = "reflect"
 
-def _strided(x: torch.Tensor, axis: int, start: int, size: int) -> torch.Tensor:
-    """Every second slice along a spatial axis, `size` of them, from `start`."""
-    slices = [slice(None)] * 5
-    slices[2 + axis] = slice(start, start + 2 * size - 1, 2)
-    return x[tuple(slices)]
+    def __init__(self, kernel: Triple):
+        super().__init__()
+        x, y, z = kernel
+        self.amounts = ((x - 1) // 2, (y - 1) // 2, (z - 1) // 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, X, Y, Z) -> (B, C, X + x - 1, Y + y - 1, Z + z - 1) for an odd kernel."""
+        return Reflected.apply(x, self.amounts)
 
 
 class ImageConv3d(nn.Conv3d):

@@ -53,6 +53,12 @@ class Networks:
         own = {"generator": self.generator, "projector": self.projector, "discriminator": self.discriminator}
         return own | self.of_terms
 
+    def checkpoint(self, wanted: bool) -> None:
+        """Whether the networks keep the activations of whole parts for the gradient, or compute them anew."""
+        for module in (m for network in self.modules().values() for m in network.modules()):
+            if hasattr(module, "checkpointing"):
+                module.checkpointing = wanted
+
     def compile(self, backend: str = "inductor") -> None:
         """Let `torch.compile` run the networks; their parameters and names stay as they are."""
         generator = self.generator

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.objective.adversarial import generator_loss
@@ -81,15 +80,8 @@ def _consistency(forward: ForwardPass) -> torch.Tensor:
     output = _crop(forward.translation.translated, forward.plan.output_start, size)
     config = forward.config
     is_judge = config.style_by_contrast and config.uses("style")
-    output_style = _judge_style(generator, output) if is_judge else generator.encode_style(output)
+    output_style = generator.encode_style(output, fixed=is_judge)
     return style_consistency(output_style, forward.styles[0])
-
-
-def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:
-    """E_S as a fixed judge: gradients reach the images, not its weights."""
-    encoder = generator.style_encoder
-    assert encoder is not None  # the term needs one
-    return functional_call(encoder, {name: weight.detach() for name, weight in encoder.named_parameters()}, (images,))
 
 
 def _content(forward: ForwardPass) -> torch.Tensor:

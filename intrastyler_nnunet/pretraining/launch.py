@@ -14,6 +14,7 @@ from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.objective.config import PretrainingConfig, parse_weight
 from intrastyler_nnunet.objective.options import options_of
+from intrastyler_nnunet.pretraining.estimate import configuration_without_data, estimate, report
 from intrastyler_nnunet.pretraining.loop import pretrain
 from intrastyler_nnunet.pretraining.ranks import join_ranks
 from intrastyler_nnunet.pretraining.run import Run, prepare_run
@@ -39,11 +40,31 @@ def train(arguments: argparse.Namespace) -> None:
 def run_of(arguments: argparse.Namespace, device: torch.device) -> Run:
     """The run that the command line asks for. Raises InputError, see `prepare_run`."""
     _require_devices(device, arguments.num_gpus)
-    settings = {name: value for name, value in vars(arguments).items() if name in options_of(PretrainingConfig)}
+    return _asked_for(arguments)
+
+
+def _asked_for(arguments: argparse.Namespace) -> Run:
     return prepare_run(
         arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
-        arguments.channel, arguments.recipe, dict(map(parse_weight, arguments.weight)), **settings,
+        arguments.channel, arguments.recipe, dict(map(parse_weight, arguments.weight)), **_settings(arguments),
     )  # fmt: skip
+
+
+def _settings(arguments: argparse.Namespace) -> dict:
+    return {name: value for name, value in vars(arguments).items() if name in options_of(PretrainingConfig)}
+
+
+def tell_cost(arguments: argparse.Namespace) -> None:
+    """Print what the run that the command line asks for will need, and write it to the output file."""
+    if arguments.dataset is None:
+        weights = dict(map(parse_weight, arguments.weight))
+        config, metadata = configuration_without_data(
+            arguments.recipe, weights, arguments.patch_size, **_settings(arguments)
+        )
+    else:
+        run = _asked_for(arguments)
+        config, metadata = run.config, run.metadata
+    report(estimate(config, metadata, arguments.memory, arguments.tflops), arguments.output)
 
 
 def _require_devices(device: torch.device, count: int) -> None:

@@ -1,6 +1,7 @@
 """Recipes: everything that decides how a generator is trained but the data and the machine, as JSON files."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from intrastyler_nnunet.typed_json import Count, Text, decode_json, read_json
 
 FOLDER = Path(__file__).with_name("recipes")
 DEFAULT = "default"
+SMALLEST_STYLE_PATCH = 8
 FROM_DATA = ("patch_size", "style_patch_size", "classes", "fluid_labels", "label_hint", "recipe")
 WHAT = "a recipe"
 
@@ -68,6 +70,11 @@ class Recipe:
     patch_slices: Count | None = None
     style_patch_share: Annotated[float, Gt(0), Le(1)] = 0.7
     label_hint: StructureHint | None = None
+
+    def style_patch(self, patch_size: Sequence[int]) -> tuple[int, ...]:
+        """The size of the style encoder's patches beside patches of this size."""
+        shares = (max(SMALLEST_STYLE_PATCH, round(size * self.style_patch_share)) for size in patch_size)
+        return tuple(min(pair) for pair in zip(patch_size, shares, strict=True))
 
 
 LONGEST_WARMUP = 0.2  # of the steps, where the recipe's warm-up was made for more of them

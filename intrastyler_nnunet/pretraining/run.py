@@ -22,8 +22,6 @@ from intrastyler_nnunet.pretraining.recipes import DEFAULT, configured, read_rec
 from intrastyler_nnunet.structures import COCHLEA_NAME, Structures
 from intrastyler_nnunet.translation.windows import named_case, read_windows
 
-SMALLEST_STYLE_PATCH = 8
-
 
 @dataclass(frozen=True)
 class Run:
@@ -100,12 +98,10 @@ def prepare_run(
             f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}, expected at most that"
         )
     _require_large_enough(patch_size, settings["preset"], metadata)
-    shares = [max(SMALLEST_STYLE_PATCH, round(size * recipe.style_patch_share)) for size in patch_size]
-    style_patch = tuple(min(pair) for pair in zip(patch_size, shares, strict=True))
     label_manager = plans.get_label_manager(dataset_json)
     classes = 1 + int(max(label_manager.foreground_labels))
-    settings |= {"patch_size": tuple(patch_size), "style_patch_size": style_patch, "classes": classes}
-    settings |= {"label_hint": metadata.label_hint, "recipe": Path(recipe_name).stem}
+    settings |= {"patch_size": tuple(patch_size), "style_patch_size": recipe.style_patch(patch_size)}
+    settings |= {"label_hint": metadata.label_hint, "recipe": Path(recipe_name).stem, "classes": classes}
     settings |= {"fluid_labels": (structures.cochlea,) if structures else ()}
     config = configured(settings, recipe_name)
     for name, term in TERMS.items():

@@ -30,6 +30,7 @@ FREE_SETTINGS = (
     "recipe",
     "precision",
     "accumulate",
+    "checkpointing",
 )  # may change in the course of a run; `inputs` has the patches of a step
 
 
@@ -195,6 +196,7 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
     if config.pretrained_weights is not None:
         networks.generator.load_state_dict(_pretrained(config.pretrained_weights, networks.generator))
     average.load_state_dict(networks.generator.state_dict())
+    networks.checkpoint(config.checkpointing)
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
     return TrainingState(networks, average, *_optimizers(networks, config), scaler)
 

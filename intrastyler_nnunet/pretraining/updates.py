@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.objective.config import PretrainingConfig
@@ -79,7 +80,7 @@ def _update(
     state.scaler.unscale_(optimizer)
     # Gradients are averaged before, so that all ranks decide alike.
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    finite = bool(torch.isfinite(norm))
+    finite = isinstance(norm, FakeTensor) or bool(torch.isfinite(norm))  # whose content nobody knows
     if finite:
         optimizer.step()
     state.scaler.update()  # with float16: a smaller factor after an overflow
