@@ -33,6 +33,19 @@ class InstanceNorm(nn.Module):
             return ((x32 - mean) * (variance + EPSILON).rsqrt()).to(x.dtype)
 
 
+class AffineInstanceNorm(InstanceNorm):
+    """Instance norm with a learnt scale and shift per channel."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
+        """As without scale and shift."""
+        scale, shift = (values[:, None, None, None] for values in (self.weight, self.bias))
+        return torch.addcmul(shift.to(x.dtype), scale.to(x.dtype), super().forward(x, inside))
+
+
 class _Normalised(torch.autograd.Function):
     """Statistics are summed up in float32, but no copy of x in float32 is made, and only x is kept.
 

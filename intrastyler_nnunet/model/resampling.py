@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 
 class Tap(NamedTuple):
@@ -86,6 +87,8 @@ class Reflected(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, amounts: tuple[int, int, int]) -> torch.Tensor:
         """(B, C, X, Y, Z) -> the same with so many voxels (x, y, z) more at both ends of each axis."""
+        if any(amount >= size for amount, size in zip(amounts, x.shape[2:], strict=True)):
+            raise RuntimeError(f"padding of {amounts}, expected less than the image's extent {tuple(x.shape[2:])}")
         ctx.amounts = amounts
         out = F.pad(x, [amount for axis in (2, 1, 0) for amount in [amounts[axis]] * 2])
         for border, inner in _mirrors(out, amounts):
@@ -119,14 +122,21 @@ def layout_of(x: torch.Tensor) -> torch.memory_format:
     return torch.channels_last_3d if x.shape[1] > 1 and x.stride(1) == 1 else torch.contiguous_format
 
 
-def in_layout_of(x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """An image of a few channels, (B, C, X, Y, Z), in the layout of features, so that both can be joined without loss.
+def lay_weights_channels_last(network: nn.Module) -> None:
+    """On a GPU: what tensor cores read, and all features follow; on a CPU the inner layers are slower that way."""
+    for weight in network.parameters():
+        if weight.is_cuda and weight.ndim == 5:
+            weight.data = _channels_last(weight.data)
 
-    Written out because PyTorch takes a single channel for channels-last in any order, and joins it as if it were not.
-    """
-    if layout_of(x) is torch.contiguous_format:
-        return image
-    return image.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
+
+def in_layout_of(x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """An image of a few channels, (B, C, X, Y, Z), in the layout of features, which they keep when both are joined."""
+    return image if layout_of(x) is torch.contiguous_format else _channels_last(image)
+
+
+def _channels_last(x: torch.Tensor) -> torch.Tensor:
+    """A copy in this layout, by its strides, too, which layers look at: a single channel lies both ways at once."""
+    return torch.empty_like(x, memory_format=torch.channels_last_3d).copy_(x)
 
 
 def _along(x: torch.Tensor, axis: int, places: slice) -> torch.Tensor:

@@ -10,7 +10,7 @@ from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
 from intrastyler_nnunet.model.config import GeneratorConfig
-from intrastyler_nnunet.model.layers import BlurUp, ChannelsToVoxels, InstanceNorm
+from intrastyler_nnunet.model.layers import AffineInstanceNorm, BlurUp, ChannelsToVoxels, InstanceNorm
 from intrastyler_nnunet.translation.label_hint import is_one_of, mean_inside
 
 SEGMENTER_WIDTHS = (8, 16, 32, 64)
@@ -50,7 +50,7 @@ class OutputSegmenter(nn.Module):
         stages = len(SEGMENTER_WIDTHS)
         self.unet = PlainConvUNet(
             1, stages, SEGMENTER_WIDTHS, nn.Conv3d, 3, SEGMENTER_STRIDES, 2, classes, [1] * (stages - 1),
-            conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"affine": True}, nonlin=nn.LeakyReLU,
+            conv_bias=True, norm_op=AffineInstanceNorm, norm_op_kwargs={}, nonlin=nn.LeakyReLU,
         )  # fmt: skip
         self.unet.decoder.seg_layers = self.unet.decoder.seg_layers[-1:]  # of coarser stages, which nothing trains
 

@@ -96,7 +96,12 @@ class PretrainingConfig(Objective):
         "begin with this generator, trained on similar images, instead of random weights",
         group="training", short_flag="-pretrained_weights", metavar="GENERATOR",
     )  # fmt: skip
-    iterations: int = option(100_000, "training steps; more for more varied data", group="training", range=AT_LEAST_ONE)
+    iterations: int = option(
+        100_000,
+        "training steps; more for more varied data. A larger number than before lengthens a run, finished or not: "
+        "weights and learning rate then change by what is done of the longer one",
+        group="training", range=AT_LEAST_ONE,
+    )  # fmt: skip
     style_warmup: int = option(
         1000,
         "first of the steps, which train the style encoder alone, if there is one, because a generator needs styles "

@@ -134,7 +134,8 @@ class Objective:
 
     lambda_style: float = term(  # paper section 2.5.2
         5.0,
-        "weight of the style contrast; 0 leaves the style encoder to the other losses, for comparisons",
+        "weight of the style contrast; 0 leaves the style encoder to the other losses, for comparisons. Where the "
+        "contrast alone trains it, any other weight does the same, because Adam divides it out",
         _style, style_encoder=True,
     )  # fmt: skip
     lambda_nce: float = term(1.0, "weight of PatchNCE; raise it when anatomy changes", _nce)

@@ -145,10 +145,11 @@ def smaller_patches(
         axes: of the generator, the last one through the plane.
     """
     slices = axes[2]
-    patches = [patch_size]
-    for size in range(patch_size[slices] - 1, smallest[slices] - 1, -1):
-        if size % stride[slices] == 0:
-            patches.append(tuple(size if axis == slices else extent for axis, extent in enumerate(patch_size)))
+    sizes = [size for size in range(patch_size[slices] - 1, smallest[slices] - 1, -1) if size % stride[slices] == 0]
+    patches = [
+        tuple(size if axis == slices else extent for axis, extent in enumerate(patch_size))
+        for size in (patch_size[slices], *sizes)
+    ]
     thin = patches[-1]
     for eighths in range(7, 0, -1):
         patch = tuple(

@@ -44,8 +44,9 @@ def run_of(arguments: argparse.Namespace, device: torch.device) -> Run:
 
 
 def _asked_for(arguments: argparse.Namespace) -> Run:
+    output = None if arguments.estimate else arguments.output
     return prepare_run(
-        arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
+        arguments.dataset, arguments.configuration, arguments.plans, output, arguments.patch_size,
         arguments.channel, arguments.recipe, dict(map(parse_weight, arguments.weight)), **_settings(arguments),
     )  # fmt: skip
 

