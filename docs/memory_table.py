@@ -6,17 +6,10 @@ python docs/memory_table.py             writes the table
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from intrastyler_nnunet.files import write_json
-from intrastyler_nnunet.pretraining.estimate import (
-    PRECISIONS,
-    RESERVE,
-    configuration_without_data,
-    estimate,
-    largest_fitting,
-)
+from intrastyler_nnunet.pretraining.estimate import RESERVE, configuration_without_data, estimate
 from intrastyler_nnunet.pretraining.recipes import read_recipe
 
 README = Path(__file__).parents[1] / "README.md"
@@ -36,22 +29,9 @@ def main() -> None:
 
 
 def counted(recipe: str) -> dict:
-    """The estimate of a recipe, and the largest patch on every card, checkpointed, where the whole does not fit."""
+    """The estimate of a recipe, for patches of as many slices of the region as it takes."""
     slices = min(REGION[0], read_recipe(recipe).patch_slices or REGION[0])
-    config, metadata = configuration_without_data(recipe, {}, (slices, *REGION[1:]))
-    result = estimate(config, metadata)
-    result["largest"] = {
-        precision: {
-            str(card): largest_fitting(replace(config, precision=precision, checkpointing=True), metadata, card)[
-                0
-            ].patch_size
-            for card in CARDS
-            if not fits(result["gib"][precision]["checkpointed"], card)
-        }
-        for precision in PRECISIONS
-    }
-    print(result, flush=True)
-    return result
+    return estimate(*configuration_without_data(recipe, {}, (slices, *REGION[1:])))
 
 
 def fits(gib: float, card: int) -> bool:
@@ -80,9 +60,7 @@ def _cell(result: dict, precision: str, card: int) -> str:
     gib = result["gib"][precision]
     if fits(gib["plain"], card):
         return "fits"
-    if fits(gib["checkpointed"], card):
-        return "checkpointed"
-    return f"{_size(result['largest'][precision][str(card)])}, checkpointed"
+    return "checkpointed" if fits(gib["checkpointed"], card) else "no"
 
 
 def _size(patch_size: list[int]) -> str:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.gpu_steps -o FILE.json [-device cuda]
 
-Patches are CrossMoDA's region (32 x 144 x 256), terms those of the recipe `paper` without its warm-up. Each way is one of
-preset (reference, compact), precision (float32, bfloat16), with or without checkpointing and compilation. Those
+Patches are CrossMoDA's region (32 x 144 x 256), terms those of the recipe `paper` without its warm-up. Each way is one
+of preset (reference, compact), precision (float32, bfloat16), with or without checkpointing and compilation. Those
 without compilation come first; what the seconds given do not suffice for is left out of the result, not guessed. A way
 that runs out of memory is said to.
 """

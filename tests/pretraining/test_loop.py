@@ -318,8 +318,10 @@ def test_perturbations_and_restyling_stay_in_float32_on_a_cuda_device(kind):
 
 
 @pytest.mark.slow
-def test_captured_networks_train_as_the_others(cases):
-    plain, captured = (initial_state(CONFIG, METADATA, torch.device("cpu")) for _ in range(2))
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_captured_networks_train_as_the_others(cases, checkpointing):
+    configs = (CONFIG, replace(CONFIG, checkpointing=checkpointing))
+    plain, captured = (initial_state(config, METADATA, torch.device("cpu")) for config in configs)
     captured.networks.compile(backend="aot_eager")  # all of torch.compile but the code generation
     for state in (plain, captured):
         steps = training_steps(state, run_on(cases, CONFIG), torch.device("cpu"))
