@@ -323,9 +323,10 @@ def test_captured_networks_train_as_the_others(cases, checkpointing):
     configs = (CONFIG, replace(CONFIG, checkpointing=checkpointing))
     plain, captured = (initial_state(config, METADATA, torch.device("cpu")) for config in configs)
     captured.networks.compile(backend="aot_eager")  # all of torch.compile but the code generation
+    found = []
     for state in (plain, captured):
         steps = training_steps(state, run_on(cases, CONFIG), torch.device("cpu"))
-        next(steps), next(steps)
-    first, second = (state.networks.generator.state_dict() for state in (plain, captured))
-    assert first.keys() == second.keys()
-    assert max((first[name] - second[name]).abs().max() for name in first) < 1e-6
+        found.append([next(steps)[0] for _ in range(3)])  # the last one after two updates
+    # Not the weights: biases before a norm have a gradient of rounding alone, which Adam makes a whole step of.
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
+    assert plain.networks.generator.state_dict().keys() == captured.networks.generator.state_dict().keys()
