@@ -15,6 +15,7 @@ setup(
     package_dir={"intrastyler_nnunet.trainers": "trainers", "intrastyler_nnunet.pretrained": "pretrained"},
     package_data={
         "intrastyler_nnunet.simulation": ["data/*"],
+        "intrastyler_nnunet.pretraining": ["recipes/*.json"],
         "intrastyler_nnunet.report": ["templates/*"],
         "intrastyler_nnunet.pretrained": ["*.safetensors", "*.md", "*.json"],
     },

@@ -42,7 +42,7 @@ END
 fi
 intrastyler add-target -d 123 -c $configuration -np 2
 if [ $scale = full ]; then
-    intrastyler pretrain -d 123 -c $configuration --label-hint
+    intrastyler pretrain -d 123 -c $configuration
 fi
 nnUNetv2_train 123 $configuration 0 -tr nnUNetTrainerIntraStyler -device $device
 nnUNetv2_predict "${model[@]}" -i "$dataset/imagesTs" -o predictions -device $device --disable_tta

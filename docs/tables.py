@@ -1,4 +1,4 @@
-"""The tables of docs/pretraining.md, made from the configuration of the pretraining.
+"""The tables of docs/pretraining.md, made from the recipes and the configuration of the pretraining.
 
 python docs/tables.py
 """
@@ -9,24 +9,35 @@ from pathlib import Path
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.objective.options import options_of
 from intrastyler_nnunet.objective.terms import TERMS, WEIGHT
+from intrastyler_nnunet.pretraining.recipes import read_recipe, recipe_names, resolved
 
 PAGE = Path(__file__).with_name("pretraining.md")
-TEXT = """# The pretraining: terms and options
+TEXT = """# The pretraining: recipes, terms, settings
 
-Made by `python docs/tables.py`. `intrastyler pretrain --help` says the same, and has what depends on the data set
-(`--label-hint`, `--tumour-level`, `--cochlea-level`) or the machine. How they differ from the paper and why:
-[differences](differences.md).
+Made by `python docs/tables.py`. How the settings differ from the paper and why: [differences](differences.md).
+
+## Recipes
+
+`intrastyler pretrain --recipe NAME`, or a JSON file like those in `intrastyler_nnunet/pretraining/recipes`. Options
+given beside it count instead of its entries. The resolved settings are saved as `config.json` beside the generator and
+in its metadata.
+
+{recipes}
 
 ## Terms of the objective
 
-The loss is the sum of the terms, each times its weight. A term without weight is not computed. `--schedule
-TERM=PROGRESS:WEIGHT,...` lets the weight of any of them change in the course of the training.
+The loss is the sum of the terms, each times its weight. A term without weight is not computed. Weights that change in
+the course of the training are written as progress:weight, between which they change linearly; progress is 0 after the
+style warm-up and 1 at the end. `--weight TERM=WEIGHT` and `--weight TERM=PROGRESS:WEIGHT,...` change one.
 
 {terms}
 
-## Other options
+## Settings
 
-{options}
+Those with an option can be changed on the command line, the others in a recipe. Where all recipes agree one value
+stands for all.
+
+{settings}
 """
 
 
@@ -37,20 +48,39 @@ def main() -> None:
 
 def page() -> str:
     """What docs/pretraining.md has to say."""
-    terms, others = ["| term | option | default | what it does, and when to change it |", "|---|---|---|---|"], [
-        "| option | default | what it does, and when to change it |", "|---|---|---|",
-    ]  # fmt: skip
+    recipes = {name: read_recipe(name) for name in recipe_names()}
+    values = {name: resolved(recipe, {}, {}) for name, recipe in recipes.items()}
+    heads = [f"| {' | '.join(recipes)} ", "|---" * len(recipes)]
+    terms = [f"| term {heads[0]}| what it does, and when to change it |", f"|---{heads[1]}|---|"]
+    settings = ["| setting | option | value | what it does, and when to change it |", "|---|---|---|---|"]
     options = options_of(PretrainingConfig)
     for field in (f for f in fields(PretrainingConfig) if f.name in options):
-        option = options[field.name]
-        flag = f"`{option.flag(field.name)}`" if option.group else "none"
-        default = "none" if field.default is None else field.default
-        row = f"{flag} | {default} | {option.help.replace('|', '/')} |"
-        if field.name.removeprefix(WEIGHT) in TERMS:
-            terms.append(f"| {field.name.removeprefix(WEIGHT)} | {row}")
-        else:
-            others.append(f"| {row}")
-    return TEXT.format(terms="\n".join(terms), options="\n".join(others))
+        name, option = field.name, options[field.name]
+        described = option.help.replace("|", "/")
+        if (term := name.removeprefix(WEIGHT)) in TERMS:
+            weights = (_weight(value, name, term) for value in values.values())
+            terms.append(f"| {term} | {' | '.join(weights)} | {described} |")
+            continue
+        found = {recipe: _shown(value[name]) for recipe, value in values.items()}
+        alike = len(set(found.values())) == 1
+        shown = next(iter(found.values())) if alike else ", ".join(f"{x} ({recipe})" for recipe, x in found.items())
+        flag = f"`{option.flag(name)}`" if option.group else "–"
+        settings.append(f"| {name.replace('_', ' ')} | {flag} | {shown} | {described} |")
+    table = [
+        "| recipe | what it is for |",
+        "|---|---|",
+        *(f"| `{x}` | {recipe.purpose} |" for x, recipe in recipes.items()),
+    ]
+    return TEXT.format(recipes="\n".join(table), terms="\n".join(terms), settings="\n".join(settings))
+
+
+def _weight(settings: dict, name: str, term: str) -> str:
+    points = settings["schedules"].get(term)
+    return f"{settings[name]:g}" if points is None else ", ".join(f"{place:g}:{weight:g}" for place, weight in points)
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,15 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # what takes lon
 hypothesis.settings.load_profile("untimed")
 
 
+@pytest.fixture(autouse=True)
+def float32_on_cpus(monkeypatch, request):
+    """Translation in float32 on every CPU, so that tests may compare it closely; but `half_precision` tests."""
+    if "half_precision" not in request.keywords:
+        from intrastyler_nnunet.translation import precision
+
+        monkeypatch.setattr(precision, "has_half_precision", lambda device: device.type == "cuda")
+
+
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory):
     """A tiny nnU-Net dataset (a `TinyDataset`), source and target preprocessed. Do not change it."""

@@ -3,9 +3,9 @@
     python -m benchmarks.comparison.ablation FOLDER -d ID -c CONFIG [--only NAME ...] -- OPTIONS OF INTRASTYLER PRETRAIN
 
 on a preprocessed SimCrossMoDA (nnU-Net's variables set). What stands after `--` goes to every training, such as
-`-device cpu --preset compact`. All have the same number of generator steps; where a contrastive style encoder is
-trained, it is trained alone before them. The result file grows by one variant at a time; stopped at any moment, the
-same command goes on.
+`-device cpu --recipe benchmarks/comparison/recipes/short.json`. All have the same number of generator steps; where a
+contrastive style encoder is trained, it is trained alone before them. The result file grows by one variant at a time;
+stopped at any moment, the same command goes on.
 """
 
 import argparse
@@ -21,15 +21,16 @@ from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.translation.translator import Translator
 from intrastyler_nnunet.typed_json import read_json
 
+RECIPES = Path(__file__).with_name("recipes")
 VARIANTS = {
     "full": (),
-    "no_style_contrast": ("--lambda-style", "0"),
-    "no_style_consistency": ("--lambda-consistency", "0"),
-    "neither": ("--lambda-style", "0", "--lambda-consistency", "0"),
-    "qs_attn": ("--nce-sampling", "qs_attn"),
-    "anatomy_terms": ("--lambda-segmentation", "0.5", "--lambda-edge", "1"),
-    "no_anatomy_terms": ("--lambda-segmentation", "0", "--lambda-edge", "0"),
-    "no_restyling": ("--lambda-restyling", "0"),
+    "no_style_contrast": ("--weight", "style=0"),
+    "no_style_consistency": ("--weight", "consistency=0"),
+    "neither": ("--weight", "style=0", "--weight", "consistency=0"),
+    "qs_attn": ("--recipe", str(RECIPES / "short_qs_attn.json")),
+    "anatomy_terms": ("--weight", "content=0.5", "--weight", "segmentation=0.5", "--weight", "edge=1"),
+    "no_anatomy_terms": ("--weight", "content=0", "--weight", "segmentation=0", "--weight", "edge=0"),
+    "no_restyling": ("--weight", "restyling=0"),
     "unified": ("--method", "unified"),
     "nodiverse": ("--method", "nodiverse"),
 }
@@ -85,7 +86,7 @@ def earlier_results(path: Path, settings: dict) -> dict[str, dict]:
 
 def trained(name: str, arguments: argparse.Namespace, options: list[str]) -> Generator:
     """Pretrain one variant, or go on where it stopped."""
-    without_contrast = {"--lambda-style", "--method"} & set(VARIANTS[name])
+    without_contrast = {"style=0", "--method"} & set(VARIANTS[name])
     warmup = 0 if without_contrast else arguments.style_warmup
     length = ("--iterations", str(arguments.steps + warmup), "--style-warmup", str(warmup))
     folder = arguments.folder / name

@@ -1,6 +1,8 @@
 """What is compared, and at which size."""
 
+import shlex
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
 
@@ -120,10 +122,8 @@ METHODS = {
 }
 
 # What makes short trainings of small networks work (`docs/differences.md`); every case is trained on.
-SHORT = (
-    "--preset compact --learning-rate 3e-4 --tumour-level 0.1 --lambda-segmentation 0.3 --lambda-nce 2 "
-    "--lambda-consistency 2 --lambda-restyling 30 --instance-noise 0.1 --held-out 0"
-)
+RECIPES = Path(__file__).with_name("recipes")
+SHORT = f"--recipe {shlex.quote(str(RECIPES / 'short.json'))} --held-out 0"
 
 SCALES = {
     # to see that everything works; the figures mean nothing

@@ -26,7 +26,6 @@ from intrastyler_nnunet.translation.windows import intensity_window
 SEED = 2026
 SCANS = 6  # of one subject and protocol
 SHADING_SIGMA = (15.0, 15.0, 10.0)  # voxels of 1 x 1 x 1.5 mm
-SPACING = (1.0, 1.0, 1.5)
 
 
 def main() -> None:
@@ -77,7 +76,7 @@ def negatives(image: Image, kind: str, count: int):
     """The styles of `count` perturbed copies of the image."""
     low, high = image.window
     unit = np.clip((image.volume - low) / (high - low), 0, 1).astype(np.float32)
-    perturbation = sample_perturbation(np.random.default_rng([SEED, image.scan.seed]), count, SPACING, kind)
+    perturbation = sample_perturbation(np.random.default_rng([SEED, image.scan.seed]), count, kind)
     torch.manual_seed(image.scan.seed)
     copies = torch.from_numpy(unit * 2 - 1)[None, None].repeat(count, 1, 1, 1, 1)
     for copy in perturb(copies, perturbation)[:, 0].numpy():

@@ -6,7 +6,8 @@ Unavoidable is one forward and one backward pass of every network on the inputs 
 generator on source and exemplar, its encoder on both outputs (as deep as PatchNCE looks), the style encoder on ten
 patches and on the output, the discriminator on the output and then on exemplar and output. The rest is overhead:
 perturbations, losses, optimizers, moving average. Times are processor time on a CPU, the device's on a GPU; the median
-of the repetitions. Memory is what tensors hold at most beyond what is there before.
+of the repetitions. Memory is what tensors hold at most beyond what is there before. The step is also taken with
+activation checkpointing, and in the straightforward order of work (`straightforward_step`).
 """
 
 import argparse
@@ -17,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.func import functional_call
 
 from benchmarks.speed.device_clock import seconds
 from benchmarks.speed.peak_memory import peak_bytes
+from benchmarks.speed.straightforward_step import straightforward_step
 from intrastyler_nnunet.cli.options import add_device
 from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.files import write_json
@@ -29,6 +30,7 @@ from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.objective.forward_pass import TrainingPatches
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
 from intrastyler_nnunet.objective.step import sample_plan
+from intrastyler_nnunet.pretraining.prefetch import Part
 from intrastyler_nnunet.pretraining.ranks import ALONE
 from intrastyler_nnunet.pretraining.state import TrainingState, initial_state
 from intrastyler_nnunet.pretraining.updates import training_step, update_average
@@ -58,12 +60,15 @@ def main() -> None:
     state = initial_state(config, METADATA, device)
     state.iteration = 1
     batch = random_batch(config, device)
-    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 1)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, 1)
     every_effect = {name: np.abs(value) + 0.1 for name, value in vars(plan.perturbation).items()}
     mixture = Perturbation(**every_effect)  # the most expensive kind
     plan = replace(plan, perturbation=mixture)
+    part = (0, batch, plan)
     works = {
-        "step": lambda: training_step(state, [(0, batch, plan)], config, ALONE),
+        "step": lambda: training_step(state, [part], config, ALONE),
+        "step, checkpointed": lambda: checkpointed_step(state, part, config),
+        "step, straightforward": lambda: straightforward_step(state, part, config),
         **networks_alone(state, batch, config),
         "perturbations": lambda: perturb(batch.style_positive.repeat_interleave(config.negatives, dim=0), mixture),
         "moving average": lambda: update_average(state, config.ema_decay),
@@ -73,7 +78,17 @@ def main() -> None:
     for name, values in measured.items():
         print(f"{name:40} {values['seconds']:8.3f} s {values['peak_mb']:9.1f} MB")
     print(f"unavoidable {summary['unavoidable_seconds']:.3f} s, overhead {summary['overhead']:.1%}")
+    print(f"straightforward order: time {summary['time_over_straightforward']:.2f}, memory "
+          f"{summary['memory_over_straightforward']:.2f} of it (checkpointed "
+          f"{summary['checkpointed_memory_over_straightforward']:.2f})")  # fmt: skip
     write_json({"preset": config.preset, "device": arguments.device, **summary, "parts": measured}, arguments.output)
+
+
+def checkpointed_step(state: TrainingState, part: Part, config: PretrainingConfig) -> None:
+    """A step with activation checkpointing."""
+    state.networks.checkpoint(True)
+    training_step(state, [part], config, ALONE)
+    state.networks.checkpoint(False)
 
 
 def networks_alone(state: TrainingState, batch: TrainingPatches, config: PretrainingConfig) -> dict[str, Work]:
@@ -82,7 +97,6 @@ def networks_alone(state: TrainingState, batch: TrainingPatches, config: Pretrai
     both = torch.cat([batch.source, batch.target])
     style = torch.nn.functional.normalize(torch.randn(2, generator.config.style_dim, device=both.device), dim=1)
     ten = batch.style_query.repeat(2 + config.negatives, 1, 1, 1, 1)
-    frozen = {name: weight.detach() for name, weight in generator.style_encoder.named_parameters()}
     layers = config.nce_layers
 
     def judged_discriminator() -> None:
@@ -97,7 +111,7 @@ def networks_alone(state: TrainingState, batch: TrainingPatches, config: Pretrai
         ),
         "network: style encoder": lambda: _backward(generator.encode_style(ten)),
         "network: style encoder on output": lambda: _backward(
-            functional_call(generator.style_encoder, frozen, (_leaf(batch.style_query),))
+            generator.encode_style(_leaf(batch.style_query), fixed=True)
         ),
         "network: discriminator on output": judged_discriminator,
         "network: discriminator": lambda: _backward(networks.discriminator(both)),
@@ -112,9 +126,19 @@ def measure(work: Work, device: torch.device, repeats: int) -> dict[str, float]:
 
 
 def summarise(measured: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The sum over the networks, and the step's time beyond it as a part of it."""
+    """The sum over the networks, the step's time beyond it as a part of it, and the straightforward step's ratios."""
     unavoidable = sum(values["seconds"] for name, values in measured.items() if name.startswith("network"))
-    return {"unavoidable_seconds": unavoidable, "overhead": measured["step"]["seconds"] / unavoidable - 1}
+    step, checkpointed, straightforward = (
+        measured[f"step{kind}"] for kind in ("", ", checkpointed", ", straightforward")
+    )
+    return {
+        "unavoidable_seconds": unavoidable,
+        "overhead": step["seconds"] / unavoidable - 1,
+        "time_over_straightforward": step["seconds"] / straightforward["seconds"],
+        "memory_over_straightforward": step["peak_mb"] / straightforward["peak_mb"],
+        "checkpointed_time_over_straightforward": checkpointed["seconds"] / straightforward["seconds"],
+        "checkpointed_memory_over_straightforward": checkpointed["peak_mb"] / straightforward["peak_mb"],
+    }
 
 
 def random_batch(config: PretrainingConfig, device: torch.device) -> TrainingPatches:

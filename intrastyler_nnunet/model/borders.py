@@ -86,4 +86,4 @@ def border_of(layer: nn.Module) -> str | None:
     """How a layer goes on beyond its input: "zeros", "reflect" or "replicate"; None: not at all."""
     if isinstance(layer, nn.Conv3d):
         return "zeros" if any(layer.padding) else None
-    return "reflect" if isinstance(layer, nn.ReflectionPad3d) else getattr(layer, "border", None)
+    return getattr(layer, "border", None)

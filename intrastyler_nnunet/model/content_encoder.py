@@ -7,7 +7,8 @@ from torch import nn
 
 from intrastyler_nnunet.model.borders import Inside, seen_by
 from intrastyler_nnunet.model.config import GeneratorConfig
-from intrastyler_nnunet.model.layers import BlurDown, InstanceNorm, VoxelsToChannels
+from intrastyler_nnunet.model.layers import BlurDown, InstanceNorm, ReflectionPad, VoxelsToChannels
+from intrastyler_nnunet.model.recomputation import recomputed
 
 
 class ResidualBlock(nn.Module):
@@ -16,8 +17,8 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad3d(1), nn.Conv3d(channels, channels, 3), InstanceNorm(), nn.ReLU(),
-            nn.ReflectionPad3d(1), nn.Conv3d(channels, channels, 3), InstanceNorm(),
+            ReflectionPad((3, 3, 3)), nn.Conv3d(channels, channels, 3), InstanceNorm(), nn.ReLU(),
+            ReflectionPad((3, 3, 3)), nn.Conv3d(channels, channels, 3), InstanceNorm(),
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
@@ -36,6 +37,8 @@ class ContentEncoder(nn.Module):
     because the paper names PatchNCE's feature layers by that number: 0, 4, 8, 12, 16 for two stages.
     """
 
+    checkpointing = False  # see `recomputation`; of each stage and residual block
+
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         layers: list[nn.Module] = [
@@ -53,6 +56,11 @@ class ContentEncoder(nn.Module):
             channels *= 2
         layers += [ResidualBlock(channels) for _ in range(config.residual_blocks)]
         self.layers = nn.ModuleList(layers)
+        self.last_layer = len(layers) - 1
+        blocks = self.last_layer - config.residual_blocks + 1
+        # What is recomputed together: layers of one resolution.
+        self.parts = [range(start, start + 4) for start in range(0, blocks, 4)]
+        self.parts += [range(block, block + 1) for block in range(blocks, len(layers))]
         self.out_channels = channels
 
     def forward(
@@ -73,15 +81,26 @@ class ContentEncoder(nn.Module):
         Returns:
             (B, 2^stages * width, X/4, Y/4, Z/4), for two stages of stride 2, and the layers' outputs.
         """
-        collected = []
-        level = 0  # of resolution
-        for index, layer in enumerate(self.layers):
-            here = None if inside is None else inside[level]
-            x = seen_by(layer, x, here)
-            x = layer(x, here) if isinstance(layer, InstanceNorm | ResidualBlock) else layer(x)
-            level += isinstance(layer, BlurDown)
+        collected: dict[int, torch.Tensor] = {}
+        for number, part in enumerate(self.parts):
+            here = None if inside is None else inside[min(max(number - 1, 0), len(inside) - 1)]
+            x, outputs = recomputed(self.checkpointing, self._through, x, part, indices, last, here)
+            collected |= outputs
+            if last is not None and last < part.stop:
+                break
+        return x, [collected[index] for index in indices]
+
+    def _through(
+        self, x: torch.Tensor, part: range, indices: tuple[int, ...], last: int | None, inside: Inside | None
+    ) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+        """The layers of one part, at most until the last, and the outputs of those among `indices`."""
+        collected = {}
+        for index in part:
+            layer = self.layers[index]
+            x = seen_by(layer, x, inside)
+            x = layer(x, inside) if isinstance(layer, InstanceNorm | ResidualBlock) else layer(x)
             if index in indices:
-                collected.append(x)
+                collected[index] = x
             if index == last:
                 break
         return x, collected
@@ -102,9 +121,3 @@ class ContentEncoder(nn.Module):
                 x, y, z = layer.strides
                 masks.append(masks[-1][:, :, ::x, ::y, ::z])
         return [Inside(mask) for mask in masks]
-
-
-def ReflectionPad(kernel: tuple[int, int, int]) -> nn.Module:
-    """Reflection that keeps the size under an odd `kernel`; (X, Y, Z) order."""
-    x, y, z = ((size - 1) // 2 for size in kernel)
-    return nn.ReflectionPad3d((z, z, y, y, x, x))

@@ -7,8 +7,16 @@ from torch import nn
 
 from intrastyler_nnunet.model.borders import Inside, seen_by
 from intrastyler_nnunet.model.config import GeneratorConfig
-from intrastyler_nnunet.model.content_encoder import ReflectionPad
-from intrastyler_nnunet.model.layers import BlurUp, ChannelsToVoxels, DynamicInstanceNorm, ImageConv3d, VoxelsToChannels
+from intrastyler_nnunet.model.layers import (
+    BlurUp,
+    ChannelsToVoxels,
+    DynamicInstanceNorm,
+    ImageConv3d,
+    ReflectionPad,
+    VoxelsToChannels,
+)
+from intrastyler_nnunet.model.recomputation import recomputed
+from intrastyler_nnunet.model.resampling import in_layout_of
 
 
 class DecoderStage(nn.Module):
@@ -33,13 +41,15 @@ class DecoderStage(nn.Module):
         """
         before, after = inside
         x = self.up(seen_by(self.up, x, before))
-        x = x if skipped is None else torch.cat([x, skipped.to(x.dtype)], dim=1)
+        x = x if skipped is None else torch.cat([x, in_layout_of(x, skipped.to(x.dtype))], dim=1)
         x = self.conv(seen_by(self.conv, x, after))
         return torch.relu(self.din(x, style, after))
 
 
 class Decoder(nn.Module):
     """One stage per down-sampling of the encoder, then the outer convolution to one channel and tanh."""
+
+    checkpointing = False  # see `recomputation`; of each stage
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -69,6 +79,9 @@ class Decoder(nn.Module):
         levels: Sequence[Inside | None] = inside or [None] * (len(self.stages) + 1)
         for stage, *around in zip(self.stages, levels[:0:-1], levels[-2::-1], strict=True):
             skipped = self.from_voxels(source) if self.from_voxels and stage is self.stages[-1] else None
-            content = stage(content, style, skipped, tuple(around))
+            content = recomputed(self.checkpointing, stage, content, style, skipped, tuple(around))
         content = seen_by(self.pad, content, levels[0])
+        return recomputed(self.checkpointing, self._image, content)
+
+    def _image(self, content: torch.Tensor) -> torch.Tensor:
         return torch.tanh(self.to_voxels(self.to_image(self.pad(content))))

@@ -31,10 +31,10 @@ class Generator(nn.Module):
         self.decoder = Decoder(config)
         self.style_encoder = StyleEncoder(config.style_width, config.style_dim) if config.style_width else None
 
-    def encode_style(self, exemplar: torch.Tensor) -> torch.Tensor:
-        """(B, 1, X, Y, Z) in [-1, 1] -> style vectors (B, K) of unit length."""
+    def encode_style(self, exemplar: torch.Tensor, fixed: bool = False) -> torch.Tensor:
+        """(B, 1, X, Y, Z) in [-1, 1] -> style vectors (B, K) of unit length; `fixed`: see `StyleEncoder.forward`."""
         assert self.style_encoder is not None, "a generator whose styles are codes encodes none"
-        return self.style_encoder(exemplar)
+        return self.style_encoder(exemplar, fixed)
 
     def forward(self, source: torch.Tensor, style: torch.Tensor, inside: torch.Tensor | None = None) -> torch.Tensor:
         """Translate images to styles.

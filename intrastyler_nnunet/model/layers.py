@@ -1,26 +1,77 @@
 """The layers that all networks are made of: norms, blur, blocks of voxels, and the convolution to an image."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from intrastyler_nnunet.model.borders import Inside
 from intrastyler_nnunet.model.config import Triple
+from intrastyler_nnunet.model.resampling import Reflected, doubled, halved
 
 EPSILON = 1e-5
 
 
+SPATIAL = (2, 3, 4)
+
+
 class InstanceNorm(nn.Module):
-    """IN(x) per sample and channel, eps 1e-5, in float32 whatever the autocast precision."""
+    """IN(x) per sample and channel, eps 1e-5, by float32 statistics whatever the precision of x.
+
+    Not PyTorch's: that changes the layout of channels-last images, and on a CPU returns a wrong gradient for a batch of
+    one where the gradient it gets is channels-last (2.14).
+    """
 
     def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
         """(B, C, X, Y, Z) -> the same shape and dtype, by the statistics of what is `inside`; None: of all."""
         with torch.autocast(x.device.type, enabled=False):
             if inside is None:
-                return F.instance_norm(x.float(), eps=EPSILON).to(x.dtype)
+                return _Normalised.apply(x)
             x32 = x.float()
             mean, variance = inside.statistics(x32)
             return ((x32 - mean) * (variance + EPSILON).rsqrt()).to(x.dtype)
+
+
+class AffineInstanceNorm(InstanceNorm):
+    """Instance norm with a learnt scale and shift per channel."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
+        """As without scale and shift."""
+        scale, shift = (values[:, None, None, None] for values in (self.weight, self.bias))
+        return torch.addcmul(shift.to(x.dtype), scale.to(x.dtype), super().forward(x, inside))
+
+
+class _Normalised(torch.autograd.Function):
+    """Statistics are summed up in float32, but no copy of x in float32 is made, and only x is kept.
+
+    All sums are about a pivot, the mean in the precision of x: features often vary by far less than their mean.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        mean = x.mean(SPATIAL, keepdim=True, dtype=wide)
+        pivot = mean.to(x.dtype)
+        rest = mean - pivot
+        out = x - pivot
+        square = torch.linalg.vector_norm(out, 2, SPATIAL, keepdim=True, dtype=wide).square() / x[0, 0].numel()
+        scale = (square - rest.square() + EPSILON).rsqrt()
+        ctx.save_for_backward(x, pivot, rest, scale)
+        return torch.addcmul(-rest * scale, out, scale, out=out)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        (gradient,), (x, pivot, rest, scale) = gradients, ctx.saved_tensors
+        shift = gradient.mean(SPATIAL, keepdim=True, dtype=scale.dtype)
+        along = (gradient * (x - pivot)).mean(SPATIAL, keepdim=True, dtype=scale.dtype) - rest * shift
+        slope = along * scale.pow(3)
+        change = torch.addcmul(rest * slope - scale * shift, gradient, scale, out=torch.empty_like(x))
+        return torch.addcmul(change, x - pivot, slope, value=-1, out=change)
 
 
 class DynamicInstanceNorm(nn.Module):
@@ -53,13 +104,8 @@ class BlurDown(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, X, Y, Z) -> (B, C, ceil(X/2), ceil(Y/2), ceil(Z/2)) for strides of 2."""
         for axis, stride in enumerate(self.strides):
-            if stride == 1:
-                continue
-            outer, inner = self.last_axis_taps if axis == 2 else (1 / 4, 2 / 4)
-            padded = F.pad(x, _padding(axis, 1), mode="reflect")
-            size = (x.shape[2 + axis] + 1) // 2
-            first, middle, last = (_strided(padded, axis, start, size) for start in (0, 1, 2))
-            x = torch.add(inner * middle, first + last, alpha=outer)
+            if stride == 2:
+                x = halved(x, 2 + axis, *(self.last_axis_taps if axis == 2 else (1 / 4, 2 / 4)))
         return x
 
 
@@ -81,30 +127,24 @@ class BlurUp(nn.Module):
         """(B, C, X, Y, Z) -> (B, C, 2X, 2Y, 2Z) for strides of 2."""
         # Last axis first, while the image is small: interleaving neighbours in memory is the slowest.
         for axis, stride in reversed(list(enumerate(self.strides))):
-            if stride == 1:
-                continue
-            far, near = self.last_axis_taps if axis == 2 else (1 / 4, 3 / 4)
-            padded = F.pad(x, _padding(axis, 1), mode="replicate")
-            size, dim = x.shape[2 + axis], 2 + axis
-            weighted = near * x
-            even = torch.add(weighted, padded.narrow(dim, 0, size), alpha=far)
-            odd = torch.add(weighted, padded.narrow(dim, 2, size), alpha=far)
-            x = torch.stack((even, odd), dim=dim + 1).flatten(dim, dim + 1)
+            if stride == 2:
+                x = doubled(x, 2 + axis, *(self.last_axis_taps if axis == 2 else (1 / 4, 3 / 4)))
         return x
 
 
-def _padding(axis: int, amount: int) -> list[int]:
-    """`F.pad`'s argument for one spatial axis (it counts axes from the last)."""
-    padding = [0] * 6
-    padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = amount
-    return padding
+class ReflectionPad(nn.Module):
+    """Reflected borders, half of what a kernel (x, y, z) reaches: an odd one keeps the image's size."""
 
+    border = "reflect"
 
-def _strided(x: torch.Tensor, axis: int, start: int, size: int) -> torch.Tensor:
-    """Every second slice along a spatial axis, `size` of them, from `start`."""
-    slices = [slice(None)] * 5
-    slices[2 + axis] = slice(start, start + 2 * size - 1, 2)
-    return x[tuple(slices)]
+    def __init__(self, kernel: Triple):
+        super().__init__()
+        x, y, z = kernel
+        self.amounts = ((x - 1) // 2, (y - 1) // 2, (z - 1) // 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, X, Y, Z) -> (B, C, X + x - 1, Y + y - 1, Z + z - 1) for an odd kernel."""
+        return Reflected.apply(x, self.amounts)
 
 
 class ImageConv3d(nn.Conv3d):

@@ -25,14 +25,15 @@ Sizes = Annotated[tuple[Count, ...], Len(3, 3)]
 class LabelHint:
     """Label values, and what is done to the intensities of their voxels.
 
-    As in the released code: the cochlea `inverted`, the tumour `shifted` by `shift`, both in generator space. There,
-    equal tissues of two cases differ, as a case's window reaches to its brightest voxels. Labels in `levels` get a
-    z-score, and their neighbours that much more or less as they have of them by partial volume.
+    As in the released code: the cochlea `inverted`, the tumour `shifted` to a `mean` of -0.5, both in generator space.
+    There, equal tissues of two cases differ, as a case's window reaches to its brightest voxels. Labels in `levels` get
+    a z-score, and their neighbours that much more or less as they have of them by partial volume.
     """
 
     inverted: LabelValues = (3,)
     shifted: LabelValues = (1, 2)
     shift: float = -1.0
+    mean: float | None = None  # then the tumour is shifted by as much as brings its mean over the image here
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
     levels: tuple[tuple[LabelValues, float], ...] = ()  # label values and their z-score, in nnU-Net space
 

@@ -12,7 +12,7 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.generator import Generator, check_weights
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.model.metadata import GeneratorMetadata, LabelHint
 from intrastyler_nnunet.model.tensor_file import FLOATS
 from intrastyler_nnunet.typed_json import decode_json
 
@@ -28,6 +28,7 @@ RENAMES = (
     (r"style_encoder\.model\.([012])\.conv\.(.+)", lambda m: f"style_encoder.layers.{4 * int(m[1]) + 1}.{m[2]}"),
     (r"style_encoder\.model\.4\.(.+)", r"style_encoder.to_style.\1"),
 )
+RELEASED_HINT = LabelHint(inverted=(3,), shifted=(1, 2), mean=-0.5)  # labels of the challenge's 2023 edition
 UNUSED = re.compile(r"seg_head\..*")  # the released code's auxiliary segmentation head
 IGNORED = re.compile(rf".*\.filt$|{UNUSED.pattern}")  # as are fixed blur kernels
 
@@ -35,18 +36,20 @@ IGNORED = re.compile(rf".*\.filt$|{UNUSED.pattern}")  # as are fixed blur kernel
 def import_upstream(path: Path | str) -> Generator:
     """Build a generator from a state dict of the released code.
 
-    Spacing and normalisation are not in such a file, so the metadata leave them unknown (unchecked). The released
-    code's arrays are (B, C, X, Y, Z), which is this project's generator order.
+    Spacing and normalisation are not in such a file, so the metadata leave them unknown (unchecked). The label hint is
+    not in it either, but the released code applies it whenever it translates. Its arrays are (B, C, X, Y, Z), which is
+    this project's generator order.
 
     Raises:
         InputError: not a state dict of the released generator; the message names what is missing or left over.
     """
     state = _read_state_dict(path)
-    renamed = {_rename(name, path): tensor for name, tensor in state.items() if not IGNORED.fullmatch(name)}
+    weights = {our_name(name, path): tensor for name, tensor in state.items() if not IGNORED.fullmatch(name)}
     config = _config(state, path)
-    check_weights(renamed, config, path)
-    generator = Generator(config, GeneratorMetadata(training={"imported_from": Path(path).name}))
-    generator.load_state_dict(renamed)
+    check_weights(weights, config, path)
+    metadata = GeneratorMetadata(label_hint=RELEASED_HINT, training={"imported_from": Path(path).name})
+    generator = Generator(config, metadata)
+    generator.load_state_dict(weights)
     return generator
 
 
@@ -110,7 +113,8 @@ def _has_released_blur(state: dict[str, torch.Tensor], path: Path | str) -> bool
     raise InputError(f"{path}: entry 'encoder.7.filt' is another blur, expected the released IntraStyler generator")
 
 
-def _rename(name: str, path: Path | str) -> str:
+def our_name(name: str, path: Path | str = "") -> str:
+    """What this project calls a parameter of the released generator; InputError, of the file `path`, for others."""
     for pattern, replacement in RENAMES:
         if re.fullmatch(pattern, name):
             return re.sub(pattern, replacement, name)

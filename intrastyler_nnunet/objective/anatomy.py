@@ -1,49 +1,68 @@
 """The optional anatomy terms: segmentation and edge consistency of the paper's released code, and fluid in bone."""
 
+import math
+
 import torch
 import torch.nn.functional as F
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
-from intrastyler_nnunet.model.layers import InstanceNorm
-from intrastyler_nnunet.translation.label_hint import mean_inside
+from intrastyler_nnunet.model.config import GeneratorConfig
+from intrastyler_nnunet.model.layers import AffineInstanceNorm, BlurUp, ChannelsToVoxels, InstanceNorm
+from intrastyler_nnunet.translation.label_hint import is_one_of, mean_inside
 
-SEGMENTER_WIDTH = 8
+SEGMENTER_WIDTHS = (8, 16, 32, 64)
+SEGMENTER_STRIDES = ((1, 1, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2))
 
 
 class ContentHead(nn.Module):
-    """A linear classifier of the content features, interpolated to the grid of the image that they were made from."""
+    """Labels from the content features: the generator's decoder without styles, as in the released code.
 
-    def __init__(self, channels: int, classes: int):
+    Per down-sampling of the encoder a stage of blur-upsampling, convolution that halves the channels, norm and ReLU;
+    then a convolution to the classes.
+    """
+
+    def __init__(self, config: GeneratorConfig, classes: int):
         super().__init__()
-        self.classifier = nn.Conv3d(channels, classes, 1)
+        channels = config.width * 2 ** len(config.strides)
+        layers: list[nn.Module] = []
+        for strides in reversed(config.strides):
+            layers += [
+                BlurUp(strides, config.released_blur), nn.Conv3d(channels, channels // 2, 3, padding=1),
+                InstanceNorm(), nn.ReLU(),
+            ]  # fmt: skip
+            channels //= 2
+        layers += [nn.Conv3d(channels, classes * config.pixel_channels, 3, padding=1)]
+        self.layers = nn.Sequential(*layers, ChannelsToVoxels(config.pixel_block))
 
-    def forward(self, features: torch.Tensor, size: torch.Size) -> torch.Tensor:
-        """Features (B, C, X', Y', Z') -> logits (B, classes, *size)."""
-        return F.interpolate(self.classifier(features), size=tuple(size), mode="trilinear")
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (B, C, X', Y', Z') -> logits (B, classes, X, Y, Z) of the padded image they were made from."""
+        return self.layers(features)
 
 
-class LightSegmenter(nn.Module):
-    """A two-level U-Net on the translated image: enough to find a structure that is visible, no more."""
+class OutputSegmenter(nn.Module):
+    """A small U-Net of nnU-Net's kind on the translated image, deep enough to tell structures by their surroundings."""
 
     def __init__(self, classes: int):
         super().__init__()
-        width = SEGMENTER_WIDTH
-        self.fine = _convolution(1, width)
-        self.coarse = nn.Sequential(_convolution(width, 2 * width, stride=2), _convolution(2 * width, 2 * width))
-        self.merge = _convolution(3 * width, width)
-        self.classifier = nn.Conv3d(width, classes, 1)
+        stages = len(SEGMENTER_WIDTHS)
+        self.unet = PlainConvUNet(
+            1, stages, SEGMENTER_WIDTHS, nn.Conv3d, 3, SEGMENTER_STRIDES, 2, classes, [1] * (stages - 1),
+            conv_bias=True, norm_op=AffineInstanceNorm, norm_op_kwargs={}, nonlin=nn.LeakyReLU,
+        )  # fmt: skip
+        self.unet.decoder.seg_layers = self.unet.decoder.seg_layers[-1:]  # of coarser stages, which nothing trains
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> logits (B, classes, X, Y, Z)."""
-        fine = self.fine(image)
-        coarse = F.interpolate(self.coarse(fine), size=fine.shape[2:], mode="trilinear")
-        return self.classifier(self.merge(torch.cat([fine, coarse], dim=1)))
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, padding=1), InstanceNorm(), nn.LeakyReLU(0.01))
+        x, y, z = image.shape[2:]
+        missing = [
+            -size % math.prod(steps)
+            for size, steps in zip((x, y, z), zip(*SEGMENTER_STRIDES, strict=True), strict=True)
+        ]
+        padding = [amount for axis in (2, 1, 0) for amount in (0, missing[axis])]
+        return self.unet(F.pad(image, padding, mode="replicate"))[..., :x, :y, :z]
 
 
 # A cochlea is fluid and bone in one voxel, and lies in bone: simulated T2 has it and the bone beside it at about these
@@ -53,21 +72,42 @@ FLUID_SHARE, BONE_SHARE = 0.55, 0.15
 EPSILON = 1e-6  # under the square root of the edge strength, whose gradient is infinite at 0
 
 
-def segmentation_loss() -> nn.Module:
-    """nnU-Net's Dice + cross entropy, of logits (B, C, *spatial) and labels (B, 1, *spatial)."""
-    dice = {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False}
-    return DC_and_CE_loss(dice, {}, dice_class=MemoryEfficientSoftDiceLoss)
+def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """nnU-Net's cross entropy and Dice loss, the latter as 1 - Dice and of background, too, as in the released code.
+
+    Args:
+        logits: (B, C, X, Y, Z).
+        labels: (B, 1, X, Y, Z), whole numbers below C.
+    """
+    dice = {"batch_dice": True, "smooth": 1e-5, "do_bg": True, "ddp": False}
+    return 1 + DC_and_CE_loss(dice, {}, dice_class=MemoryEfficientSoftDiceLoss)(logits, labels)
 
 
-def edge_consistency(source: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of the Sobel edge strengths, each divided by its image's mean.
+NEAR_STRUCTURES, NEAR_COCHLEA = 2.0, 10.0  # weights of edges, as in the released code; 1 elsewhere
 
-    The division makes the term blind to contrast: an edge may change its height, but not its place.
+
+def edge_consistency(
+    source: torch.Tensor, translated: torch.Tensor, labels: torch.Tensor, cochlea: tuple[int, ...]
+) -> torch.Tensor:
+    """Mean absolute difference of the Sobel edge strengths, each divided by its image's mean, weighted near structures.
+
+    The division makes the term blind to contrast: an edge may change its height, but not its place. The released code
+    takes the hyperbolic tangent of the strengths instead.
 
     Args:
         source, translated: (B, 1, X, Y, Z) in [-1, 1].
+        labels: (B, 1, X, Y, Z) of the source.
+        cochlea: the labels, if any, whose neighbourhood weighs most.
     """
-    return (_relative_edges(source) - _relative_edges(translated)).abs().mean()
+    difference = (_relative_edges(source) - _relative_edges(translated)).abs()
+    near, nearest = (_two_around(mask) for mask in (labels > 0, is_one_of(labels, cochlea)))
+    weights = torch.where(nearest, NEAR_COCHLEA, torch.where(near, NEAR_STRUCTURES, 1.0))
+    return (weights * difference).sum() / weights.sum()
+
+
+def _two_around(mask: torch.Tensor) -> torch.Tensor:
+    """A mask and what is at most two voxels from it in the plane, or one slice."""
+    return F.max_pool3d(mask.float(), (5, 5, 3), 1, (2, 2, 1)) > 0
 
 
 def fluid_brightness(

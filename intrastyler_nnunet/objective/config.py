@@ -9,14 +9,25 @@ import numpy as np
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.metadata import LabelHint
-from intrastyler_nnunet.objective.options import AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, SEED, check_options, option
+from intrastyler_nnunet.objective.options import (
+    AT_LEAST_ONE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    SEED,
+    check_options,
+    option,
+)
 from intrastyler_nnunet.objective.terms import TERMS, WEIGHT, Objective
 
-Schedule = tuple[tuple[float, float], ...]  # (progress in [0, 1], weight), ascending in progress
+Schedule = tuple[tuple[float, float], ...]  # (progress in [0, 1], weight), ascending; two at one place make a step
 
 
 def weight_at(schedule: Schedule, progress: float) -> float:
-    """The weight at `progress`: linear between two points, constant before the first and after the last."""
+    """The weight at `progress`: linear between two points, constant before the first and after the last.
+
+    Where two points have the same progress, the later one's weight counts from there on.
+    """
     places, weights = zip(*schedule, strict=True)
     return float(np.interp(progress, places, weights))
 
@@ -29,21 +40,23 @@ def check_schedules(schedules: dict[str, Schedule], terms: tuple[str, ...]) -> N
         if not all(math.isfinite(number) for point in schedule for number in point):
             raise InputError(f"schedule of {term}: {schedule}, expected finite numbers")
         places = [progress for progress, _ in schedule]
-        ascending = all(a < b for a, b in itertools.pairwise(places))
+        ascending = all(a <= b for a, b in itertools.pairwise(places))
         if not schedule or not ascending or min(places) < 0 or max(places) > 1:
             raise InputError(f"schedule of {term}: progress {places}, expected ascending values from 0 to 1")
         if min(weight for _, weight in schedule) < 0:
             raise InputError(f"schedule of {term}: a weight is negative, expected 0 or more")
 
 
-def parse_schedule(text: str) -> tuple[str, Schedule]:
-    """'consistency=0:0,0.3:5' -> ('consistency', ((0, 0), (0.3, 5))). Raises InputError if it is not of this form."""
+def parse_weight(text: str) -> tuple[str, float | Schedule]:
+    """'nce=2' -> ('nce', 2.0), 'consistency=0:0,0.3:5' -> ('consistency', ((0, 0), (0.3, 5))); else InputError."""
     term, _, points = text.partition("=")
     try:
+        if ":" not in points:
+            return term, float(points)
         pairs = [point.split(":") for point in points.split(",")]
         return term, tuple((float(progress), float(weight)) for progress, weight in pairs)
     except ValueError:
-        raise InputError(f"schedule {text!r}, expected TERM=PROGRESS:WEIGHT,... such as nce=0:1,0.5:1,1:2") from None
+        raise InputError(f"weight {text!r}, expected TERM=WEIGHT or TERM=PROGRESS:WEIGHT,...") from None
 
 
 COMPETITORS = ("unified", "nodiverse")  # a one-hot code of the exemplar's sub-domain | one constant style
@@ -80,22 +93,27 @@ class PretrainingConfig(Objective):
     label_hint: LabelHint | None = None
     pretrained_weights: str | None = option(  # of the same preset
         None,
-        "begin with this generator, trained on similar images, instead of random weights; with --style-warmup 0 if its "
-        "style vectors tell the exemplars apart already",
+        "begin with this generator, trained on similar images, instead of random weights",
         group="training", short_flag="-pretrained_weights", metavar="GENERATOR",
     )  # fmt: skip
-    iterations: int = option(100_000, "training steps; more for more varied data", group="training", range=AT_LEAST_ONE)
+    iterations: int = option(
+        100_000,
+        "training steps; more for more varied data. A larger number than before lengthens a run, finished or not: "
+        "weights and learning rate then change by what is done of the longer one",
+        group="training", range=AT_LEAST_ONE,
+    )  # fmt: skip
     style_warmup: int = option(
         1000,
         "first of the steps, which train the style encoder alone, if there is one, because a generator needs styles "
-        "that differ; more when all translations look alike",
+        "that differ; more when all translations look alike; 0 with pretrained weights whose styles differ",
         group="training", range=NOT_NEGATIVE,
     )  # fmt: skip
-    learning_rate: float = option(  # halves linearly to zero over the second half
+    learning_rate: float = option(
         2e-4,
         "of generator and discriminator; small presets on few steps learn faster with twice as much",
-        group="training", range=POSITIVE,
+        range=POSITIVE,
     )  # fmt: skip
+    constant_until: float = option(0.5, "progress from which the learning rates fall to 0", range=PROBABILITY)
     betas: tuple[float, float] = (0.5, 0.999)
     style_learning_rate: float = 5e-5  # of the style encoder, whose contrast has one query per step: slow and steady
     style_betas: tuple[float, float] = (0.9, 0.999)
@@ -109,7 +127,20 @@ class PretrainingConfig(Objective):
         "bfloat16 needs less memory and time on recent GPUs, float16 on older ones",
         group="training", choices=PRECISIONS,
     )  # fmt: skip
-    ema_decay: float = 0.995  # the saved generator is this moving average of the trained one
+    checkpointing: bool = option(
+        False,
+        "compute activations anew for the gradient instead of keeping them: about half the memory for a third more "
+        "time; nothing else changes",
+    )
+    ema_decay: float = 0.995  # the saved generator is this moving average of the trained one; 0: the trained one
+    initial_weights: str = option(
+        "spread", "spread: styles that differ from the first step on | xavier: with gain 0.02, as the released code",
+        choices=("spread", "xavier"),
+    )  # fmt: skip
+    gamma_share: float = option(
+        0.0, "share of source and target patches whose contrast is changed by a gamma of 0.8 to 1.2", range=PROBABILITY
+    )
+    recipe: str = "paper"  # the name of the file that the settings came from, for people
     held_out: int = option(
         8,
         "cases of each domain to validate on instead of training, at most a tenth; 0 when every case counts",

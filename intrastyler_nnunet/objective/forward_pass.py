@@ -9,7 +9,7 @@ from torch import nn
 
 from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.objective.patch_nce import PatchProjector
+from intrastyler_nnunet.objective.patch_nce import PatchProjector, attention_rows, sample_places
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
 from intrastyler_nnunet.objective.restyling import RandomCurves, Restyling, restyle
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
@@ -53,6 +53,12 @@ class Networks:
         own = {"generator": self.generator, "projector": self.projector, "discriminator": self.discriminator}
         return own | self.of_terms
 
+    def checkpoint(self, wanted: bool) -> None:
+        """Whether the networks keep the activations of whole parts for the gradient, or compute them anew."""
+        for module in (m for network in self.modules().values() for m in network.modules()):
+            if hasattr(module, "checkpointing"):
+                module.checkpointing = wanted
+
     def compile(self, backend: str = "inductor") -> None:
         """Let `torch.compile` run the networks; their parameters and names stay as they are."""
         generator = self.generator
@@ -67,6 +73,7 @@ class StepPlan:
     """What differs from step to step and is decided on the CPU, so that a test can fix it."""
 
     perturbation: Perturbation  # for batch_size * negatives images
+    shared: Perturbation | None  # of batch_size exemplars, whose two style patches get it alike
     curves: RandomCurves  # exemplars go through one of them before they are restyled
     output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
     instance_noise: float  # deviation of the noise of this step
@@ -79,6 +86,7 @@ class StyleVectors(NamedTuple):
     query: torch.Tensor  # (B, K)
     positive: torch.Tensor  # (B, K)
     negatives: torch.Tensor  # (B, N, K)
+    exemplar: torch.Tensor  # (B, K), of the query patch without what is shared: the style to translate to
 
 
 class Translation(NamedTuple):
@@ -86,6 +94,7 @@ class Translation(NamedTuple):
 
     images: torch.Tensor  # (2 B, 1, X, Y, Z)
     features: list[torch.Tensor]  # of what it was given, per layer (2 B, C, X', Y', Z')
+    content: torch.Tensor  # what the decoder got of the sources (B, C, X', Y', Z')
     translated: torch.Tensor  # (B, 1, X, Y, Z), the sources alone
 
 
@@ -105,25 +114,30 @@ class ForwardPass:
     @cached_property
     def style_vectors(self) -> StyleVectors:
         """The exemplars' style vectors in one pass of E_S, from which the style contrast reaches it."""
-        batch, count = self.batch, len(self.batch.style_query)
+        batch, plan, count = self.batch, self.plan, len(self.batch.style_query)
+        pair = [batch.style_query, batch.style_positive]
         copies = batch.style_positive.repeat_interleave(self.config.negatives, dim=0)
-        patches = torch.cat([batch.style_query, batch.style_positive, perturb(copies, self.plan.perturbation)])
+        shown = pair if plan.shared is None else [perturb(images, plan.shared) for images in pair]
+        unshown = [] if plan.shared is None else [batch.style_query]
+        patches = torch.cat([*shown, *unshown, perturb(copies, plan.perturbation)])
         vectors = self.networks.generator.encode_style(patches)
-        query, positive = vectors[:count], vectors[count : 2 * count]
-        return StyleVectors(query, positive, vectors[2 * count :].unflatten(0, (count, -1)))
+        query, positive, *others = vectors.split(count)
+        exemplar = query if plan.shared is None else others.pop(0)
+        return StyleVectors(query, positive, torch.cat(others).unflatten(0, (count, -1)), exemplar)
 
     @cached_property
     def styles(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The styles (B, K) of the exemplars and of their first negatives; one tensor where no negative is needed.
 
-        With a style contrast E_S learns from that alone: left to the generator's losses, all its vectors become alike.
-        The vectors for the generator are therefore constants. Without, all losses of the generator reach E_S.
+        Where E_S learns from the style contrast alone, because left to the generator's losses all its vectors may
+        become alike, the vectors for the generator are constants. Otherwise all losses of the generator reach E_S.
         """
         batch, encode = self.batch, self.networks.generator.encode_style
         if self.config.method != "intrastyler":
             return batch.style_code, batch.style_code
         if self.config.uses("style"):
-            return self.style_vectors.query.detach(), self.style_vectors.negatives[:, 0].detach()
+            style, other_style = self.style_vectors.exemplar, self.style_vectors.negatives[:, 0]
+            return (style.detach(), other_style.detach()) if self.config.style_by_contrast else (style, other_style)
         if self.restyles:
             negatives = perturb(batch.style_positive, self.plan.perturbation.every(self.config.negatives))
             style, other_style = encode(torch.cat([batch.style_query, negatives])).chunk(2)
@@ -155,10 +169,27 @@ class ForwardPass:
     def translation(self) -> Translation:
         """Sources and exemplars through the generator together: translation, and CUT's identity or restyling."""
         (style, _), restyling = self.styles, self.restyling
-        images, features = self.networks.generator.translate(
-            torch.cat([self.source, restyling.given]), torch.cat([style, restyling.style]), self.config.nce_layers
-        )
-        return Translation(images, features, images[: len(self.source)])
+        generator, count = self.networks.generator, len(self.source)
+        images, (*features, content) = generator.translate(
+            torch.cat([self.source, restyling.given]), torch.cat([style, restyling.style]),
+            (*self.config.nce_layers, generator.content_encoder.last_layer),
+        )  # fmt: skip
+        return Translation(images, features, content[:count], images[:count])
+
+    @cached_property
+    def random_places(self) -> list[torch.Tensor]:
+        """Places (2 B, P) in each of PatchNCE's layers, other ones for each image."""
+        return sample_places(self.translation.features, self.config.nce_places)
+
+    @cached_property
+    def places(self) -> list[torch.Tensor]:
+        """Where PatchNCE compares: random places, or rows of attention (2 B, P, V) in `attention_layers`."""
+        return [
+            attention_rows(feature, self.config.nce_places) if layer in self.config.attention_layers else places
+            for layer, feature, places in zip(
+                self.config.nce_layers, self.translation.features, self.random_places, strict=True
+            )
+        ]
 
     @cached_property
     def shown(self) -> torch.Tensor:

@@ -17,6 +17,7 @@ class Range:
 
 
 NOT_NEGATIVE = Range("0 or more", lambda number: number < 0)
+PROBABILITY = Range("from 0 to 1", lambda number: not 0 <= number <= 1)
 POSITIVE = Range("more than 0", lambda number: number <= 0)
 AT_LEAST_ONE = Range("at least 1", lambda number: number < 1)
 SEED = Range("from 0 to 4294967295", lambda number: not 0 <= number < 2**32)  # of NumPy and torch alike

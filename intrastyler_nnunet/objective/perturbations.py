@@ -16,10 +16,8 @@ import torch.nn.functional as F
 BIAS_DEGREE = 3
 LEAST_BIAS = 0.35  # standard deviation of a bias field's logarithm: terms that cancel would leave it nearly flat
 
-Spacing = tuple[float, ...]
 
-
-def _sample_contrast(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
+def _sample_contrast(rng: np.random.Generator, count: int) -> np.ndarray:
     sign = rng.choice((-1.0, 1.0), size=count)
     return sign * rng.uniform(0.25, 0.8, count)
 
@@ -28,8 +26,8 @@ def _apply_contrast(unit: torch.Tensor, log_gamma: np.ndarray) -> torch.Tensor:
     return unit.clamp(min=1e-6) ** torch.exp(_column(log_gamma, unit))
 
 
-def _sample_smoothing(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
-    return rng.uniform(0.7, 1.6, (count, 1)) / np.asarray(spacing)
+def _sample_smoothing(rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.uniform(0.6, 1.6, (count, 1)) * np.ones(3)
 
 
 def gaussian_smooth(images: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
@@ -58,7 +56,7 @@ def gaussian_smooth(images: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
     return images
 
 
-def _sample_noise(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
+def _sample_noise(rng: np.random.Generator, count: int) -> np.ndarray:
     return rng.uniform(0.04, 0.15, count)
 
 
@@ -66,7 +64,7 @@ def _apply_noise(unit: torch.Tensor, noise: np.ndarray) -> torch.Tensor:
     return unit + _column(noise, unit) * torch.randn_like(unit)
 
 
-def _sample_bias_field(rng: np.random.Generator, count: int, spacing: Spacing) -> np.ndarray:
+def _sample_bias_field(rng: np.random.Generator, count: int) -> np.ndarray:
     size = (count, len(_exponents()))
     bias = rng.uniform(0.2, 0.6, size) * rng.choice((-1.0, 1.0), size)
     return bias * np.maximum(1, LEAST_BIAS / _bias_deviation(bias))
@@ -113,15 +111,14 @@ class Effect:
 
     Attributes:
         kind: its name among the kinds of perturbation.
-        sample: draws the parameters (N, ...) of N images, of which none is near the identity; its last argument is the
-            spacing in mm.
+        sample: draws the parameters (N, ...) of N images, of which none is near the identity.
         apply: changes images (N, 1, X, Y, Z) in [0, 1] by parameters (N, ...), of which a zero changes nothing.
         place: effects are applied in the order of their places, from 0 (the tissue) to 1 (the acquisition).
         in_style: whether a style vector can hold it, so that restyling asks for it.
     """
 
     kind: str
-    sample: Callable[[np.random.Generator, int, Spacing], np.ndarray]
+    sample: Callable[[np.random.Generator, int], np.ndarray]
     apply: Callable[[torch.Tensor, np.ndarray], torch.Tensor]
     place: float
     in_style: bool
@@ -152,6 +149,14 @@ class Perturbation:
         """The parameters of the images 0, step, 2 step and so on."""
         return Perturbation(**{name: values[::step] for name, values in vars(self).items()})
 
+    def scaled(self, factors: np.ndarray) -> "Perturbation":
+        """Each of the N images with K strengths, by factors (N, K) of its own: the parameters of N K images."""
+        count = factors.shape[1]
+        return Perturbation(**{
+            name: np.repeat(values, count, axis=0) * factors.reshape(-1, *(1,) * (values.ndim - 1))
+            for name, values in vars(self).items()
+        })  # fmt: skip
+
     def only(self, *effects: str) -> "Perturbation":
         """Keep these effects, named as the attributes, and turn the others off."""
         kept = {name: values if name in effects else np.zeros_like(values) for name, values in vars(self).items()}
@@ -169,10 +174,8 @@ MIXTURE = "mixture"
 KINDS = (*(effect.kind for effect in EFFECTS.values()), MIXTURE)
 
 
-def sample_perturbation(
-    rng: np.random.Generator, count: int, spacing: Spacing, kind: str | None = None
-) -> Perturbation:
-    """Draw one kind, unless given, and `count` sets of parameters; `spacing`, in mm, turns mm into voxels."""
+def sample_perturbation(rng: np.random.Generator, count: int, kind: str | None = None) -> Perturbation:
+    """Draw one kind, unless given, and `count` sets of parameters."""
     kind = kind or KINDS[rng.integers(len(KINDS))]
     active = {effect.kind: np.full(count, effect.kind == kind) for effect in EFFECTS.values()}
     if kind == MIXTURE:
@@ -182,8 +185,39 @@ def sample_perturbation(
     drawn = {}
     # All are drawn, whatever the kind, and the last first: other random numbers would make other generators.
     for name, effect in (*list(EFFECTS.items())[-1:], *list(EFFECTS.items())[:-1]):
-        values = effect.sample(rng, count, spacing)
+        values = effect.sample(rng, count)
         drawn[name] = np.where(active[effect.kind].reshape(-1, *(1,) * (values.ndim - 1)), values, 0.0)
+    return Perturbation(**drawn)
+
+
+WEAKER, STRONGER = (0.1, 0.5), (1.8, 2.5)  # times the strength of what two patches have in common
+
+
+def sample_strengths(rng: np.random.Generator, count: int, negatives: int) -> np.ndarray:
+    """Factors (count, negatives) of a shared perturbation's strength: none of it first, then less and more of it."""
+    ranges = np.array([WEAKER, STRONGER])[rng.integers(2, size=(count, negatives))]
+    factors = rng.uniform(ranges[..., 0], ranges[..., 1])
+    factors[:, 0] = 0
+    return factors
+
+
+RELEASED_SHARE = 0.25  # of images that each effect changes
+
+
+def sample_released(rng: np.random.Generator, count: int) -> Perturbation:
+    """The perturbations of the paper's released code: each effect by a coin of its own.
+
+    So some images stay as they are. Gamma 0.5 to 1.5, a bias field whose logarithm has coefficients up to 0.1,
+    smoothing by 0.5 to 1.5 voxels along each axis, noise of a fifth of the range.
+    """
+    drawn = {
+        "log_gamma": np.log(rng.uniform(0.5, 1.5, count)),
+        "sigma": rng.uniform(0.5, 1.5, (count, 3)),
+        "noise": np.full(count, 0.2),
+        "bias": rng.uniform(0.0, 0.2, (count, len(_exponents()))),  # halved where they are applied
+    }
+    for values in drawn.values():
+        values[rng.random(count) >= RELEASED_SHARE] = 0
     return Perturbation(**drawn)
 
 

@@ -7,7 +7,7 @@ from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.objective.adversarial import discriminator_loss
 from intrastyler_nnunet.objective.config import PretrainingConfig
 from intrastyler_nnunet.objective.forward_pass import ForwardPass, Networks, StepPlan, TrainingPatches, with_noise
-from intrastyler_nnunet.objective.perturbations import sample_perturbation
+from intrastyler_nnunet.objective.perturbations import sample_perturbation, sample_released, sample_strengths
 from intrastyler_nnunet.objective.restyling import sample_curves
 from intrastyler_nnunet.objective.terms import TERMS
 
@@ -43,13 +43,17 @@ def style_step(networks: Networks, batch: TrainingPatches, plan: StepPlan, confi
 
 
 def sample_plan(
-    rng: np.random.Generator, config: PretrainingConfig, axes: tuple[int, int, int], spacing: tuple[float, ...],
-    iteration: int,
-) -> StepPlan:  # fmt: skip
-    """Draw the perturbations and the place in the output; `spacing` in mm and sizes in nnU-Net's axis order."""
-    perturbation = sample_perturbation(rng, config.batch_size * config.negatives, tuple(spacing[a] for a in axes))
+    rng: np.random.Generator, config: PretrainingConfig, axes: tuple[int, int, int], iteration: int
+) -> StepPlan:
+    """Draw the perturbations and the place in the output; `axes`: of the generator, in nnU-Net's order."""
+    count = config.batch_size
+    sample = sample_released if config.perturbations == "released" else sample_perturbation
+    perturbation, shared = sample(rng, count * config.negatives), None
+    if rng.random() < config.shared_perturbation:
+        shared = sample(rng, count)
+        perturbation = shared.scaled(sample_strengths(rng, count, config.negatives))
     x, y, z = (int(rng.integers(0, config.patch_size[a] - config.style_patch_size[a] + 1)) for a in axes)
-    # Gone at the end, so that the exemplar's own noise can be learned too.
-    noise = config.instance_noise * (1 - config.progress(iteration))
+    # Gone before the end, so that the exemplar's own noise can be learned too.
+    noise = config.instance_noise * max(0.0, 1 - config.progress(iteration) / config.noise_until)
     curves = sample_curves(rng, config.batch_size)
-    return StepPlan(perturbation, curves, (x, y, z), noise, config.weights(iteration))
+    return StepPlan(perturbation, shared, curves, (x, y, z), noise, config.weights(iteration))

@@ -10,20 +10,19 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.objective.adversarial import generator_loss
 from intrastyler_nnunet.objective.anatomy import (
     ContentHead,
-    LightSegmenter,
+    OutputSegmenter,
     edge_consistency,
     fluid_brightness,
     segmentation_loss,
 )
-from intrastyler_nnunet.objective.forward_pass import ForwardPass, Networks
-from intrastyler_nnunet.objective.options import NOT_NEGATIVE, option
-from intrastyler_nnunet.objective.patch_nce import gather_places, patch_nce, sample_places, select_by_attention
+from intrastyler_nnunet.objective.forward_pass import ForwardPass
+from intrastyler_nnunet.objective.options import NOT_NEGATIVE, POSITIVE, PROBABILITY, option
+from intrastyler_nnunet.objective.patch_nce import gather_places, patch_nce
 from intrastyler_nnunet.objective.style import style_consistency, style_contrast
 from intrastyler_nnunet.translation.label_hint import is_one_of
 
@@ -51,30 +50,24 @@ class Term:
     whole_labels: bool = False
 
 
-def term(weight: float, help: str, compute: Callable, *, optional: bool = True, **needs: Any) -> Any:
-    """The entry of a term: a field for its weight, which is an option of the command line if the term is optional."""
-    return option(
-        weight, help, group="objective" if optional else None, range=NOT_NEGATIVE,
-        metadata={"term": Term(compute, **needs)},
-    )  # fmt: skip
+def term(weight: float, help: str, compute: Callable, **needs: Any) -> Any:
+    """The entry of a term: a field for its weight."""
+    return option(weight, help, range=NOT_NEGATIVE, metadata={"term": Term(compute, **needs)})
 
 
 def _style(forward: ForwardPass) -> torch.Tensor:
-    return style_contrast(*forward.style_vectors, forward.config.style_temperature)
+    query, positive, negatives, _ = forward.style_vectors
+    return style_contrast(query, positive, negatives, forward.config.style_temperature)
 
 
 def _nce(forward: ForwardPass) -> torch.Tensor:
     """PatchNCE over translation and identity, averaged because both are in the batch."""
     networks, config = forward.networks, forward.config
-    images, features, _ = forward.translation
-    output_features = networks.generator.content_features(images, config.nce_layers)
-    if config.nce_sampling == "qs_attn":
-        selection = select_by_attention(features, config.nce_places, tuple(layer > 4 for layer in config.nce_layers))
-    else:
-        selection = sample_places(features, config.nce_places)
-    queries = networks.projector(gather_places(output_features, selection))
+    features = forward.translation.features
+    output_features = networks.generator.content_features(forward.translation.images, config.nce_layers)
+    queries = networks.projector(gather_places(output_features, forward.places))
     with torch.no_grad():
-        keys = networks.projector(gather_places(features, selection))
+        keys = networks.projector(gather_places(features, forward.places))
     return patch_nce(queries, keys, config.nce_temperature)
 
 
@@ -85,42 +78,38 @@ def _adversarial(forward: ForwardPass) -> torch.Tensor:
 def _consistency(forward: ForwardPass) -> torch.Tensor:
     generator, size = forward.networks.generator, forward.batch.style_query.shape[2:]
     output = _crop(forward.translation.translated, forward.plan.output_start, size)
-    learns_elsewhere = forward.config.uses("style")
-    output_style = _judge_style(generator, output) if learns_elsewhere else generator.encode_style(output)
+    config = forward.config
+    is_judge = config.style_by_contrast and config.uses("style")
+    output_style = generator.encode_style(output, fixed=is_judge)
     return style_consistency(output_style, forward.styles[0])
 
 
-def _judge_style(generator: Generator, images: torch.Tensor) -> torch.Tensor:
-    """E_S as a fixed judge: gradients reach the images, not its weights."""
-    encoder = generator.style_encoder
-    assert encoder is not None  # the term needs one
-    return functional_call(encoder, {name: weight.detach() for name, weight in encoder.named_parameters()}, (images,))
+def _content(forward: ForwardPass) -> torch.Tensor:
+    """The structures stay in the content."""
+    labels = forward.batch.source_labels
+    logits = forward.networks.of_terms["content_head"](forward.translation.content)
+    return segmentation_loss(_crop(logits, (0, 0, 0), labels.shape[2:]), labels)  # without what was padded
+
+
+def _content_head(generator: Generator, objective: "Objective") -> dict[str, nn.Module]:
+    return {"content_head": ContentHead(generator.config, objective.classes)}
 
 
 def _segmentation(forward: ForwardPass) -> torch.Tensor:
-    """Both segmenters against the source label: the structures stay in the content, and visible in the output."""
-    loss, batch, networks = segmentation_loss(), forward.batch, forward.networks
-    content = forward.translation.features[-1][: len(batch.source)]
-    from_content = _content_logits(networks, batch.source, content)
-    from_output = networks.of_terms["segmenter"](forward.shown)
-    return loss(from_content, batch.source_labels) + loss(from_output, batch.source_labels)
+    """The structures stay visible in the output."""
+    logits = forward.networks.of_terms["segmenter"](forward.shown)
+    return segmentation_loss(logits, forward.batch.source_labels)
 
 
-def _content_logits(networks: Networks, image: torch.Tensor, content: torch.Tensor) -> torch.Tensor:
-    """The content head's logits (B, classes, X, Y, Z); the features are those of the padded image."""
-    padded = networks.generator.pad_to_stride(image).shape[2:]
-    return _crop(networks.of_terms["content_head"](content, padded), (0, 0, 0), image.shape[2:])
-
-
-def _segmenters(generator: Generator, objective: "Objective") -> dict[str, nn.Module]:
-    return {
-        "content_head": ContentHead(generator.content_encoder.out_channels, objective.classes),
-        "segmenter": LightSegmenter(objective.classes),
-    }
+def _segmenter(generator: Generator, objective: "Objective") -> dict[str, nn.Module]:
+    return {"segmenter": OutputSegmenter(objective.classes)}
 
 
 def _edge(forward: ForwardPass) -> torch.Tensor:
-    return edge_consistency(forward.batch.source, forward.translation.translated)
+    batch = forward.batch
+    return edge_consistency(
+        batch.source, forward.translation.translated, batch.source_labels, forward.config.fluid_labels
+    )
 
 
 def _fluid(forward: ForwardPass) -> torch.Tensor:
@@ -145,25 +134,32 @@ class Objective:
 
     lambda_style: float = term(  # paper section 2.5.2
         5.0,
-        "weight of the style contrast; 0 leaves the style encoder to the other losses, for comparisons",
+        "weight of the style contrast; 0 leaves the style encoder to the other losses, for comparisons. Where the "
+        "contrast alone trains it, any other weight does the same, because Adam divides it out",
         _style, style_encoder=True,
     )  # fmt: skip
     lambda_nce: float = term(1.0, "weight of PatchNCE; raise it when anatomy changes", _nce)
     lambda_adversarial: float = term(
         1.0,
-        "weight of the discriminator's verdict, against which all others are measured; lower it by a schedule when "
+        "weight of the discriminator's verdict, against which all others are measured; lower it in the beginning when "
         "translations show structures that the source has not",
-        _adversarial, optional=False,
+        _adversarial,
     )  # fmt: skip
     lambda_consistency: float = term(  # paper section 2.5.2
         5.0,
         "weight of style consistency; lower it when translations get stripes or blobs that no exemplar has",
         _consistency, style_encoder=True,
     )  # fmt: skip
-    lambda_segmentation: float = term(  # the released code has 0.5
+    lambda_content: float = term(
         0.0,
-        "weight of two light segmenters that must find the source labels; try 0.2 when structures get lost",
-        _segmentation, networks=_segmenters, whole_labels=True,
+        "weight of a head that must find the source labels in the content features; try 0.5 when structures get lost",
+        _content, networks=_content_head, whole_labels=True,
+    )  # fmt: skip
+    lambda_segmentation: float = term(
+        0.0,
+        "weight of a small U-Net that must find the source labels in the translation; try 0.5 when structures come "
+        "out so that nobody can see them",
+        _segmentation, networks=_segmenter, whole_labels=True,
     )  # fmt: skip
     lambda_edge: float = term(  # the released code has 1
         0.0, "weight of Sobel-edge consistency; try 1 when outlines move", _edge
@@ -181,24 +177,28 @@ class Objective:
         _restyling, pauses=True,
     )  # fmt: skip
 
-    nce_sampling: str = option(
-        "random",
-        "places PatchNCE compares; qs_attn favours distinctive ones, try it when small structures get lost",
-        group="objective", choices=("random", "qs_attn"),
-    )  # fmt: skip
     nce_layers: tuple[int, ...] = (0, 4, 8, 12, 16)
+    attention_layers: tuple[int, ...] = ()  # those of them whose places are chosen by attention (QS-Attn)
     nce_places: int = 256
     nce_temperature: float = 0.07
     negatives: int = 8  # N of equation 1
     style_temperature: float = 0.01  # tau of equation 1
+    perturbations: str = option(
+        "kinds", "of negatives; kinds: one per step | released: each by a coin", choices=("kinds", "released")
+    )
+    shared_perturbation: float = option(  # whose patches then are recognised by its strength: a negative may be cleaner
+        0.0, "share of steps in which query and positive are perturbed alike", range=PROBABILITY
+    )
+    style_by_contrast: bool = True  # the style encoder learns from the style contrast alone; False: from all terms
     fluid_labels: tuple[int, ...] = ()  # source labels
     classes: int = 2  # of the source labels, background included; for the segmentation term
     instance_noise: float = option(
         0.0,
-        "deviation of noise shown to the discriminator and the light segmenter, falling to 0 at the end; try 0.1 when "
-        "the discriminator's loss falls below 0.1 and stays there",
-        group="objective", range=NOT_NEGATIVE,
+        "deviation of noise shown to the discriminator and the segmenter, falling to 0; try 0.1 when the "
+        "discriminator's loss falls below 0.1 and stays there",
+        range=NOT_NEGATIVE,
     )  # fmt: skip
+    noise_until: float = option(1.0, "progress at which it is gone", range=POSITIVE)
 
 
 TERMS: dict[str, Term] = {

@@ -12,14 +12,12 @@ from intrastyler_nnunet.devices import chosen_device
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.model.generator import Generator
-from intrastyler_nnunet.model.metadata import LabelHint
-from intrastyler_nnunet.nnunet import folders
-from intrastyler_nnunet.objective.config import COMPETITORS, PretrainingConfig, parse_schedule
+from intrastyler_nnunet.objective.config import PretrainingConfig, parse_weight
 from intrastyler_nnunet.objective.options import options_of
+from intrastyler_nnunet.pretraining.estimate import configuration_without_data, estimate, report
 from intrastyler_nnunet.pretraining.loop import pretrain
 from intrastyler_nnunet.pretraining.ranks import join_ranks
 from intrastyler_nnunet.pretraining.run import Run, prepare_run
-from intrastyler_nnunet.structures import Structures
 from intrastyler_nnunet.styles import bank
 from intrastyler_nnunet.workers import run_program
 
@@ -42,17 +40,32 @@ def train(arguments: argparse.Namespace) -> None:
 def run_of(arguments: argparse.Namespace, device: torch.device) -> Run:
     """The run that the command line asks for. Raises InputError, see `prepare_run`."""
     _require_devices(device, arguments.num_gpus)
-    settings = {name: value for name, value in vars(arguments).items() if name in options_of(PretrainingConfig)}
-    if settings.get("method") in COMPETITORS:
-        settings.setdefault("style_warmup", 0)
-    settings["label_hint"] = _label_hint(arguments)
-    settings["schedules"] = dict(map(parse_schedule, arguments.schedule))
-    if settings.get("lambda_fluid") or "fluid" in settings["schedules"]:
-        settings["fluid_labels"] = (_structures(arguments.dataset).cochlea,)
+    return _asked_for(arguments)
+
+
+def _asked_for(arguments: argparse.Namespace) -> Run:
+    output = None if arguments.estimate else arguments.output
     return prepare_run(
-        arguments.dataset, arguments.configuration, arguments.plans, arguments.output, arguments.patch_size,
-        arguments.channel, **settings,
+        arguments.dataset, arguments.configuration, arguments.plans, output, arguments.patch_size,
+        arguments.channel, arguments.recipe, dict(map(parse_weight, arguments.weight)), **_settings(arguments),
     )  # fmt: skip
+
+
+def _settings(arguments: argparse.Namespace) -> dict:
+    return {name: value for name, value in vars(arguments).items() if name in options_of(PretrainingConfig)}
+
+
+def tell_cost(arguments: argparse.Namespace) -> None:
+    """Print what the run that the command line asks for will need, and write it to the output file."""
+    if arguments.dataset is None:
+        weights = dict(map(parse_weight, arguments.weight))
+        config, metadata = configuration_without_data(
+            arguments.recipe, weights, arguments.patch_size, **_settings(arguments)
+        )
+    else:
+        run = _asked_for(arguments)
+        config, metadata = run.config, run.metadata
+    report(estimate(config, metadata, arguments.memory, arguments.tflops), arguments.output)
 
 
 def _require_devices(device: torch.device, count: int) -> None:
@@ -63,28 +76,6 @@ def _require_devices(device: torch.device, count: int) -> None:
         found = torch.cuda.device_count()
         if found < expected:
             raise InputError(f"-device cuda: found {found} GPUs, expected {expected}; on a CPU, give -device cpu")
-
-
-def _label_hint(arguments: argparse.Namespace) -> LabelHint | None:
-    shift, levels = arguments.label_hint, (arguments.tumour_level, arguments.cochlea_level)
-    if shift is not None and levels != (None, None):
-        raise InputError("--label-hint and levels both say what labels do to the input; expected one of them")
-    if shift is None and levels == (None, None):
-        return None
-    structures = _structures(arguments.dataset)
-    tumour, cochlea = tuple(structures.tumour.values()), (structures.cochlea,)
-    if shift is not None:
-        return LabelHint(inverted=cochlea, shifted=tumour, shift=shift, soft=True)
-    scores = zip((tumour, cochlea), levels, strict=True)
-    given = tuple((values, level) for values, level in scores if level is not None)
-    return LabelHint(inverted=(), shifted=(), soft=True, levels=given)
-
-
-def _structures(dataset: str) -> Structures:
-    labels = folders.read_dataset_json(dataset)["labels"]
-    if not all(isinstance(value, int) for value in labels.values()):
-        raise InputError(f"dataset {dataset} has regions {labels}, expected labels of one value to steer the input by")
-    return Structures.of({name: value for name, value in labels.items() if name != "ignore"})
 
 
 def train_on_gpus(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from intrastyler_nnunet.pretraining.ranks import ALONE, Ranks
 from intrastyler_nnunet.pretraining.record import Record
 from intrastyler_nnunet.pretraining.run import Run
 from intrastyler_nnunet.pretraining.state import (
+    CONFIG_FILE,
     TrainingState,
     centre_styles,
     initial_state,
@@ -44,6 +45,7 @@ def pretrain(run: Run, device: torch.device, ranks: Ranks = ALONE, processes: in
         InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
     """
     config, folder = run.config, run.folder
+    torch.backends.cudnn.benchmark = device.type == "cuda"  # all patches are of one size
     state = initial_state(config, run.metadata, device)
     state.inputs = inputs_of(run, config.accumulate * ranks.count)
     load_checkpoint(state, config, folder)
@@ -53,7 +55,7 @@ def pretrain(run: Run, device: torch.device, ranks: Ranks = ALONE, processes: in
     record = None
     if ranks.first:
         remove_half_written(folder)
-        write_json(config.to_dict(), folder / "config.json")
+        write_json(config.to_dict(), folder / CONFIG_FILE)
         record = Record(folder, state.iteration)
     started, resumed_at, waited = time.perf_counter(), state.iteration, 0.0
     with tqdm(
@@ -121,7 +123,8 @@ def training_steps(
     """Train until the last iteration; after each step yield its loss terms and the seconds it waited for patches."""
     config, parts = run.config, TrainingParts(run, ranks)
     ready = parts_on_device(parts, range(state.iteration, config.iterations), device, processes)
-    if state.iteration == 0 and config.method == "intrastyler" and config.pretrained_weights is None:
+    untrained = state.iteration == 0 and config.pretrained_weights is None
+    if untrained and config.method == "intrastyler" and config.initial_weights == "spread":
         rng = np.random.default_rng(config.seed)  # the same on all ranks
         centre_styles(state.networks.generator, exemplar_patch(rng, run).to(device))
     while state.iteration < config.iterations:

@@ -15,13 +15,14 @@ from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases, one_channel_plans, translated_channel
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
-from intrastyler_nnunet.objective.config import METHODS, PretrainingConfig, default_settings
+from intrastyler_nnunet.objective.config import METHODS, PretrainingConfig, Schedule
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.pretraining.competitors import codes_of, read_subdomains
+from intrastyler_nnunet.pretraining.recipes import DEFAULT, configured, read_recipe, resolved
+from intrastyler_nnunet.pretraining.state import CHECKPOINT_FILE, CONFIG_FILE
+from intrastyler_nnunet.structures import COCHLEA_NAME, Structures
 from intrastyler_nnunet.translation.windows import named_case, read_windows
-
-STYLE_PATCH_FRACTION = 0.7  # of the patch in every axis: two style patches of one exemplar overlap, but differ
-SMALLEST_STYLE_PATCH = 8
+from intrastyler_nnunet.typed_json import read_json
 
 
 @dataclass(frozen=True)
@@ -38,24 +39,28 @@ class Run:
 
 def prepare_run(
     dataset: str, configuration_name: str, plans_name: str, output: Path | None = None,
-    patch_size: tuple[int, ...] | None = None, channel: str | None = None, **settings,
+    patch_size: tuple[int, ...] | None = None, channel: str | None = None, recipe_name: str = DEFAULT,
+    weights: dict[str, float | Schedule] | None = None, **settings,
 ) -> Run:  # fmt: skip
     """Resolve folders and sizes, and check them.
 
     Args:
         dataset, configuration_name, plans_name: what nnU-Net preprocessed.
         output: run folder; None: where the trainer looks for the generator.
-        patch_size: None: the configuration's, at most the smallest case.
+        patch_size: None: the configuration's, at most the smallest case, and of as few slices as the recipe says.
         channel: name of the source's image channel to translate; None: the only one.
-        settings: other entries of `PretrainingConfig`.
+        recipe_name: of the package, or a file.
+        weights: of terms, or their schedules, instead of the recipe's.
+        settings: other entries of `PretrainingConfig` instead of the recipe's.
 
     Raises:
-        InputError: unknown preset, dataset, configuration or channel; nothing preprocessed; a 2D configuration; a patch
-            larger than the smallest case or too small for the preset; weights to begin with that the run would
-            overwrite; a sub-domain without cases; a simulated truth of another shape than its
-            source.
+        InputError: unknown recipe, preset, dataset, configuration or channel; nothing preprocessed; a 2D configuration;
+            a patch larger than the smallest case or too small for the preset; weights to begin with that the run would
+            overwrite; a sub-domain without cases; a simulated truth of another shape than its source.
     """
-    settings = default_settings() | settings
+    recipe = read_recipe(recipe_name)
+    folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
+    settings = resolved(recipe, weights or {}, _begun(folder) | settings)
     preset(settings["preset"])
     if settings["method"] not in METHODS:
         raise InputError(f"method {settings['method']!r}, expected one of {', '.join(METHODS)}")
@@ -66,6 +71,9 @@ def prepare_run(
     if len(configuration.patch_size) != 3:
         raise InputError(f"configuration {configuration_name} is 2D, expected a 3D configuration such as 3d_fullres")
     target_folder = folders.require_target(dataset, plans, configuration_name)
+    structures = _structures(dataset_json)
+    if recipe.label_hint and structures is None:
+        print("no label is called cochlea: labels will not change the generator's input", flush=True)
     codes = _codes(dataset, target_folder, settings["method"], settings["subdomain"], settings["subdomain_pattern"])
     metadata = GeneratorMetadata(
         method=settings["method"],
@@ -75,7 +83,7 @@ def prepare_run(
         normalization=tuple(configuration.normalization_schemes),
         use_mask_for_norm=tuple(configuration.use_mask_for_norm),
         intensity_properties=_finite(plans.foreground_intensity_properties_per_channel["0"]),
-        label_hint=settings["label_hint"],
+        label_hint=recipe.label_hint.of(structures) if recipe.label_hint and structures else None,
     )
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
     orientation, target_orientation = map(_orientation, (source_folder, target_folder))
@@ -86,25 +94,43 @@ def prepare_run(
     smallest = tuple(min(pair) for pair in zip(source.smallest(), target.smallest(), strict=True))
     if patch_size is None:
         patch_size = [min(pair) for pair in zip(configuration.patch_size, smallest, strict=True)]
+        slices = metadata.axes[2]  # the axis through the plane
+        patch_size[slices] = min(patch_size[slices], recipe.patch_slices or patch_size[slices])
     if any(size > extent for size, extent in zip(patch_size, smallest, strict=True)):
         raise InputError(
             f"patch size {tuple(patch_size)} is larger than the smallest case {smallest}, expected at most that"
         )
     _require_large_enough(patch_size, settings["preset"], metadata)
-    style_patch = tuple(min(size, max(SMALLEST_STYLE_PATCH, round(size * STYLE_PATCH_FRACTION))) for size in patch_size)
     label_manager = plans.get_label_manager(dataset_json)
     classes = 1 + int(max(label_manager.foreground_labels))
-    settings |= {"patch_size": tuple(patch_size), "style_patch_size": style_patch, "classes": classes}
-    config = PretrainingConfig(**settings)
+    settings |= {"patch_size": tuple(patch_size), "style_patch_size": recipe.style_patch(patch_size)}
+    settings |= {"label_hint": metadata.label_hint, "recipe": Path(recipe_name).stem, "classes": classes}
+    settings |= {"fluid_labels": (structures.cochlea,) if structures else ()}
+    config = configured(settings, recipe_name)
     for name, term in TERMS.items():
         if term.whole_labels and config.uses(name) and label_manager.has_ignore_label:
-            raise InputError(f"dataset {dataset} has an ignore label, expected --lambda-{name} 0")
+            raise InputError(f"dataset {dataset} has an ignore label, expected --weight {name}=0")
     metadata = replace(metadata, patch_size=config.patch_size, style_patch_size=config.style_patch_size)
-    folder = output or folders.synthesizer_folder(dataset, plans_name, configuration_name)
     if config.pretrained_weights is not None:
         require_inputs_kept([folder / GENERATOR_FILE], [Path(config.pretrained_weights)])
     truths = _truths(folders.truth_folder(dataset, plans, configuration_name), source)
     return Run(source, target, config, metadata, folder, truths)
+
+
+def _begun(folder: Path) -> dict[str, int]:
+    """The style warm-up of a run that is to go on, which keeps it although a longer run would begin with more."""
+    if not (folder / CHECKPOINT_FILE).is_file() or not (folder / CONFIG_FILE).is_file():
+        return {}
+    before = read_json(folder / CONFIG_FILE, dict, "the configuration of a run")
+    return {"style_warmup": before["style_warmup"]} if isinstance(before.get("style_warmup"), int) else {}
+
+
+def _structures(dataset_json: dict) -> Structures | None:
+    """The label values of tumour and cochlea; None where the labels name no cochlea, or are regions."""
+    labels = {name: value for name, value in dataset_json["labels"].items() if name != "ignore"}
+    if COCHLEA_NAME not in labels or not all(isinstance(value, int) for value in labels.values()):
+        return None
+    return Structures.of(labels)
 
 
 def _require_large_enough(patch_size: Sequence[int], name: str, metadata: GeneratorMetadata) -> None:

@@ -17,16 +17,23 @@ from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.layers import DynamicInstanceNorm
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
+from intrastyler_nnunet.model.resampling import lay_weights_channels_last
 from intrastyler_nnunet.objective.config import PretrainingConfig, default_settings
 from intrastyler_nnunet.objective.forward_pass import Networks
 from intrastyler_nnunet.objective.patch_nce import PatchProjector
 from intrastyler_nnunet.objective.terms import TERMS
 from intrastyler_nnunet.typed_json import decode_json
 
+CONFIG_FILE = "config.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint_previous.pt"  # the one before, should the latest be damaged
 COUNTERS = ("iteration", "skipped", "skipped_in_a_row")
-FREE_SETTINGS = ("precision", "accumulate")  # may change in the course of a run; `inputs` has the patches of a step
+FREE_SETTINGS = (
+    "recipe",
+    "precision",
+    "accumulate",
+    "checkpointing",
+)  # may change in the course of a run; `inputs` has the patches of a step
 
 
 @dataclass
@@ -84,8 +91,13 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
         return False
     path, content = _latest_readable(paths)
     _require_same_run(path, content, state, config)
-    for name, module in state.networks.modules().items():
-        module.load_state_dict(content[name])
+    try:
+        for name, module in state.networks.modules().items():
+            module.load_state_dict(content[name])
+    except (KeyError, RuntimeError):
+        raise InputError(
+            f"{path}: its network {name} is that of a former version, expected this one's; use a new folder"
+        ) from None
     state.average.load_state_dict(content["average"])
     state.generator_optimizer.load_state_dict(content["generator_optimizer"])
     state.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
@@ -99,11 +111,17 @@ def load_checkpoint(state: TrainingState, config: PretrainingConfig, folder: Pat
 def _require_same_run(path: Path, content: dict, state: TrainingState, config: PretrainingConfig) -> None:
     before, now = _stored(path, content, "config"), json.loads(json.dumps(config.to_dict()))
     before = json.loads(json.dumps(default_settings())) | before  # of settings that are younger than the checkpoint
+    if before.get("nce_sampling") == "qs_attn":  # of a former version
+        before["attention_layers"] = [layer for layer in before["nce_layers"] if layer > 4]
     if "architecture" in content:  # a preset may have become another one since
         before["architecture"] = _stored(path, content, "architecture")
         now["architecture"] = json.loads(json.dumps(state.average.config.to_dict()))
-    names = [name for name in now if name not in FREE_SETTINGS]
-    changed = [f"{name} {before.get(name)} -> {now[name]}" for name in names if before.get(name) != now[name]]
+    if now["iterations"] < before["iterations"]:
+        raise InputError(
+            f"{path}: of a run of {before['iterations']} iterations, expected as many or more, not {now['iterations']}"
+        )
+    names = [name for name in now if name not in (*FREE_SETTINGS, "iterations")]
+    changed = [f"{name} {before.get(name)} -> {now[name]}" for name in names if not _agree(before.get(name), now[name])]
     if changed:
         raise InputError(f"{path}: made with other settings ({'; '.join(changed)}), expected the same or a new folder")
     before, now = _stored(path, {"inputs": "{}"} | content, "inputs"), json.loads(json.dumps(state.inputs))
@@ -151,11 +169,12 @@ def _read_whole(path: Path) -> dict:
     return content
 
 
+XAVIER_GAIN = 0.02
 STYLE_DEVIATION = 0.2  # of DIN's gamma and beta over random unit style vectors, before training
 
 
 def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device: torch.device) -> TrainingState:
-    """Untrained networks (normal weights of deviation 0.02, as CUT) and their optimizers; the same on every rank.
+    """Untrained networks and their optimizers; the same on every rank.
 
     The generator begins with `config.pretrained_weights`, if there are any.
 
@@ -177,11 +196,15 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
             if term.networks and config.uses(name):
                 networks.of_terms |= term.networks(networks.generator, config)
         average = Generator(generator_config, metadata).requires_grad_(False)
-    for module in networks.modules().values():
-        module.apply(_initialise)
+    initialise = _xavier if config.initial_weights == "xavier" else _spread
+    for module in (networks.generator, networks.projector, networks.discriminator):
+        module.apply(initialise)
     if config.pretrained_weights is not None:
         networks.generator.load_state_dict(_pretrained(config.pretrained_weights, networks.generator))
     average.load_state_dict(networks.generator.state_dict())
+    networks.checkpoint(config.checkpointing)
+    for network in (*networks.modules().values(), average):
+        lay_weights_channels_last(network)
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
     return TrainingState(networks, average, *_optimizers(networks, config), scaler)
 
@@ -244,7 +267,15 @@ def _group(parameters: list[torch.nn.Parameter], rate: float, betas: tuple[float
     return {"params": parameters, "lr": rate, "initial_lr": rate, "betas": betas}
 
 
-def _initialise(module: torch.nn.Module) -> None:
+def _xavier(module: torch.nn.Module) -> None:
+    """The released code's initial weights."""
+    if isinstance(module, torch.nn.Conv3d | torch.nn.Linear):
+        torch.nn.init.xavier_normal_(module.weight, XAVIER_GAIN)
+        torch.nn.init.zeros_(module.bias)
+
+
+def _spread(module: torch.nn.Module) -> None:
+    """Normal weights of deviation 0.02, as CUT has them, but for what would make all styles or all images alike."""
     if isinstance(module, DynamicInstanceNorm):
         # Around the plain norm, with styles that differ: from 0.02, gamma would take hundreds of steps to grow.
         torch.nn.init.normal_(module.controller.weight, 0.0, STYLE_DEVIATION)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.objective.config import PretrainingConfig
@@ -79,7 +80,7 @@ def _update(
     state.scaler.unscale_(optimizer)
     # Gradients are averaged before, so that all ranks decide alike.
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    finite = bool(torch.isfinite(norm))
+    finite = isinstance(norm, FakeTensor) or bool(torch.isfinite(norm))  # whose content nobody knows
     if finite:
         optimizer.step()
     state.scaler.update()  # with float16: a smaller factor after an overflow
@@ -97,14 +98,14 @@ def _count(state: TrainingState, finite: bool) -> None:
         )
 
 
-def learning_rate_factor(progress: float) -> float:
-    """1 over the first half of the training, then linearly to 0 (design: linear decay in the second half)."""
-    return min(1.0, 2 * (1 - progress))
+def learning_rate_factor(progress: float, constant_until: float) -> float:
+    """1 until the progress `constant_until`, then linearly to 0 at the end."""
+    return min(1.0, (1 - progress) / (1 - constant_until)) if constant_until < 1 else 1.0
 
 
 def set_learning_rate(state: TrainingState, config: PretrainingConfig) -> None:
     """The rates of this iteration."""
-    factor = learning_rate_factor(config.progress(state.iteration))
+    factor = learning_rate_factor(config.progress(state.iteration), config.constant_until)
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor

@@ -31,7 +31,8 @@ def apply_label_hint(
     labels = labels.to(images.device)
     shares = (_share(is_one_of(labels, values), hint) for values in (hint.inverted, hint.shifted))
     inverted, shifted = (share.to(images) for share in shares)
-    hinted = (images * (1 - 2 * inverted) + hint.shift * shifted).clamp(-1, 1)
+    shift = hint.shift if hint.mean is None else hint.mean - mean_inside(images, is_one_of(labels, hint.shifted))
+    hinted = (images * (1 - 2 * inverted) + shift * shifted).clamp(-1, 1)
     for values, score in hint.levels:
         inside = is_one_of(labels, values)
         mean = mean_inside(hinted, inside)

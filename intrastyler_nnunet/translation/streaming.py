@@ -7,7 +7,6 @@ features wait in the memory of the source (usually the CPU's), so the device hol
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -17,13 +16,9 @@ from intrastyler_nnunet.model.content_encoder import ResidualBlock
 from intrastyler_nnunet.model.decoder import DecoderStage
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.layers import EPSILON, BlurDown, InstanceNorm
+from intrastyler_nnunet.translation.precision import translation_precision
 
 MARGIN = 4  # voxels of the neighbours on either side of a slab: as far as a layer reaches, a multiple of its stride
-
-
-def half_on_cuda(device: torch.device) -> AbstractContextManager:
-    """The generator's own precision, whatever nnU-Net's step runs in: half on CUDA, else as it is."""
-    return torch.autocast("cuda", torch.float16) if device.type == "cuda" else nullcontext()
 
 
 @torch.no_grad()
@@ -119,7 +114,7 @@ class _Layers:
             stop = min(start + self._step(x), length)
             first, last = max(start - MARGIN, 0), min(stop + MARGIN, length)
             part = x[:, :, first:last].to(self.device)
-            with half_on_cuda(self.device):  # as batches are translated; features wait in full
+            with translation_precision(self.device):  # as batches are translated; features wait in full
                 for module in modules:
                     part = module(part)
             ratio = part.shape[2] / (last - first)  # of a layer that samples up or down

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import torch
 
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.resampling import lay_weights_channels_last
+from intrastyler_nnunet.translation.precision import translation_precision
 from intrastyler_nnunet.translation.space import GeneratorSpace
-from intrastyler_nnunet.translation.streaming import half_on_cuda, translate_streamed
+from intrastyler_nnunet.translation.streaming import translate_streamed
 
 
 class Translator:
@@ -24,10 +26,7 @@ class Translator:
             compiled: let torch.compile optimise it.
         """
         generator = generator.eval().requires_grad_(False)
-        for weight in generator.parameters():
-            # What tensor cores read; on a CPU the contiguous layout is faster at the generator's inner layers.
-            if weight.is_cuda and weight.ndim == 5:
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+        lay_weights_channels_last(generator)
         self.generator = generator
         self.samples_at_once = samples_at_once
         self.space = GeneratorSpace.of(generator.metadata)
@@ -112,5 +111,5 @@ class Translator:
     def _generated(
         self, source: torch.Tensor, styles: torch.Tensor, inside: torch.Tensor | None = None
     ) -> torch.Tensor:
-        with half_on_cuda(source.device):
+        with translation_precision(source.device):
             return self._forward(source, styles, inside).float()

@@ -14,11 +14,6 @@ SYNTHESIZE = ["synthesize", "-d", "1", "-c", "x", "-o"]
 TRANSLATE = ["translate", "-g", "g", "-i", "i", "-o", "o"]
 PREPARE = ["crossmoda", "prepare", "-i", "i", "-d"]
 REFUSED = [
-    *([*PRETRAIN, "--learning-rate", text] for text in ("nan", "inf", "0", "-1", "1e999", "text", "")),
-    *([*PRETRAIN, option, "nan"] for option in (
-        "--label-hint", "--tumour-level", "--cochlea-level", "--lambda-nce", "--lambda-style", "--lambda-consistency",
-        "--lambda-segmentation", "--lambda-edge", "--lambda-fluid", "--lambda-restyling", "--instance-noise",
-    )),
     *([*PRETRAIN, "--seed", text] for text in ("-1", "1.5", "nan", str(2**32))),
     *([*PRETRAIN, option, "0"] for option in ("--iterations", "--batch-size", "--accumulate", "-num_gpus")),
     *([*PRETRAIN, option, "-1"] for option in ("--style-warmup", "--held-out", "-np")),

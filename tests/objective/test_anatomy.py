@@ -33,17 +33,30 @@ def test_edge_strength_is_scipys(image):
 
 
 def test_edges_may_change_their_height_but_not_their_place(image):
-    assert edge_consistency(image, -0.4 * image + 0.1) < 1e-3
-    assert edge_consistency(image, image.roll(1, dims=2)) > 0.3
+    labels = torch.zeros_like(image)
+    assert edge_consistency(image, -0.4 * image + 0.1, labels, (3,)) < 1e-3
+    assert edge_consistency(image, image.roll(1, dims=2), labels, (3,)) > 0.3
+
+
+def test_edges_near_structures_weigh_more(image):
+    labels = torch.zeros_like(image)
+    labels[..., 3:5, 3:5, 2] = 1
+    labels[..., 6, 6, 4] = 3
+    image, other = image.double(), image.roll(1, dims=2).double()
+    near = [binary_dilation(labels[0, 0].numpy() > low, np.ones((5, 5, 3))) for low in (0, 1)]
+    weights = np.where(near[1], 10, np.where(near[0], 2, 1))
+    strengths = [sobel_strength(x)[0, 0].numpy() for x in (image, other)]
+    difference = np.abs(np.subtract(*(s / s.mean() for s in strengths)))
+    expected = (weights * difference).sum() / weights.sum()
+    assert float(edge_consistency(image, other, labels, (3,))) == pytest.approx(expected, rel=1e-5)
 
 
 def test_segmentation_term_is_monais_dice_and_cross_entropy():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 4, 6, 6, 4, generator=generator)
     labels = torch.randint(0, 4, (2, 1, 6, 6, 4), generator=generator)
-    theirs = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True, smooth_nr=0, smooth_dr=0)
-    # nnU-Net's Dice term is -Dice, MONAI's 1 - Dice
-    torch.testing.assert_close(segmentation_loss()(logits, labels) + 1, theirs(logits, labels), atol=1e-4, rtol=0)
+    theirs = DiceCELoss(to_onehot_y=True, softmax=True, include_background=True, batch=True, smooth_nr=0, smooth_dr=0)
+    torch.testing.assert_close(segmentation_loss(logits, labels), theirs(logits, labels), atol=1e-4, rtol=0)
 
 
 def beside_cochlea(labels: np.ndarray) -> np.ndarray:

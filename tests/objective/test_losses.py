@@ -81,7 +81,7 @@ def test_layers_have_the_channels_the_projector_expects():
     samples = gather_places(features, places)
     # layer 0 is the padded input: its first place is a voxel of the image reflected by three
     padded = F.pad(image, (3,) * 6, mode="reflect")
-    torch.testing.assert_close(samples[0][0, :, 0], padded.flatten()[places[0]])
+    torch.testing.assert_close(samples[0][0, :, 0], padded.flatten()[places[0][0]])
 
 
 def test_patch_nce_runs_on_a_cuda_device():

@@ -7,7 +7,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from intrastyler_nnunet.objective import patch_nce
-from intrastyler_nnunet.objective.patch_nce import attention_rows, gather_places, select_by_attention
+from intrastyler_nnunet.objective.patch_nce import attention_rows, gather_places, sample_places
 
 
 def test_the_most_focused_places_are_chosen(monkeypatch):
@@ -23,15 +23,15 @@ def test_the_most_focused_places_are_chosen(monkeypatch):
 
 def test_attention_mixes_features_and_indices_pick_them():
     features = [torch.randn(2, 3, 4, 3, 2)] * 2
-    selection = select_by_attention(features, 5, deep=(False, True))
+    selection = [sample_places(features, 5)[0], attention_rows(features[1], 5)]
     picked, mixed = gather_places(features, selection)
-    torch.testing.assert_close(picked[1, 2], features[0][1].flatten(1)[:, selection[0][2]])
+    torch.testing.assert_close(picked[1, 2], features[0][1].flatten(1)[:, selection[0][1, 2]])
     torch.testing.assert_close(mixed[1], torch.einsum("pv,cv->pc", selection[1][1], features[1][1].flatten(1)))
 
 
 def test_runs_on_a_cuda_device():
     with fake_cuda():
         features = [torch.rand(1, 4, 4, 4, 4), torch.rand(1, 8, 2, 2, 2)]
-        gathered = gather_places(features, select_by_attention(features, 6, deep=(False, True)))
+        gathered = gather_places(features, [sample_places(features, 6)[0], attention_rows(features[1], 6)])
         assert {g.device.type for g in gathered} == {"cuda"}
         assert gathered[1].shape == (1, 6, 8)

@@ -21,7 +21,7 @@ TERMS = 19  # monomials in x, y, z of total degree 1 to 3
 
 
 def parameters(count: int = 2, **changed) -> Perturbation:
-    drawn = sample_perturbation(np.random.default_rng(0), count, (1.0, 1.0, 1.0))
+    drawn = sample_perturbation(np.random.default_rng(0), count)
     identity = {name: np.zeros_like(values) for name, values in vars(drawn).items()}
     return Perturbation(**{**identity, **{name: np.asarray(value, float) for name, value in changed.items()}})
 
@@ -104,7 +104,7 @@ def test_noise_has_the_asked_deviation():
 
 
 def test_bias_fields_are_never_nearly_flat():
-    drawn = sample_perturbation(np.random.default_rng(0), 2000, (1.0, 1.0, 1.5), "bias_field")
+    drawn = sample_perturbation(np.random.default_rng(0), 2000, "bias_field")
     deviations = bias_field((13, 13, 13), torch.as_tensor(drawn.bias)).log().std(dim=(1, 2, 3, 4))
     assert deviations.min() > 0.34
 
@@ -114,7 +114,7 @@ def test_every_draw_changes_the_image_perceptibly(images, seed):
     smooth = gaussian_smooth(images[:1], np.full((1, 3), 1.0)).repeat(8, 1, 1, 1, 1)
     smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min()) * 2 - 1
     torch.manual_seed(seed)
-    result = perturb(smooth, sample_perturbation(np.random.default_rng(seed), 8, (1.0, 1.0, 1.5)))
+    result = perturb(smooth, sample_perturbation(np.random.default_rng(seed), 8))
     change = (result - smooth).flatten(1).abs().mean(dim=1) / 2
     assert change.min() > 0.005
     assert result.abs().max() <= 1
@@ -135,7 +135,7 @@ def test_all_kinds_are_drawn_evenly():
     kinds = dict.fromkeys([*(f.name for f in fields(Perturbation)), "mixture"], 0)
     expected = 500 / len(kinds)
     for seed in range(500):
-        drawn = sample_perturbation(np.random.default_rng(seed), 16, (1.0, 1.0, 1.0))
+        drawn = sample_perturbation(np.random.default_rng(seed), 16)
         active = [name for name in vars(drawn) if getattr(drawn, name).any()]
         kinds[active[0] if len(active) == 1 else "mixture"] += 1
     deviation = np.sqrt(expected * (1 - 1 / len(kinds)))
@@ -145,5 +145,5 @@ def test_all_kinds_are_drawn_evenly():
 def test_runs_on_a_cuda_device():
     with fake_cuda():
         for seed in range(20):
-            plan = sample_perturbation(np.random.default_rng(seed), 2, (1.0, 1.0, 1.5))
+            plan = sample_perturbation(np.random.default_rng(seed), 2)
             assert perturb(torch.rand(2, 1, 12, 12, 8), plan).device.type == "cuda"

@@ -19,7 +19,7 @@ def test_it_judges_the_translation_by_its_exemplar_and_reaches_the_generator(cas
     config = replace(CONFIG, lambda_fluid=5.0, fluid_labels=(3,))
     networks = initial_state(config, METADATA, torch.device("cpu")).networks
     batch = sample_patches(np.random.default_rng(0), run_on(cases, config))
-    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, 0)
     alone = replace(plan, weights=dict.fromkeys(plan.weights, 0.0) | {"fluid": plan.weights["fluid"]})
     loss, _, translated = generator_step(networks, batch, alone, config)
     labels = batch.source_labels

@@ -14,7 +14,6 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import LabelHint
 from intrastyler_nnunet.nnunet.cases import PreprocessedCases
-from intrastyler_nnunet.objective import terms as objective_terms
 from intrastyler_nnunet.objective.forward_pass import StepPlan, TrainingPatches
 from intrastyler_nnunet.objective.perturbations import KINDS, Perturbation, perturb, sample_perturbation
 from intrastyler_nnunet.objective.restyling import RandomCurves, most_alike, restyle, sample_curves
@@ -145,29 +144,33 @@ def test_every_network_learns(cases):
     assert unchanged == []
 
 
-def test_the_anatomy_terms_train_their_segmenters_too(cases):
-    config = replace(CONFIG, style_warmup=0, lambda_segmentation=0.5, lambda_edge=1.0, classes=4, instance_noise=0.1)
-    config = replace(config, lambda_fluid=5.0, fluid_labels=(3,))
+def test_the_anatomy_terms_train_their_networks_too(cases):
+    terms = {f"lambda_{name}": 0.5 for name in ("content", "segmentation", "edge", "fluid")}
+    config = replace(CONFIG, style_warmup=0, classes=4, instance_noise=0.1, fluid_labels=(3,), **terms)
     state = initial_state(config, METADATA, torch.device("cpu"))
-    before = {name: weight.clone() for name, weight in state.networks.of_terms["segmenter"].state_dict().items()}
-    terms, _ = next(training_steps(state, run_on(cases, config), torch.device("cpu")))
-    assert {"segmentation", "edge", "fluid"} <= set(terms)
-    after = state.networks.of_terms["segmenter"].state_dict()
+    networks = state.networks.of_terms
+    before = {name: weight.clone() for network in networks.values() for name, weight in network.named_parameters()}
+    found, _ = next(training_steps(state, run_on(cases, config), torch.device("cpu")))
+    assert {"content", "segmentation", "edge", "fluid"} <= set(found)
+    after = {name: weight for network in networks.values() for name, weight in network.named_parameters()}
     assert all(not torch.equal(before[name], after[name]) for name in before if name.endswith("weight"))
-    assert state.networks.of_terms["content_head"].classifier.weight.grad.abs().sum() > 0
 
 
 def test_the_content_head_sees_a_structure_where_it_is_whatever_the_size_of_the_patch():
-    config = replace(CONFIG, lambda_segmentation=0.5)
+    """Logits of a step in the content lie where the padded image has it, to half a place of the content."""
+    config = replace(CONFIG, lambda_content=0.5)
     networks = initial_state(config, METADATA, torch.device("cpu")).networks
-    classifier = networks.of_terms["content_head"].classifier
-    torch.nn.init.ones_(classifier.weight), torch.nn.init.zeros_(classifier.bias)
-    ramp = torch.arange(18.0)[:, None, None].expand(1, 1, 18, 16, 8)  # in the generator, 20 voxels
-    content = torch.nn.functional.avg_pool3d(networks.generator.pad_to_stride(ramp), 4)
-    features = content.expand(-1, classifier.in_channels, -1, -1, -1) / classifier.in_channels
-    logits = objective_terms._content_logits(networks, ramp, features)
-    assert logits.shape == (1, config.classes, 18, 16, 8)
-    torch.testing.assert_close(logits[0, 0, 2:14], ramp[0, 0, 2:14])
+    head = networks.of_terms["content_head"]
+    convolutions = [layer for layer in head.layers if isinstance(layer, torch.nn.Conv3d)]
+    for layer in convolutions:
+        torch.nn.init.constant_(layer.weight, 1 / layer.weight[0].numel()), torch.nn.init.zeros_(layer.bias)
+    x = networks.generator.pad_to_stride(torch.zeros(1, 1, 18, 16, 8)).shape[2]  # 20
+    content = torch.zeros(1, convolutions[0].in_channels, x // 4, 4, 2)
+    content[:, :, 3:] = 1  # from voxel 12 on
+    with torch.no_grad():
+        profile = head(content)[0, 0, 2:-2, 8, 4]
+    assert profile.diff().argmax() + 2 in (10, 11, 12)
+    assert head(content).shape[2:] == (20, 16, 8)
 
 
 @pytest.fixture
@@ -178,8 +181,8 @@ def restyling(cases):
     batch = sample_patches(np.random.default_rng(0), run_on(cases, config))
 
     def plan_with(kind: str) -> StepPlan:
-        plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
-        perturbation = sample_perturbation(np.random.default_rng(1), config.negatives, METADATA.spacing, kind)
+        plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, 0)
+        perturbation = sample_perturbation(np.random.default_rng(1), config.negatives, kind)
         return replace(plan, perturbation=perturbation)
 
     return networks, batch, config, plan_with
@@ -260,11 +263,11 @@ def test_a_style_that_is_not_learnt_is_the_only_one_restyling_asks_for(restyling
 
 
 def test_learning_rate_falls_in_the_second_half():
-    assert [learning_rate_factor(p) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
+    assert [learning_rate_factor(p, 0.5) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
 
 
 def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
-    config = replace(CONFIG, iterations=101, lambda_segmentation=0.5, classes=4, instance_noise=0.1)
+    config = replace(CONFIG, iterations=101, lambda_content=0.5, lambda_segmentation=0.5, classes=4, instance_noise=0.1)
     state = initial_state(config, METADATA, torch.device("cpu"))
     state.iteration = 76  # three quarters after the warm-up of one step
     set_learning_rate(state, config)
@@ -272,25 +275,25 @@ def test_every_group_keeps_its_own_rate_and_the_noise_falls_to_none():
     assert rates == [2e-4 / 2, 5e-5 / 2, 2e-3 / 2]
     assert state.discriminator_optimizer.param_groups[0]["lr"] == 2e-4 / 2
     deviations = [
-        sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, iteration).instance_noise
+        sample_plan(np.random.default_rng(0), config, METADATA.axes, iteration).instance_noise
         for iteration in (0, 1, 51, 101)
     ]
     assert np.allclose(deviations, [0.1, 0.1, 0.05, 0.0])
 
 
 ANATOMY_TERMS = {
-    "lambda_segmentation": 0.5, "lambda_edge": 1.0, "lambda_fluid": 5.0, "fluid_labels": (3,), "classes": 4,
-    "instance_noise": 0.1,
+    "lambda_content": 0.5, "lambda_segmentation": 0.5, "lambda_edge": 1.0, "lambda_fluid": 5.0, "fluid_labels": (3,),
+    "classes": 4, "instance_noise": 0.1,
 }  # fmt: skip
 RESTYLING = {"lambda_restyling": 10.0}
 LEVEL = {"label_hint": LabelHint(inverted=(), shifted=(), soft=True, levels=(((1, 2), 0.1), ((3,), -0.5)))}
 
 
-@pytest.mark.parametrize("changed", [{}, {"nce_sampling": "qs_attn"}, ANATOMY_TERMS, RESTYLING, LEVEL])
+@pytest.mark.parametrize("changed", [{}, {"attention_layers": (12, 16)}, ANATOMY_TERMS, RESTYLING, LEVEL])
 @pytest.mark.parametrize("precision", [None, torch.float16, torch.bfloat16])
 def test_the_step_runs_on_a_cuda_device(precision, changed):
     config = replace(CONFIG, **changed)
-    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, 0)
     with fake_cuda(autocast=precision):
         state = initial_state(config, METADATA, torch.device("cuda"))
         patch, style_patch = torch.rand(1, 1, 18, 16, 8), torch.rand(1, 1, 12, 12, 8)
@@ -305,8 +308,8 @@ def test_the_step_runs_on_a_cuda_device(precision, changed):
 @pytest.mark.parametrize("kind", KINDS)
 def test_perturbations_and_restyling_stay_in_float32_on_a_cuda_device(kind):
     config = replace(CONFIG, **RESTYLING)
-    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, METADATA.spacing, 0)
-    change = sample_perturbation(np.random.default_rng(0), config.negatives, METADATA.spacing, kind)
+    plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, 0)
+    change = sample_perturbation(np.random.default_rng(0), config.negatives, kind)
     with fake_cuda(autocast=torch.bfloat16):
         patch, styles = torch.rand(1, 1, 18, 16, 8), torch.rand(2, 1, 256)
         results = restyle(patch, patch, plan.curves, change.every(config.negatives), *styles)
@@ -315,12 +318,15 @@ def test_perturbations_and_restyling_stay_in_float32_on_a_cuda_device(kind):
 
 
 @pytest.mark.slow
-def test_captured_networks_train_as_the_others(cases):
-    plain, captured = (initial_state(CONFIG, METADATA, torch.device("cpu")) for _ in range(2))
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_captured_networks_train_as_the_others(cases, checkpointing):
+    configs = (CONFIG, replace(CONFIG, checkpointing=checkpointing))
+    plain, captured = (initial_state(config, METADATA, torch.device("cpu")) for config in configs)
     captured.networks.compile(backend="aot_eager")  # all of torch.compile but the code generation
+    found = []
     for state in (plain, captured):
         steps = training_steps(state, run_on(cases, CONFIG), torch.device("cpu"))
-        next(steps), next(steps)
-    first, second = (state.networks.generator.state_dict() for state in (plain, captured))
-    assert first.keys() == second.keys()
-    assert max((first[name] - second[name]).abs().max() for name in first) < 1e-6
+        found.append([next(steps)[0] for _ in range(3)])  # the last one after two updates
+    # Not the weights: biases before a norm have a gradient of rounding alone, which Adam makes a whole step of.
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
+    assert plain.networks.generator.state_dict().keys() == captured.networks.generator.state_dict().keys()

@@ -31,6 +31,15 @@ def test_a_run_that_was_cut_ends_as_the_uninterrupted_one(cases, tmp_path):
     assert json.loads((tmp_path / "whole" / "config.json").read_text())["negatives"] == 3
 
 
+def test_a_run_can_be_lengthened_but_not_shortened(cases, tmp_path):
+    cpu = torch.device("cpu")
+    pretrain(run_on(cases, replace(CONFIG, iterations=2), tmp_path), cpu)
+    longer = pretrain(run_on(cases, replace(CONFIG, iterations=4), tmp_path), cpu)
+    assert Generator.load(longer).metadata.training["iteration"] == 4
+    with pytest.raises(InputError, match="of a run of 4 iterations, expected as many or more, not 3"):
+        pretrain(run_on(cases, replace(CONFIG, iterations=3), tmp_path), cpu)
+
+
 def test_other_settings_do_not_continue_a_run(cases, tmp_path):
     short = replace(CONFIG, iterations=2)
     pretrain(run_on(cases, short, tmp_path), torch.device("cpu"))

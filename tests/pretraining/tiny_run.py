@@ -26,7 +26,7 @@ metadata = GeneratorMetadata(spacing=(1.5, 1.0, 1.0))
 config = PretrainingConfig(
     preset="tiny", patch_size=(8, 16, 18), style_patch_size=(8, 12, 12), iterations=5 if sys.argv[4] == "2" else 10,
     style_warmup=1, nce_places=32, negatives=3, checkpoint_every=2, panel_every=100, instance_noise=0.1,
-    lambda_segmentation=0.5, classes=4, accumulate=int(sys.argv[4]),
+    lambda_content=0.5, lambda_segmentation=0.5, classes=4, accumulate=int(sys.argv[4]),
 )  # fmt: skip
 ranks, device = join_ranks(torch.device("cpu"))
 if ranks.count == 2:

@@ -10,8 +10,11 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from tiny_dataset import tiny_generator
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import GeneratorMetadata, LabelHint
 from intrastyler_nnunet.nnunet.exemplar_translation import check_generator_fits
+from intrastyler_nnunet.shipped import shipped_generator
+from intrastyler_nnunet.translation.precision import has_half_precision
 from intrastyler_nnunet.translation.translator import Translator
 
 SPATIAL = (10, 14, 17)
@@ -182,6 +185,21 @@ def test_runs_on_a_cuda_device_in_half_precision_without_reading_back(monkeypatc
     assert translated.device.type == "cuda"
     assert translated.dtype == torch.float32
     assert translated.shape == images.shape
+
+
+@pytest.mark.half_precision
+@pytest.mark.skipif(not has_half_precision(torch.device("cpu")), reason="this CPU has no bfloat16 units")
+def test_bfloat16_on_a_cpu_changes_translations_by_less_than_can_be_seen(monkeypatch):
+    generator = Generator.load(shipped_generator())
+    torch.manual_seed(0)
+    images = torch.nn.functional.avg_pool3d(torch.randn(1, 1, 20, 36, 36), 5, 1)
+    windows, styles = torch.tensor([[-2.0, 2.0]]), torch.nn.functional.normalize(torch.randn(1, 256), dim=1)
+    labels = torch.zeros_like(images, dtype=torch.int16)
+    translator = Translator(generator)
+    half = translator(images, windows, styles, windows, labels=labels)
+    monkeypatch.setattr("intrastyler_nnunet.translation.precision.has_half_precision", lambda device: False)
+    whole = translator(images, windows, styles, windows, labels=labels)
+    assert 0 < (half - whole).abs().mean() < 0.003 * 4
 
 
 def plans(**changes) -> tuple[PlansManager, ConfigurationManager]:
