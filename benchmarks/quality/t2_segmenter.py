@@ -19,7 +19,7 @@ from tqdm import tqdm, trange
 from benchmarks.quality.simulated_pairs import Image, image_of, tensor
 from intrastyler_nnunet.evaluation.metrics import dice
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.simulation.plan import sites_of
+from intrastyler_nnunet.simulation.sites import sites_of
 
 SEED = 3026  # of the simulated training images
 IMAGES = 90
@@ -29,6 +29,7 @@ STEPS = 1200
 CLASSES = {"tumour": 1, "cochlea": 2}
 CLASS_WEIGHTS = (1.0, 10.0, 50.0)  # of the cross entropy: equal ones let some trainings forget the cochlea
 LEAST_DICE = 0.7
+FROZEN = Path(__file__).with_name("t2_segmenter.safetensors")
 
 
 def true_t2_segmenter(folder: Path, steps: int = STEPS) -> nn.Module:
@@ -47,6 +48,15 @@ def true_t2_segmenter(folder: Path, steps: int = STEPS) -> nn.Module:
             _require_skill(network)
         with written_atomically(path) as temporary:
             save_model(network, str(temporary))
+    return network.eval().requires_grad_(False)
+
+
+def frozen_segmenter() -> nn.Module | None:
+    """The segmenter that is shipped with the benchmark, the same for everybody; None if there is none yet."""
+    if not FROZEN.is_file():
+        return None
+    network = _network()
+    load_model(network, FROZEN)
     return network.eval().requires_grad_(False)
 
 

@@ -40,7 +40,7 @@ def template() -> SimpleITK.Image:
     """A T2-weighted skull base with inner ears and no tumour: the simulation's head, unwarped."""
     axes = np.meshgrid(*TEMPLATE_GRID.axes(), indexing="ij")
     points = np.stack(axes).reshape(3, -1).astype(np.float32)
-    scan = sample_scan("target_b", np.random.default_rng(SEED))
+    scan = sample_scan("target_b", np.random.default_rng(SEED), "b_turbo_15t")
     signals = tissue_signals(sample_subject(SEED, 0), scan)
     head = load_head("colin27")
     volume = head_signal(head, points - head.start.astype(np.float32)[:, None], signals)

@@ -81,7 +81,7 @@ class SimulatedDataset:
 
 def read_sites(path: Path) -> SimulatedDataset:
     """The sites.json of a simulated dataset. Raises InputError if `path` is none."""
-    return read_json(path, SimulatedDataset, "sites.json of a dataset that this version of the simulation made")
+    return read_json(path, SimulatedDataset, "sites.json of this version of the simulation; simulate the dataset anew")
 
 
 def require_same_simulation(description: SimulatedDataset, path: Path) -> None:
@@ -111,8 +111,8 @@ def simulate_dataset(
 ) -> Path:
     """Write DatasetXXX_SimCrossMoDA into nnUNet_raw; continue where an earlier call was interrupted.
 
-    sites.json holds scale, seed and a record per case (`plan.Case`): split, site, whether the site is seen in
-    training, head, subject and scan. The same arguments give the same bytes.
+    sites.json holds scale, seed and a record per case (`plan.Case`): split, site (the sub-dataset), whether that is
+    seen in training, head, subject and scan, which names the scanner. The same arguments give the same bytes.
 
     Args:
         dataset_id: 1 to 999.

@@ -7,8 +7,8 @@ from intrastyler_nnunet.simulation.grid import Grid, block_mean, smooth_field
 from intrastyler_nnunet.simulation.head import head_signal, load_head
 from intrastyler_nnunet.simulation.painting import paint_signals
 from intrastyler_nnunet.simulation.patient import Anatomy, build_anatomy
+from intrastyler_nnunet.simulation.protocols import Scan
 from intrastyler_nnunet.simulation.signals import SEQUENCES, enhanced
-from intrastyler_nnunet.simulation.sites import Scan
 from intrastyler_nnunet.simulation.subject import Subject
 from intrastyler_nnunet.simulation.tissues import Tissue, tabulated_properties
 
@@ -44,7 +44,7 @@ def scan_anatomy(anatomy: Anatomy, scan: Scan) -> np.ndarray:
 
 def tissue_signals(subject: Subject, scan: Scan) -> np.ndarray:
     """Signal of every `Tissue` of this patient in this scan, in units of the magnetisation of free water."""
-    properties = tabulated_properties(np.array(subject.property_factors))
+    properties = tabulated_properties(np.array(subject.property_factors), scan.field_strength)
     t1, t2 = properties.t1, properties.t2
     if scan.contrast_agent:
         t1, t2 = enhanced(t1, t2, properties.gadolinium)

@@ -91,14 +91,17 @@ def test_sites_json_is_enough_to_render_a_case_again(dataset):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_plan_keeps_subjects_and_the_unseen_site_apart(scale):
+def test_plan_keeps_subjects_and_the_unseen_sites_apart(scale):
     cases = plan_dataset(scale, 0, paired=False, test_head="colin27")
     assert len({case.subject for case in cases}) == len({case.case for case in cases}) == len(cases)
     assert {case.site for case in cases if case.split == "source"} == {"source_a", "source_b"}
-    assert {case.site for case in cases if case.split == "target"} == {"target_a", "target_b", "target_c"}
+    assert {case.site for case in cases if case.split == "target"} == {"target_a", "target_b", "target_m"}
     tests = [case.site for case in cases if case.split == "test"]
-    assert {site: tests.count(site) for site in tests} == {f"target_{x}": len(tests) // 4 for x in "abcd"}
-    assert {case.site for case in cases if not case.seen} == {"target_d"}
+    unseen = {"target_interpolation", "target_extrapolation"}
+    assert {site: tests.count(site) * 5 for site in tests} == dict.fromkeys(
+        {"target_a", "target_b", "target_m"} | unseen, len(tests)
+    )
+    assert {case.site for case in cases if not case.seen} == unseen
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.patient import COCHLEA, EXTRA_MEATAL, INTRA_MEATAL, build_anatomy
 from intrastyler_nnunet.simulation.plan import SCALES
+from intrastyler_nnunet.simulation.protocols import RANGES, SCANNERS, Scan
 from intrastyler_nnunet.simulation.scanner import (
     correlated_noise,
     point_spread,
@@ -18,7 +19,7 @@ from intrastyler_nnunet.simulation.scanner import (
     rician,
     scan_anatomy,
 )
-from intrastyler_nnunet.simulation.sites import SITES, Scan, sample_scan
+from intrastyler_nnunet.simulation.sites import sample_scan, scanners_of
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.simulation.tissues import Tissue
 
@@ -26,8 +27,8 @@ GRID = SCALES["small"].grid
 BRAIN = (Tissue.GREY_MATTER, Tissue.WHITE_MATTER)
 
 
-def scan_of(site: str, seed: int = 0) -> Scan:
-    return sample_scan(site, np.random.default_rng(seed))
+def scan_of(site: str, seed: int = 0, scanner: str | None = None) -> Scan:
+    return sample_scan(site, np.random.default_rng(seed), scanner)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_noise_on_signal_is_rician():
 
 
 def test_noise_is_as_coarse_as_the_resolution():
-    scan = replace(scan_of("target_c"), in_plane=1.5, slice_thickness=3.0)
+    scan = replace(scan_of("target_m"), in_plane=1.5, slice_thickness=3.0)
     noise = correlated_noise(scan, GRID, np.random.default_rng(2)).real
 
     def neighbours(axis: int) -> float:
@@ -62,7 +63,7 @@ def test_noise_is_as_coarse_as_the_resolution():
 
 
 def test_point_spread_has_the_width_of_the_resolution():
-    scan = replace(scan_of("target_c"), in_plane=1.4, slice_thickness=2.5)
+    scan = replace(scan_of("target_m"), in_plane=1.4, slice_thickness=2.5)
     fine = Grid((8, 8, 8), (0.1, 0.1, 0.1))
     for sigma, width in zip(point_spread(scan, fine), (1.4, 1.4, 2.5), strict=True):
         spread = gaussian_filter1d(np.eye(1, 201, 100)[0], sigma)
@@ -70,33 +71,34 @@ def test_point_spread_has_the_width_of_the_resolution():
         assert measured == pytest.approx(width, abs=0.11)
 
 
-@pytest.mark.parametrize("site", [name for name, site in SITES.items() if site.domain == "target"])
-def test_fluid_is_bright_in_t2(anatomies, site):
+@pytest.mark.parametrize(("site", "scanner"), scanners_of("target", seen_only=False))
+def test_fluid_is_bright_in_t2(anatomies, site, scanner):
     for number, anatomy in enumerate(anatomies):
-        image = scan_anatomy(anatomy, scan_of(site, number))
+        image = scan_anatomy(anatomy, scan_of(site, number, scanner))
         brain = image[np.isin(anatomy.tissue, BRAIN)].mean()
         assert image[anatomy.tissue == Tissue.CSF].mean() > 1.3 * brain
         assert image[anatomy.labels == COCHLEA].mean() > 2 * image[anatomy.tissue == Tissue.BONE_OR_AIR].mean()
         # Thick slices mix the cochlea with the bone around it; where they do not, it is brighter than brain.
-        sharp = scan_anatomy(anatomy, replace(scan_of(site, number), in_plane=0.5, slice_thickness=0.5))
+        sharp = scan_anatomy(anatomy, replace(scan_of(site, number, scanner), in_plane=0.5, slice_thickness=0.5))
         assert sharp[anatomy.labels == COCHLEA].mean() > 1.2 * sharp[np.isin(anatomy.tissue, BRAIN)].mean()
 
 
-@pytest.mark.parametrize("site", [name for name, site in SITES.items() if site.domain == "source"])
-def test_tumour_enhances_and_fluid_is_dark_in_contrast_enhanced_t1(anatomies, site):
+@pytest.mark.parametrize(("site", "scanner"), scanners_of("source", seen_only=False))
+def test_tumour_enhances_and_fluid_is_dark_in_contrast_enhanced_t1(anatomies, site, scanner):
     for number, anatomy in enumerate(anatomies):
-        image = scan_anatomy(anatomy, scan_of(site, number))
+        image = scan_anatomy(anatomy, scan_of(site, number, scanner))
         tumour = image[np.isin(anatomy.labels, (EXTRA_MEATAL, INTRA_MEATAL))].mean()
         brain = image[np.isin(anatomy.tissue, BRAIN)].mean()
         assert tumour > 1.2 * brain > 1.2 * image[anatomy.labels == COCHLEA].mean()
 
 
-def test_scan_parameters_stay_in_the_ranges_of_the_site():
-    for name, site in SITES.items():
+def test_scan_parameters_stay_in_the_ranges_of_the_scanner():
+    for site, scanner in (*scanners_of("source", seen_only=False), *scanners_of("target", seen_only=False)):
         for seed in range(20):
-            scan = scan_of(name, seed)
-            for parameter in ("tr", "te", "flip", "in_plane", "slice_thickness", "snr", "bias", "gain"):
-                low, high = getattr(site, parameter)
+            scan = scan_of(site, seed, scanner)
+            assert (scan.site, scan.scanner) == (site, scanner)
+            for parameter in RANGES:
+                low, high = getattr(SCANNERS[scanner], parameter)
                 assert low <= getattr(scan, parameter) <= high
 
 
