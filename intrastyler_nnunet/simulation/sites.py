@@ -25,7 +25,7 @@ class SubDataset:
 SITES: dict[str, SubDataset] = {
     "source_a": SubDataset("source", ("a_gradient_echo_3t", "a_gradient_echo_15t"), share=1),
     "source_b": SubDataset("source", ("b_spin_echo_15t", "b_spin_echo_1t"), share=1),
-    "target_a": SubDataset("target", ("a_balanced_3t", "a_balanced_15t"), share=3),
+    "target_a": SubDataset("target", ("a_constructive_3t", "a_balanced_15t"), share=3),
     "target_b": SubDataset("target", ("b_turbo_15t", "b_turbo_3t"), share=3),
     "target_m": SubDataset(
         "target",

@@ -21,6 +21,8 @@ class Tissue(IntEnum):
     INNER_EAR_FLUID = 9
     TUMOUR = 10
     TUMOUR_CYST = 11
+    TUMOUR_NECROSIS = 12
+    PULSATING_CSF = 13
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ REFERENCE_FIELD = 3.0  # T, at which PROPERTIES are tabulated
 # Rounded from: Wansapura et al., J Magn Reson Imaging 9:531 (1999), grey and white matter; de Bazelaire et al.,
 # Radiology 230:652 (2004), marrow, fat and muscle; Tofts, Quantitative MRI of the Brain (2003), proton density.
 # Inner-ear fluid is perilymph and endolymph, richer in protein than CSF. Vestibular schwannoma is like grey matter
-# with a longer T2. Cortical bone keeps the faint signal of its water; mucosa, blood and cysts are estimates.
+# with a longer T2. Cortical bone keeps the faint signal of its water; mucosa, blood, cysts and necrosis are
+# estimates.
 # T1 between 1 and 3 T: powers of the field by Rooney et al., Magn Reson Med 57:308 (2007), for grey and white matter,
 # CSF (none) and blood; from the values of de Bazelaire et al. at 1.5 and 3 T for marrow and fat, of Stanisz et al.,
 # Magn Reson Med 54:507 (2005), for muscle; like grey matter for the rest. T2 is the same at 1.5 and 3 T within the
@@ -57,7 +60,10 @@ PROPERTIES: dict[Tissue, TissueProperties] = {
     Tissue.INNER_EAR_FLUID: TissueProperties(0.90, 3200, 700, t1_exponent=0.0),
     Tissue.TUMOUR: TissueProperties(0.88, 1300, 120, 0.75),
     Tissue.TUMOUR_CYST: TissueProperties(0.92, 2200, 300, 0.15),
+    Tissue.TUMOUR_NECROSIS: TissueProperties(0.90, 1700, 190, 0.2),
+    Tissue.PULSATING_CSF: TissueProperties(1.0, 4000, 1500, t1_exponent=0.0),
 }
+TABLE = np.array([astuple(PROPERTIES[tissue]) for tissue in Tissue])
 
 
 def tabulated_properties(factors: np.ndarray, field_strength: float = REFERENCE_FIELD) -> TissueProperties:
@@ -65,9 +71,8 @@ def tabulated_properties(factors: np.ndarray, field_strength: float = REFERENCE_
 
     `factors` (tissues, 4) multiply PD, T1, T2 and gadolinium.
     """
-    table = np.array([astuple(PROPERTIES[tissue]) for tissue in Tissue])
-    density, t1, t2, gadolinium = (table[:, :4] * factors).T
-    t1_exponent, t2_exponent = table[:, 4:].T
+    density, t1, t2, gadolinium = (TABLE[:, :4] * factors).T
+    t1_exponent, t2_exponent = TABLE[:, 4:].T
     relative = field_strength / REFERENCE_FIELD
     return TissueProperties(
         density, t1 * relative**t1_exponent, t2 * relative**t2_exponent, gadolinium, t1_exponent, t2_exponent
