@@ -7,31 +7,31 @@ from pathlib import Path
 
 from benchmarks.comparison.plan import Scale
 from intrastyler_nnunet.files import remove_half_written, write_json
-from intrastyler_nnunet.simulation.plan import TRAINING_HEAD, Case, plan_paired, plan_split
+from intrastyler_nnunet.simulation.plan import TRAINING_HEADS, Case, plan_paired, plan_split
 from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_all, write_case
 from intrastyler_nnunet.simulation.sites import sites_by_share, sites_of
 
-# Name, sites and head; the sites of the last one have exemplars, its head has none.
+# Name, sites and heads; the sites of the last one have exemplars, its head has none.
 TEST_SETS = (
-    ("seen sites", sites_by_share("target"), TRAINING_HEAD),
-    ("interpolation", ["target_interpolation"], TRAINING_HEAD),
-    ("extrapolation", ["target_extrapolation"], TRAINING_HEAD),
-    ("unseen head", sites_by_share("target"), "mni2009c"),
+    ("seen sites", sites_by_share("target"), TRAINING_HEADS),
+    ("interpolation", ["target_interpolation"], TRAINING_HEADS),
+    ("extrapolation", ["target_extrapolation"], TRAINING_HEADS),
+    ("unseen head", sites_by_share("target"), ("mni2009c",)),
 )
 
 
 def training_cases(scale: Scale, seed: int) -> list[Case]:
     """Labelled source and unlabelled target cases, each of its own subject."""
-    source = plan_split("source", scale.source, sites_by_share("source"), seed, 0, TRAINING_HEAD)
-    return source + plan_split("target", scale.target, sites_by_share("target"), seed, scale.source, TRAINING_HEAD)
+    source = plan_split("source", scale.source, sites_by_share("source"), seed, 0, TRAINING_HEADS)
+    return source + plan_split("target", scale.target, sites_by_share("target"), seed, scale.source, TRAINING_HEADS)
 
 
 def cases_by_test_set(scale: Scale, seed: int) -> dict[str, list[Case]]:
     """The cases of every test set, each of its own subject, named after their set."""
     sets = {}
-    for number, (name, sites, head) in enumerate(TEST_SETS):
+    for number, (name, sites, heads) in enumerate(TEST_SETS):
         first_subject = scale.source + scale.target + number * scale.test
-        cases = plan_split("test", scale.test, sites, seed, first_subject, head)
+        cases = plan_split("test", scale.test, sites, seed, first_subject, heads)
         sets[name] = [replace(case, case=case.case.replace("test", name.replace(" ", "_"))) for case in cases]
     return sets
 

@@ -15,7 +15,7 @@ from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
-from intrastyler_nnunet.simulation.plan import TRAINING_HEAD
+from intrastyler_nnunet.simulation.plan import TRAINING_HEADS, head_of
 from intrastyler_nnunet.simulation.protocols import Range, Scan
 from intrastyler_nnunet.simulation.raw_dataset import volume_image, write_all
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
@@ -105,13 +105,13 @@ class ChallengeSimulation:
     test_head: Text
 
 
-def plan_challenge(scale: str, seed: int, test_head: str = TRAINING_HEAD) -> list[ChallengeCase]:
+def plan_challenge(scale: str, seed: int, test_head: str = TRAINING_HEADS[0]) -> list[ChallengeCase]:
     """All images of a simulated download; sub-datasets take turns, no subject appears twice."""
     cases = []
     for split in FOLDERS:
         for _ in range(getattr(SCALES[scale], split)):
-            head = test_head if split == "validation" else TRAINING_HEAD
-            cases.append(_plan_case(split, len(cases), SCALES[scale], seed, head))
+            heads = (test_head,) if split == "validation" else TRAINING_HEADS
+            cases.append(_plan_case(split, len(cases), SCALES[scale], seed, head_of(heads, seed, len(cases))))
     return cases
 
 

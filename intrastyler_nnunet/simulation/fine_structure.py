@@ -52,20 +52,26 @@ def air_cell_layer(
 
 
 def folia_layer(points: np.ndarray, head_tissue: np.ndarray, fine: Grid, seed: int) -> Layer:
-    """CSF in the fissures between the cerebellum's folia, thin slits in its cortex.
+    """CSF in the fissures between the cerebellum's folia: slits that fade towards the white cores of the hemispheres.
 
     Arguments as of `marrow_layer`. The template's voxels are too coarse for them.
     """
-    index = np.flatnonzero(head_tissue == Tissue.GREY_MATTER)
+    index = np.flatnonzero((head_tissue == Tissue.GREY_MATTER) | (head_tissue == Tissue.WHITE_MATTER))
     x, y, z = points[:, index]
-    below_tentorium = np.clip((-14 - 0.12 * np.abs(x) - z) / 4, 0, 1)
-    behind_brainstem = np.clip((-44 + 0.2 * np.abs(x) - y) / 6, 0, 1) * np.clip((np.abs(x) + 60 + y) / -6 + 3, 0, 1)
-    near = below_tentorium * behind_brainstem > 0
-    index, weight = index[near], (below_tentorium * behind_brainstem)[near]
+    index = index[
+        (y < -42 + 0.25 * np.abs(x)) & (z < -14 - 0.12 * np.abs(x))
+    ]  # behind the brainstem, below the tentorium
+    x, y, z = points[:, index]
+    beside = np.abs(x)
+    to_core = np.sqrt((np.maximum(np.abs(beside - 22) - 6, 0)) ** 2 + (y + 54) ** 2 + (1.3 * (z + 36)) ** 2)
+    behind = np.clip((-42 + 0.25 * beside - y) / 6, 0, 1) * np.clip((-14 - 0.12 * beside - z) / 4, 0, 1)
+    depth = np.clip((to_core - 9) / 8, 0, 1) * behind
+    undulation = smooth_field(fine, 9.0, (seed, FISSURES, 0)).ravel()[index]
+    gaps = smooth_field(fine, 6.0, (seed, FISSURES, 1)).ravel()[index]
     offset = (points[:, index].T - FOURTH_VENTRICLE) * (0.75, 1.0, 1.15)
-    undulation = smooth_field(fine, 11.0, (seed, FISSURES)).ravel()[index]
-    phase = 2 * np.pi * np.linalg.norm(offset, axis=1) / FOLIUM + 2.2 * undulation
-    return _layer(Tissue.CSF, index, 0.75 * np.clip(np.cos(phase), 0, 1) ** 2 * weight)
+    phase = 2 * np.pi * np.linalg.norm(offset, axis=1) / FOLIUM + 3.0 * undulation
+    slit = np.clip((np.cos(phase) - 0.35) / 0.65, 0, 1)
+    return _layer(Tissue.CSF, index, slit * depth * np.clip(0.4 + 0.35 * gaps, 0.0, 0.85))
 
 
 def pulsation_layer(points: np.ndarray, head_tissue: np.ndarray, fine: Grid, seed: int) -> Layer:

@@ -10,7 +10,9 @@ from intrastyler_nnunet.simulation.sites import SITES, in_turn, sample_scan, sit
 from intrastyler_nnunet.simulation.subject import Subject, sample_subject
 from intrastyler_nnunet.typed_json import FileName
 
-TRAINING_HEAD = "colin27"
+TRAINING_HEADS = ("colin27", "colin27_mirrored")
+OFF_CENTRE_SHARE = 0.12  # of the fields of view, which leave the head beside the tumour's ear
+OFF_CENTRE = (24.0, 32.0)  # mm
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Case:
     seen: bool  # whether the sub-dataset has images in the source or target training set
     head: str
     subject: int  # index of the subject
+    centre: tuple[float, float, float]  # mm, MNI: of the field of view
     scan: Scan
 
     def sample_subject(self, seed: int) -> Subject:
@@ -57,14 +60,37 @@ class Case:
         return sample_subject(seed, self.subject, self.head)
 
 
-def plan_split(split: str, count: int, sites: list[str], seed: int, first_subject: int, head: str) -> list[Case]:
+def head_of(heads: tuple[str, ...], seed: int, subject: int) -> str:
+    """The head of a subject, drawn from `heads`."""
+    return heads[int(np.random.default_rng([seed, subject, 4]).integers(len(heads)))]
+
+
+def centre_of(subject: Subject, seed: int) -> tuple[float, float, float]:
+    """The centre of the field of view of a subject's images (mm, MNI): as a rule amid the head.
+
+    A few are far on the tumour's side and show the ear and the air beside it, and one cochlea only.
+    """
+    rng = np.random.default_rng([seed, subject.index, 5])
+    x, y, z = Grid((1, 1, 1), (1.0, 1.0, 1.0)).centre
+    if rng.random() < OFF_CENTRE_SHARE:
+        x += subject.tumour.side * round(float(rng.uniform(*OFF_CENTRE)), 1)
+    return (x, y, z)
+
+
+def plan_split(
+    split: str, count: int, sites: list[str], seed: int, first_subject: int, heads: tuple[str, ...]
+) -> list[Case]:
     """`count` cases, each of its own subject, at `sites` in turn, and at the scanners of each site in turn."""
     prefix = "sim" if split == "source" else split
     cases = []
     for number, (site, scanner) in enumerate(in_turn(sites, count)):
         subject = first_subject + number
-        scan = sample_scan(site, np.random.default_rng([seed, subject, 1]), scanner)
-        cases.append(Case(f"{prefix}_{number:03d}", split, site, SITES[site].seen, head, subject, scan))
+        head, scan = (
+            head_of(heads, seed, subject),
+            sample_scan(site, np.random.default_rng([seed, subject, 1]), scanner),
+        )
+        centre = centre_of(sample_subject(seed, subject, head), seed)
+        cases.append(Case(f"{prefix}_{number:03d}", split, site, SITES[site].seen, head, subject, centre, scan))
     return cases
 
 
@@ -75,16 +101,16 @@ def plan_paired(source: list[Case], sites: list[str], seed: int) -> list[Case]:
         for case, (_, scanner) in zip(source, in_turn([site], len(source)), strict=True):
             scan = sample_scan(site, np.random.default_rng([seed, case.subject, 2, number]), scanner)
             name = f"{case.case}_{site}"
-            cases.append(Case(name, "paired", site, SITES[site].seen, case.head, case.subject, scan))
+            cases.append(Case(name, "paired", site, SITES[site].seen, case.head, case.subject, case.centre, scan))
     return cases
 
 
 def plan_dataset(scale: str, seed: int, *, paired: bool, test_head: str) -> list[Case]:
     """All cases of a dataset. No subject is in two splits, "paired" apart."""
     size = SCALES[scale]
-    source = plan_split("source", size.source, sites_by_share("source"), seed, 0, TRAINING_HEAD)
-    target = plan_split("target", size.target, sites_by_share("target"), seed, size.source, TRAINING_HEAD)
+    source = plan_split("source", size.source, sites_by_share("source"), seed, 0, TRAINING_HEADS)
+    target = plan_split("target", size.target, sites_by_share("target"), seed, size.source, TRAINING_HEADS)
     test_sites = sites_of("target", seen_only=False)
-    test = plan_split("test", size.test, test_sites, seed, size.source + size.target, test_head)
+    test = plan_split("test", size.test, test_sites, seed, size.source + size.target, (test_head,))
     target_sites = sites_of("target", seen_only=True)
     return [*source, *target, *test, *(plan_paired(source, target_sites, seed) if paired else [])]

@@ -149,7 +149,7 @@ SCANNERS: dict[str, Scanner] = {
         pulsation=(0.3, 0.8),
     ),
     "m_turbo_early_3t": Scanner(
-        "turbo_spin_echo", 3.0, tr=(3000, 5000), te=(35, 60), flip=(90, 90), in_plane=(0.7, 1.1),
+        "turbo_spin_echo", 3.0, tr=(4000, 6500), te=(35, 60), flip=(90, 90), in_plane=(0.7, 1.1),
         slice_thickness=(1.2, 2.2), snr=(10, 24), bias=(0.1, 0.25), flow_signal=(0.0, 0.3), gain=(700, 2000),
         pulsation=(0.3, 0.8),
     ),

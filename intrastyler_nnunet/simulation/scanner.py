@@ -15,7 +15,7 @@ from intrastyler_nnunet.simulation.tissues import Tissue, tabulated_properties
 FWHM = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian of unit standard deviation
 BIAS_KNOTS = 70.0  # mm between the knots of the receive field
 OFF_RESONANCE_KNOTS = 30.0  # mm between the knots of the static field
-BAND_PROFILES = 2
+BAND_PROFILES = 3
 BIAS, NOISE, OFF_RESONANCE = range(3)  # keys of a scan's random numbers
 
 
@@ -52,7 +52,7 @@ def resolved(anatomy: Anatomy, scan: Scan, signals: np.ndarray) -> np.ndarray:
 def banded(anatomy: Anatomy, scan: Scan) -> np.ndarray:
     """The image (x, y, z) of a balanced sequence in a field that is off resonance, with its dark bands.
 
-    Tissues' signals as functions of the precession between pulses are, to a few thousandths, sums of `BAND_PROFILES`
+    Tissues' signals as functions of the precession between pulses are, to about a hundredth, sums of `BAND_PROFILES`
     profiles; so as many images, each weighted by its profile at the precession of every voxel, add up to the banded
     one.
     """

@@ -66,7 +66,7 @@ def sample_tumour(rng: np.random.Generator) -> Tumour:
         roughness=float(rng.uniform(0.2, 0.8)),
         cleft=float(rng.uniform(0.2, 1.8)),
         cysts=sample_cysts(rng),
-        necrosis=float(max(rng.uniform(-0.8, 0.75), 0)),
+        necrosis=float(max(rng.uniform(-0.5, 0.9), 0)),
     )
 
 

@@ -11,7 +11,7 @@ PETROUS_NORMAL = np.array([-0.75, -0.66, 0.0]) / np.linalg.norm([0.75, 0.66])  #
 CANAL_LENGTH = float(np.linalg.norm(CANAL_LATERAL - CANAL_MEDIAL))  # mm
 PUSH = 0.85  # share of the bulge's volume that displaces the brain; the rest replaces CSF
 ROUNDING = 2.0  # mm: how wide edges between porus and bulge are rounded
-REACH = 30.0  # mm around the bulge beyond which nothing is displaced
+REACH = 20.0  # mm around the bulge beyond which nothing is displaced
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def grow_tumour(
     `surface`, `cores` and `clefts` (n,) are smooth fields of unit variance: of undulation, the outline of necrosis and
     the thickness of the CSF around the bulge; `softness` (mm) is the width over which coverage falls from 1 to 0.
     """
-    around = (20 * tumour.side, -37, -37)
-    close = np.logical_and.reduce([np.abs(p - c) < REACH for p, c in zip(points, around, strict=True)])
-    near = np.flatnonzero(close)
-    to_right_side = np.array([tumour.side, 1, 1], dtype=np.float32)
-    local = points[:, near].T * to_right_side
     bulge = shape_bulge(tumour)
+    to_right_side = np.array([tumour.side, 1, 1], dtype=np.float32)
+    around, reach = bulge.centre * to_right_side, bulge.radius + REACH
+    close = np.logical_and.reduce([np.abs(p - c) < reach for p, c in zip(points, around, strict=True)])
+    near = np.flatnonzero(close)
+    local = points[:, near].T * to_right_side
 
     beyond = (local - bulge.porus) @ PETROUS_NORMAL  # mm out of the petrous bone
     plug = plug_depth(tumour, local, beyond)
@@ -64,7 +64,7 @@ def grow_tumour(
         depth = rounded_minimum(plug, -beyond)
         outside = np.full(len(near), -np.inf)
     coverage = np.clip(0.5 + depth / softness, 0, 1).astype(np.float32)
-    thickness = tumour.cleft * np.clip(0.9 * clefts[near] - 0.1, 0, 1.5)  # none over half of the surface
+    thickness = tumour.cleft * np.clip(0.9 * clefts[near] - 0.4, 0, 1.5)  # none over two thirds
     cleft = np.clip(0.5 + (outside + thickness) / softness, 0, 1) * np.clip(2 * thickness, 0, 1)
 
     touched, in_cleft = coverage > 0, cleft > 0
@@ -86,8 +86,8 @@ def shape_bulge(tumour: Tumour) -> Bulge:
     """The extra-meatal part at its volume; on the right side."""
     porus = canal_point(tumour.porus)
     shape = np.array(tumour.semi_axes) / np.prod(tumour.semi_axes) ** (1 / 3)
-    # The plane at the porus and its rounded edge cut off about a sixth of the ellipsoid.
-    radius = (tumour.bulge_volume / 0.84 * 3 / (4 * np.pi)) ** (1 / 3)
+    # The plane at the porus and its rounded edge cut off about a fifth of the ellipsoid.
+    radius = (tumour.bulge_volume / 0.8 * 3 / (4 * np.pi)) ** (1 / 3)
     return Bulge(porus, porus + 0.42 * radius * np.array(tumour.direction), radius * shape, float(radius))
 
 
