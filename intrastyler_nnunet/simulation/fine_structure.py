@@ -58,9 +58,7 @@ def folia_layer(points: np.ndarray, head_tissue: np.ndarray, fine: Grid, seed: i
     """
     index = np.flatnonzero((head_tissue == Tissue.GREY_MATTER) | (head_tissue == Tissue.WHITE_MATTER))
     x, y, z = points[:, index]
-    index = index[
-        (y < -42 + 0.25 * np.abs(x)) & (z < -14 - 0.12 * np.abs(x))
-    ]  # behind the brainstem, below the tentorium
+    index = index[(y < -42 + 0.25 * np.abs(x)) & (z < -14 - 0.12 * np.abs(x))]  # behind brainstem, below tentorium
     x, y, z = points[:, index]
     beside = np.abs(x)
     to_core = np.sqrt((np.maximum(np.abs(beside - 22) - 6, 0)) ** 2 + (y + 54) ** 2 + (1.3 * (z + 36)) ** 2)

@@ -154,7 +154,7 @@ SCANNERS: dict[str, Scanner] = {
         pulsation=(0.3, 0.8),
     ),
     "interpolation_turbo_3t": Scanner(
-        "turbo_spin_echo", 3.0, tr=(2500, 3500), te=(115, 145), flip=(90, 90), in_plane=(0.8, 1.3),
+        "turbo_spin_echo", 3.0, tr=(3000, 4200), te=(115, 145), flip=(90, 90), in_plane=(0.8, 1.3),
         slice_thickness=(1.5, 2.5), snr=(6, 11), bias=(0.1, 0.25), flow_signal=(0.0, 0.3), gain=(200, 600),
         pulsation=(0.2, 0.6),
     ),
