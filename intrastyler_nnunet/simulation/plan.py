@@ -12,7 +12,7 @@ from intrastyler_nnunet.typed_json import FileName
 
 TRAINING_HEADS = ("colin27", "colin27_mirrored")
 OFF_CENTRE_SHARE = 0.12  # of the fields of view, which leave the head beside the tumour's ear
-OFF_CENTRE = (24.0, 32.0)  # mm
+OFF_CENTRE = (34.0, 44.0)  # mm
 
 
 @dataclass(frozen=True)

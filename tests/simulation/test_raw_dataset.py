@@ -111,7 +111,7 @@ def test_plan_keeps_subjects_and_the_unseen_sites_apart(scale):
 
 
 def test_few_fields_of_view_leave_the_head_and_all_hold_the_tumour():
-    cases = [case for case in plan_dataset("pretraining", 0, paired=False, test_head="colin27")]
+    cases = plan_dataset("pretraining", 0, paired=False, test_head="colin27")
     beside = [case for case in cases if case.centre[0]]
     assert 0.06 < len(beside) / len(cases) < 0.18
     for case in beside[:3]:
@@ -120,7 +120,8 @@ def test_few_fields_of_view_leave_the_head_and_all_hold_the_tumour():
         image = render(subject, case.scan, replace(SCALES["tiny"].grid, centre=case.centre))
         labels = build_anatomy(subject, replace(SCALES["tiny"].grid, centre=case.centre)).labels
         assert np.isin(labels, (1, 2)).any()
-        assert image[(0 if case.centre[0] > 0 else -1)].mean() < 0.6 * image.mean()  # air and bone beside the head
+        outermost = image[:4] if case.centre[0] > 0 else image[-4:]
+        assert np.mean(outermost < 0.3 * image.mean()) > 0.25  # air beside the head
 
 
 def test_training_subjects_have_more_than_one_head_and_tests_the_one_asked_for():
