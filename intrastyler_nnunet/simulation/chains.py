@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
 from intrastyler_nnunet.simulation.tissues import Tissue
@@ -43,8 +42,9 @@ class Chain:
         The coverage falls linearly from 1 to 0 over `width` mm across the surface.
         """
         reach = self.radii.max() + width / 2
-        index = places.near(self.points, reach)
-        distance, nearest = cKDTree(self.points).query(places.points[:, index].T, distance_upper_bound=reach)
+        balls = cKDTree(self.points)
+        index = places.near(balls, reach)
+        distance, nearest = balls.query(places.points[:, index].T, distance_upper_bound=reach)
         touched = np.isfinite(distance)
         depth = self.radii[nearest[touched]] - distance[touched]
         cover = np.clip(0.5 + depth / width, 0, 1).astype(np.float32)
@@ -57,31 +57,29 @@ class Places:
     def __init__(self, points: np.ndarray):
         """`points`: (3, n) mm."""
         self.points = points
-        self._start = points.min(axis=1)
-        self._shape = tuple(self._cells(points.max(axis=1)[:, None])[:, 0] + 1)
-        self._cell_of_point = np.ravel_multi_index(tuple(self._cells(points)), self._shape).astype(np.int32)
+        start = points.min(axis=1)[:, None]
+        cells = ((points - start) / CELL).astype(np.int32)
+        shape = cells.max(axis=1) + 1
+        self._cell_of_point = np.ravel_multi_index(tuple(cells), shape).astype(np.int32)
+        self._centres = (np.indices(shape).reshape(3, -1) + 0.5) * CELL + start
 
-    def near(self, content: np.ndarray, margin: float) -> np.ndarray:
-        """Indices of all points within `margin` mm of the `content` (m, 3), and of some beyond."""
-        width = int(np.ceil(margin / CELL))
-        cells = self._cells(content.T) + width  # the border catches what lies outside
-        inside = np.all((cells >= 0) & (cells < np.array(self._shape)[:, None] + 2 * width), axis=0)
-        occupied = np.zeros([n + 2 * width for n in self._shape], dtype=bool)
-        occupied[tuple(cells[:, inside])] = True
-        for axis in range(3):
-            occupied = binary_dilation(occupied, np.ones([2 * width + 1 if a == axis else 1 for a in range(3)]))
-        touched = occupied[tuple(slice(width, width + n) for n in self._shape)]
-        return np.flatnonzero(touched.ravel()[self._cell_of_point])
-
-    def _cells(self, points: np.ndarray) -> np.ndarray:
-        return np.floor((points - self._start[:, None]) / CELL).astype(np.int32)
+    def near(self, content: cKDTree, margin: float) -> np.ndarray:
+        """Indices of all points within `margin` mm of the `content`, and of some a little beyond."""
+        reach = margin + CELL * np.sqrt(3) / 2
+        low, high = content.mins[:, None] - reach, content.maxes[:, None] + reach
+        cells = np.flatnonzero(np.all((self._centres > low) & (self._centres < high), axis=0))
+        distance, _ = content.query(self._centres[:, cells].T, distance_upper_bound=reach)
+        touched = np.zeros(self._centres.shape[1], dtype=bool)
+        touched[cells[np.isfinite(distance)]] = True
+        return np.flatnonzero(touched.take(self._cell_of_point))
 
 
 def tube(tissue: Tissue, knots: list[Point], radii: float | list[float]) -> Chain:
     """A tube along a smooth curve through `knots` (mm), with one radius or a radius at every knot."""
     knots = np.asarray(knots, dtype=float)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
-    at = np.linspace(0, length[-1], int(length[-1] / STEP) + 2)
+    step = max(STEP, np.min(radii) / 4)
+    at = np.linspace(0, length[-1], int(length[-1] / step) + 2)
     radii_at = np.interp(at, length, np.broadcast_to(radii, len(knots)))
     return Chain(tissue, CubicSpline(length, knots)(at), radii_at)
 

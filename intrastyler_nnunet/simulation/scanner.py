@@ -15,7 +15,7 @@ from intrastyler_nnunet.simulation.tissues import Tissue, tabulated_properties
 FWHM = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian of unit standard deviation
 BIAS_KNOTS = 70.0  # mm between the knots of the receive field
 OFF_RESONANCE_KNOTS = 30.0  # mm between the knots of the static field
-BAND_PROFILES = 3
+BAND_PROFILES = 2
 BIAS, NOISE, OFF_RESONANCE = range(3)  # keys of a scan's random numbers
 
 
