@@ -81,7 +81,7 @@ class Scale:
 
     grid: str  # key of the simulation's SCALES, whose image grid is taken
     source: int  # number of simulated labelled source images
-    target: int  # of unlabelled target images; one in twenty is from the rare site
+    target: int  # of unlabelled target images, over the sub-datasets by their shares
     test: int  # of test images in each test set
     pretraining: Pretraining
     segmenter: Segmenter

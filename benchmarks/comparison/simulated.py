@@ -7,32 +7,31 @@ from pathlib import Path
 
 from benchmarks.comparison.plan import Scale
 from intrastyler_nnunet.files import remove_half_written, write_json
-from intrastyler_nnunet.simulation.plan import TRAINING_HEAD, Case, plan_paired, plan_split, sites_of
+from intrastyler_nnunet.simulation.plan import TRAINING_HEADS, Case, plan_paired, plan_split
 from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_all, write_case
+from intrastyler_nnunet.simulation.sites import sites_by_share, sites_of
 
-COMMON_SITES, RARE_SITE = ("target_a", "target_b"), "target_c"
-TARGET_SITES = [*(COMMON_SITES[number % 2] for number in range(19)), RARE_SITE]  # in turn: 5 % from the rare site
-# Name, sites and head; the sites of the last one have exemplars, its head has none.
+# Name, sites and heads; the sites of the last one have exemplars, its head has none.
 TEST_SETS = (
-    ("seen sites", list(COMMON_SITES), TRAINING_HEAD),
-    ("rare site", [RARE_SITE], TRAINING_HEAD),
-    ("unseen site", ["target_d"], TRAINING_HEAD),
-    ("unseen head", list(COMMON_SITES), "mni2009c"),
+    ("seen sites", sites_by_share("target"), TRAINING_HEADS),
+    ("interpolation", ["target_interpolation"], TRAINING_HEADS),
+    ("extrapolation", ["target_extrapolation"], TRAINING_HEADS),
+    ("unseen head", sites_by_share("target"), ("mni2009c",)),
 )
 
 
 def training_cases(scale: Scale, seed: int) -> list[Case]:
     """Labelled source and unlabelled target cases, each of its own subject."""
-    source = plan_split("source", scale.source, sites_of("source", seen_only=True), seed, 0, TRAINING_HEAD)
-    return source + plan_split("target", scale.target, TARGET_SITES, seed, scale.source, TRAINING_HEAD)
+    source = plan_split("source", scale.source, sites_by_share("source"), seed, 0, TRAINING_HEADS)
+    return source + plan_split("target", scale.target, sites_by_share("target"), seed, scale.source, TRAINING_HEADS)
 
 
 def cases_by_test_set(scale: Scale, seed: int) -> dict[str, list[Case]]:
     """The cases of every test set, each of its own subject, named after their set."""
     sets = {}
-    for number, (name, sites, head) in enumerate(TEST_SETS):
+    for number, (name, sites, heads) in enumerate(TEST_SETS):
         first_subject = scale.source + scale.target + number * scale.test
-        cases = plan_split("test", scale.test, sites, seed, first_subject, head)
+        cases = plan_split("test", scale.test, sites, seed, first_subject, heads)
         sets[name] = [replace(case, case=case.case.replace("test", name.replace(" ", "_"))) for case in cases]
     return sets
 
@@ -40,7 +39,7 @@ def cases_by_test_set(scale: Scale, seed: int) -> dict[str, list[Case]]:
 def oracle_cases(scale: Scale, seed: int) -> list[Case]:
     """The source subjects at every seen target site, with labels."""
     source = [case for case in training_cases(scale, seed) if case.split == "source"]
-    return [replace(case, split="source") for case in plan_paired(source, [*COMMON_SITES, RARE_SITE], seed)]
+    return [replace(case, split="source") for case in plan_paired(source, sites_of("target", seen_only=True), seed)]
 
 
 def simulate_training(scale: Scale, seed: int, raw: Path) -> None:

@@ -25,14 +25,14 @@ RESULT = Path(__file__).parents[1] / "results" / "localisation.json"
 
 
 def plan(count: int) -> list[ChallengeCase]:
-    """Half of the cases at the site that has no exemplars, half with the head that no training subject has."""
+    """Half of the cases on a scanner that has no exemplars, half with the head that no training subject has."""
     geometries = [case for case in plan_challenge("tiny", SEED) if case.split != "source"]
     cases = []
     for number in range(count):
         rng = np.random.default_rng([SEED, number])
         case = replace(geometries[number % len(geometries)], case=f"case_{number:03d}", subject=1000 + number)
         tilt = tuple(float(angle) for angle in rng.uniform(-15, 15, 3) * (rng.random() < 0.5))
-        changed = {"head": "mni2009c"} if number % 2 else {"scan": sample_scan("target_d", rng)}
+        changed = {"head": "mni2009c"} if number % 2 else {"scan": sample_scan("target_interpolation", rng)}
         cases.append(replace(case, tilt=tilt, **changed))
     return cases
 

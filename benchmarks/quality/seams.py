@@ -24,9 +24,8 @@ from intrastyler_nnunet.shipped import shipped_generator
 from intrastyler_nnunet.simulation.challenge import FIELD_CENTRE
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.patient import build_anatomy
-from intrastyler_nnunet.simulation.plan import sites_of
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
-from intrastyler_nnunet.simulation.sites import sample_scan
+from intrastyler_nnunet.simulation.sites import sample_scan, sites_of
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.translation.streaming import translate_streamed
 from intrastyler_nnunet.translation.translator import Translator

@@ -14,9 +14,10 @@ import torch
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.pretraining.competitors import codes_of
 from intrastyler_nnunet.simulation.patient import Anatomy, build_anatomy
-from intrastyler_nnunet.simulation.plan import SCALES, sites_of
+from intrastyler_nnunet.simulation.plan import SCALES
+from intrastyler_nnunet.simulation.protocols import Scan
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
-from intrastyler_nnunet.simulation.sites import Scan, sample_scan
+from intrastyler_nnunet.simulation.sites import SITES, sample_scan, sites_of
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.simulation.tissues import Tissue
 from intrastyler_nnunet.styles.bank import exemplar_style
@@ -50,8 +51,11 @@ class Image:
 
     def rescan(self, anatomy: Anatomy, number: int) -> np.ndarray:
         """`anatomy` (x, y, z) with this image's protocol, in its z-score units; `number` chooses noise and bias."""
-        intensities = scan_anatomy(anatomy, replace(self.scan, seed=self.scan.seed + number))
-        return (intensities - self.intensities.mean()) / self.intensities.std()
+        return (self.again(anatomy, number) - self.intensities.mean()) / self.intensities.std()
+
+    def again(self, anatomy: Anatomy, number: int) -> np.ndarray:
+        """`anatomy` (x, y, z) with this image's protocol, as the scanner gives it."""
+        return scan_anatomy(anatomy, replace(self.scan, seed=self.scan.seed + number))
 
 
 @dataclass(frozen=True)
@@ -63,22 +67,33 @@ class Pair:
     truth: np.ndarray
 
 
-def image_of(seed: int, subject: int, site: str, typical_tumour: bool = False, scale: str = "small") -> Image:
-    """Image of a subject of the simulation `seed` at `site`; tumours differ in T2 unless they shall be typical."""
+def image_of(
+    seed: int, subject: int, site: str, typical_tumour: bool = False, scale: str = "small", scanner: str | None = None
+) -> Image:
+    """Image of a subject of the simulation `seed` at `site`, on one of its scanners or on one that is drawn.
+
+    Tumours differ in T2 unless they shall be typical.
+    """
+    anatomy = anatomy_of(seed, subject, typical_tumour, scale)
+    scan = sample_scan(site, np.random.default_rng([seed, subject, 1]), scanner)
+    return Image(anatomy, scan, scan_anatomy(anatomy, scan))
+
+
+def anatomy_of(seed: int, subject: int, typical_tumour: bool, scale: str) -> Anatomy:
+    """The anatomy of a subject of the simulation `seed` on the grid of a scale."""
     patient = sample_subject(seed, subject)
     if typical_tumour:
         factors = list(patient.property_factors)
         factors[Tissue.TUMOUR] = (1.0, 1.0, 1.0, 1.0)
         patient = replace(patient, property_factors=tuple(factors))
-    anatomy = build_anatomy(patient, SCALES[scale].grid)
-    scan = sample_scan(site, np.random.default_rng([seed, subject, 1]))
-    return Image(anatomy, scan, scan_anatomy(anatomy, scan))
+    return build_anatomy(patient, SCALES[scale].grid)
 
 
 def held_out_pairs(seed: int, sources: int, scale: str = "small") -> list[Pair]:
     """Every source subject, the source sites in turn, with an exemplar of its own of every seen target site.
 
-    Tumours have the typical T2, which no ceT1 image tells: their contrast then depends on the exemplar's protocol.
+    Tumours have the typical T2, which no ceT1 image tells: their contrast then depends on the exemplar's protocol. The
+    scanners of a site take turns.
     """
     source_sites, target_sites = (sites_of(domain, seen_only=True) for domain in ("source", "target"))
     pairs = []
@@ -86,7 +101,8 @@ def held_out_pairs(seed: int, sources: int, scale: str = "small") -> list[Pair]:
         source = image_of(seed, number, source_sites[number % len(source_sites)], True, scale)
         for index, site in enumerate(target_sites):
             subject = sources + number * len(target_sites) + index
-            exemplar = image_of(seed, subject, site, True, scale)
+            scanner = SITES[site].scanners[number % len(SITES[site].scanners)]
+            exemplar = image_of(seed, subject, site, True, scale, scanner)
             pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
     return pairs
 

@@ -42,7 +42,7 @@ from benchmarks.quality.t2_segmenter import CLASSES, STEPS, class_map, dice_of, 
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.shipped import shipped_generator
-from intrastyler_nnunet.simulation.plan import sites_of
+from intrastyler_nnunet.simulation.sites import sites_of
 from intrastyler_nnunet.translation.translator import Translator
 
 SEED = 2026  # of the simulation; not the one of any training

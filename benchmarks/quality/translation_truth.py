@@ -23,7 +23,7 @@ from benchmarks.quality.simulated_pairs import TISSUES, image_of, tissue_means, 
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.shipped import shipped_generator
-from intrastyler_nnunet.simulation.plan import sites_of
+from intrastyler_nnunet.simulation.sites import sites_of
 from intrastyler_nnunet.translation.translator import Translator
 
 

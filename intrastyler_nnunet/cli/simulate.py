@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write the source subjects in target protocols, to score translations against",
     )  # fmt: skip
     parser.add_argument(
-        "--test-head", choices=("colin27", "mni2009c"), default="colin27",
+        "--test-head", choices=("colin27", "colin27_mirrored", "mni2009c"), default="colin27",
         help="head of the test subjects; mni2009c is an anatomy that no training subject has",
     )  # fmt: skip
     parser.add_argument(

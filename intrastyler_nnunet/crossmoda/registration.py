@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK
 
 from intrastyler_nnunet.grids import SamplingGrid, image_onto, to_lps
-from intrastyler_nnunet.simulation.chains import COCHLEA_CENTRE, bilateral_structures, cochlea
+from intrastyler_nnunet.simulation.chains import COCHLEA_CENTRE, Places, bilateral_structures, cochlea
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import head_signal, load_head
 from intrastyler_nnunet.simulation.painting import chain_layer, paint_signals
@@ -40,13 +40,14 @@ def template() -> SimpleITK.Image:
     """A T2-weighted skull base with inner ears and no tumour: the simulation's head, unwarped."""
     axes = np.meshgrid(*TEMPLATE_GRID.axes(), indexing="ij")
     points = np.stack(axes).reshape(3, -1).astype(np.float32)
-    scan = sample_scan("target_b", np.random.default_rng(SEED))
+    scan = sample_scan("target_b", np.random.default_rng(SEED), "b_turbo_15t")
     signals = tissue_signals(sample_subject(SEED, 0), scan)
     head = load_head("colin27")
     volume = head_signal(head, points - head.start.astype(np.float32)[:, None], signals)
     right = cochlea(1.0)
+    places = Places(points)
     chains = (*bilateral_structures(), right, right.mirrored())
-    paint_signals(volume, tuple(chain_layer(chain, points, VOXEL) for chain in chains), signals)
+    paint_signals(volume, tuple(chain_layer(chain, places, VOXEL) for chain in chains), signals)
     return volume_image(volume.reshape(TEMPLATE_GRID.shape), TEMPLATE_GRID)
 
 

@@ -21,7 +21,7 @@ COCHLEA_CENTRE = np.array([34.5, -29.0, -37.0])
 MODIOLUS = np.array([0.62, 0.75, -0.2]) / np.linalg.norm([0.62, 0.75, -0.2])  # from base to apex
 VESTIBULE_CENTRE = np.array([36.8, -33.8, -36.0])
 STEP = 0.25  # mm between the balls of a chain
-BALLS_PER_PIECE = 30
+CELL = 2.0  # mm
 
 
 @dataclass(frozen=True)
@@ -36,34 +36,50 @@ class Chain:
         """This structure on the other side of the head."""
         return Chain(self.tissue, self.points * (-1, 1, 1), self.radii)
 
-    def coverage(self, points: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the `points` (3, n) the structure touches, and how far it covers them, 0..1.
+    def coverage(self, places: "Places", width: float) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the `places` that the structure touches, and how far it covers them, 0..1.
 
         The coverage falls linearly from 1 to 0 over `width` mm across the surface.
         """
         reach = self.radii.max() + width / 2
-        index = np.flatnonzero(in_box_around(self.points, reach, points))
-        # A long tube fills little of its box: look around pieces of it before measuring distances.
-        pieces = np.array_split(self.points, len(self.points) // BALLS_PER_PIECE + 1)
-        index = index[np.logical_or.reduce([in_box_around(piece, reach, points[:, index]) for piece in pieces])]
-        distance, nearest = cKDTree(self.points).query(points[:, index].T, distance_upper_bound=reach)
+        balls = cKDTree(self.points)
+        index = places.near(balls, reach)
+        distance, nearest = balls.query(places.points[:, index].T, distance_upper_bound=reach)
         touched = np.isfinite(distance)
         depth = self.radii[nearest[touched]] - distance[touched]
         cover = np.clip(0.5 + depth / width, 0, 1).astype(np.float32)
         return index[touched][cover > 0], cover[cover > 0]
 
 
-def in_box_around(content: np.ndarray, margin: float, points: np.ndarray) -> np.ndarray:
-    """Which of the `points` (3, n) lie in the box around `content` (m, 3), `margin` mm wider."""
-    low, high = content.min(0) - margin, content.max(0) + margin
-    return np.logical_and.reduce([(p > a) & (p < b) for p, a, b in zip(points, low, high, strict=True)])
+class Places:
+    """Points sorted into cubic cells, so that those near a structure are found without measuring all distances."""
+
+    def __init__(self, points: np.ndarray):
+        """`points`: (3, n) mm."""
+        self.points = points
+        start = points.min(axis=1)[:, None]
+        cells = ((points - start) / CELL).astype(np.int32)
+        shape = cells.max(axis=1) + 1
+        self._cell_of_point = np.ravel_multi_index(tuple(cells), shape).astype(np.int32)
+        self._centres = (np.indices(shape).reshape(3, -1) + 0.5) * CELL + start
+
+    def near(self, content: cKDTree, margin: float) -> np.ndarray:
+        """Indices of all points within `margin` mm of the `content`, and of some a little beyond."""
+        reach = margin + CELL * np.sqrt(3) / 2
+        low, high = content.mins[:, None] - reach, content.maxes[:, None] + reach
+        cells = np.flatnonzero(np.all((self._centres > low) & (self._centres < high), axis=0))
+        distance, _ = content.query(self._centres[:, cells].T, distance_upper_bound=reach)
+        touched = np.zeros(self._centres.shape[1], dtype=bool)
+        touched[cells[np.isfinite(distance)]] = True
+        return np.flatnonzero(touched.take(self._cell_of_point))
 
 
 def tube(tissue: Tissue, knots: list[Point], radii: float | list[float]) -> Chain:
     """A tube along a smooth curve through `knots` (mm), with one radius or a radius at every knot."""
     knots = np.asarray(knots, dtype=float)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
-    at = np.linspace(0, length[-1], int(length[-1] / STEP) + 2)
+    step = max(STEP, np.min(radii) / 4)
+    at = np.linspace(0, length[-1], int(length[-1] / step) + 2)
     radii_at = np.interp(at, length, np.broadcast_to(radii, len(knots)))
     return Chain(tissue, CubicSpline(length, knots)(at), radii_at)
 
@@ -143,13 +159,32 @@ def paired_vessels() -> list[Chain]:
     return [tube(blood, sinus, [3.2, 4.2, 4.4, 4.2, 4.2, 4.5]), tube(blood, carotid, 2.5)]
 
 
+def small_vessels(loop: float) -> list[Chain]:
+    """Anterior inferior and superior cerebellar artery and the superior petrosal vein, of the right side.
+
+    `loop` (0..1) is how far the anterior inferior cerebellar artery reaches into the canal before it turns to the
+    cerebellum. Courses: Rhoton, Neurosurgery 47(3 Suppl):S93 (2000).
+    """
+    blood = Tissue.BLOOD
+    turn = canal_point(loop) + (0, 0.8, 0.9)
+    anterior_inferior = [
+        (0.8, -10.5, -42), (8, -17.5, -42), (14.5, -28, -41), canal_point(-0.2) + (0, 1.2, 1.2), turn,
+        canal_point(-0.15) + (0, -1.2, 0.6), (19, -45, -42), (24, -50, -46),
+    ]  # fmt: skip
+    superior = [(0.6, -9, -27), (9, -14, -25), (16, -26, -23), (18, -38, -21), (15, -46, -19)]
+    petrosal_vein = [(22, -48, -31), (22.5, -40, -28), (25, -31, -24), (26, -27, -21)]
+    return [tube(blood, anterior_inferior, 0.6), tube(blood, superior, 0.7), tube(blood, petrosal_vein, 0.9)]
+
+
 def basilar_artery() -> Chain:
     """The basilar artery in front of the brainstem, on the midline."""
     course = [(3, -21, -57), (1, -15.5, -48), (0, -9.5, -40), (0.5, -7.5, -32), (0, -10, -22)]
     return tube(Tissue.BLOOD, course, 1.6)
 
 
-def bilateral_structures() -> list[Chain]:
+def bilateral_structures(artery_loop: float = 0.0) -> list[Chain]:
     """All that is drawn into every head, both sides, in painting order, without the cochleae themselves."""
-    one_side = [*temporal_bone(), *canal_and_nerves(), *labyrinth(), *paired_vessels()]
+    one_side = [
+        *temporal_bone(), *canal_and_nerves(), *small_vessels(artery_loop), *labyrinth(), *paired_vessels(),
+    ]  # fmt: skip
     return [*one_side, *(chain.mirrored() for chain in one_side), basilar_artery()]

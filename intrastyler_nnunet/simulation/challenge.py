@@ -15,10 +15,11 @@ from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
-from intrastyler_nnunet.simulation.plan import TRAINING_HEAD
+from intrastyler_nnunet.simulation.plan import TRAINING_HEADS, head_of
+from intrastyler_nnunet.simulation.protocols import Range, Scan
 from intrastyler_nnunet.simulation.raw_dataset import volume_image, write_all
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
-from intrastyler_nnunet.simulation.sites import Range, Scan, sample_scan
+from intrastyler_nnunet.simulation.sites import sample_scan
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.typed_json import Text, read_json
 
@@ -46,7 +47,7 @@ class Protocol:
     slices: Range  # mm, distance
 
 
-# Geometries as measured on the challenge's images; contrasts are those of the simulation's sites.
+# Geometries as measured on the challenge's images; contrasts are those of the simulation's sub-datasets.
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "ldn": {
         "ceT1": Protocol("source_a", (204.8, 204.8), (0.4, 0.4), (1.0, 1.5)),
@@ -58,7 +59,7 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
     },
     "ukm": {
         "ceT1": Protocol("source_a", (180.0, 210.0), (0.35, 0.86), (0.78, 3.5)),
-        "T2": Protocol("target_c", (180.0, 210.0), (0.35, 0.86), (0.78, 3.5)),
+        "T2": Protocol("target_m", (180.0, 210.0), (0.35, 0.86), (0.78, 3.5)),
     },
 }
 
@@ -104,13 +105,13 @@ class ChallengeSimulation:
     test_head: Text
 
 
-def plan_challenge(scale: str, seed: int, test_head: str = TRAINING_HEAD) -> list[ChallengeCase]:
+def plan_challenge(scale: str, seed: int, test_head: str = TRAINING_HEADS[0]) -> list[ChallengeCase]:
     """All images of a simulated download; sub-datasets take turns, no subject appears twice."""
     cases = []
     for split in FOLDERS:
         for _ in range(getattr(SCALES[scale], split)):
-            head = test_head if split == "validation" else TRAINING_HEAD
-            cases.append(_plan_case(split, len(cases), SCALES[scale], seed, head))
+            heads = (test_head,) if split == "validation" else TRAINING_HEADS
+            cases.append(_plan_case(split, len(cases), SCALES[scale], seed, head_of(heads, seed, len(cases))))
     return cases
 
 

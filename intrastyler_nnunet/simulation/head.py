@@ -12,7 +12,8 @@ from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.simulation.tissues import Tissue
 
 DATA_FOLDER = Path(__file__).parent / "data"
-HEADS = ("colin27", "mni2009c")
+MIRRORED = "_mirrored"
+HEADS = ("colin27", f"colin27{MIRRORED}", "mni2009c")
 UNEVENNESS = 0.3  # relative deviation of the signal that a texture of 1 stands for, outside brain and CSF
 
 
@@ -25,11 +26,18 @@ class Head:
     start: np.ndarray  # (3,) MNI mm of the first voxel
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def load_head(name: str) -> Head:
-    """Load a head slab by name, one of `HEADS`. Raises `InputError` for another name."""
+    """Load a head slab by name, one of `HEADS`. Raises `InputError` for another name.
+
+    A mirrored one has left and right exchanged, which in a real head are not alike.
+    """
     if name not in HEADS:
         raise InputError(f"head {name!r}: expected one of {', '.join(HEADS)}")
+    if name.endswith(MIRRORED):
+        head = load_head(name.removesuffix(MIRRORED))
+        last = head.start[0] + len(head.tissue) - 1
+        return Head(head.tissue[::-1].copy(), head.texture[::-1].copy(), head.start * (0, 1, 1) + (-last, 0, 0))
     image = sitk.ReadImage(str(DATA_FOLDER / f"{name}_tissue.nii.gz"))
     tissue = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
     levels = sitk.GetArrayFromImage(sitk.ReadImage(str(DATA_FOLDER / f"{name}_texture.nii.gz")))

@@ -76,7 +76,21 @@ def segment(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     tissue[~soft & (slab > (bone + csf) / 2 + 0.05 * white) & (depth > 8)] = Tissue.MARROW
     tissue[cisterns | vitreous] = Tissue.CSF
     tissue[brain] = np.where(slab[brain] > (grey + white) / 2, Tissue.WHITE_MATTER, Tissue.GREY_MATTER)
+    tissue = without_holes(tissue)
     return tissue, texture(slab, tissue, csf, grey, white)
+
+
+def without_holes(tissue: np.ndarray) -> np.ndarray:
+    """The classes with CSF where dark fluid within brain and CSF, as in the ventricles, was taken for bone."""
+    result = tissue.copy()
+    regions, _ = ndimage.label(tissue == Tissue.BONE_OR_AIR)
+    for number, box in enumerate(ndimage.find_objects(regions), start=1):
+        wider = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in box)
+        hole = regions[wider] == number
+        around = tissue[wider][ndimage.binary_dilation(hole) & ~hole]
+        if np.isin(around, (Tissue.CSF, Tissue.GREY_MATTER, Tissue.WHITE_MATTER)).mean() > 0.9:
+            result[wider][hole] = Tissue.CSF
+    return result
 
 
 def find_brain(slab: np.ndarray, pons: float, outside_skull: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from intrastyler_nnunet.simulation.chains import Chain
+from intrastyler_nnunet.simulation.chains import Chain, Places
 from intrastyler_nnunet.simulation.grid import Grid, block_mean
 from intrastyler_nnunet.simulation.tissues import Tissue
 
@@ -18,23 +18,9 @@ class Layer:
     coverage: np.ndarray  # (n,) 0..1: the share of the voxel that is its tissue
 
 
-def chain_layer(chain: Chain, points: np.ndarray, width: float) -> Layer:
-    """A chain of balls among `points` (3, n), mm, its surface `width` mm soft."""
-    return Layer(chain.tissue, *chain.coverage(points, width))
-
-
-def marrow_layer(points: np.ndarray, bone: np.ndarray, field: np.ndarray, pneumatisation: float) -> Layer:
-    """Marrow among the air cells and dense bone of the skull base.
-
-    `bone` (n,) says which of the `points` (3, n), MNI mm, are bone or air; `field` (n,) is a smooth field of unit
-    variance; the more pneumatised (0..1), the less marrow.
-    """
-    index = np.flatnonzero(bone)
-    lateral, _, height = np.abs(points[:, index])
-    skull_base = np.clip((lateral - 8) / 6, 0, 1) * np.clip((72 - lateral) / 6, 0, 1) * (height > 18)
-    coverage = np.clip((field[index] - 2 * pneumatisation + 0.6) * 0.8, 0, 0.9) * skull_base
-    kept = coverage > 0.02
-    return Layer(Tissue.MARROW, index[kept], coverage[kept].astype(np.float32))
+def chain_layer(chain: Chain, places: Places, width: float) -> Layer:
+    """A chain of balls among `places`, its surface `width` mm soft."""
+    return Layer(chain.tissue, *chain.coverage(places, width))
 
 
 def paint_classes(tissue: np.ndarray, layers: tuple[Layer, ...]) -> None:

@@ -6,10 +6,11 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from intrastyler_nnunet.simulation.chains import bilateral_structures, cochlea
+from intrastyler_nnunet.simulation.chains import Places, bilateral_structures, cochlea
+from intrastyler_nnunet.simulation.fine_structure import air_cell_layer, folia_layer, marrow_layer, pulsation_layer
 from intrastyler_nnunet.simulation.grid import Grid, block_mean, smooth_field
 from intrastyler_nnunet.simulation.head import load_head, nearest
-from intrastyler_nnunet.simulation.painting import Layer, chain_layer, marrow_layer, paint_classes, share
+from intrastyler_nnunet.simulation.painting import Layer, chain_layer, paint_classes, share
 from intrastyler_nnunet.simulation.subject import Subject
 from intrastyler_nnunet.simulation.tissues import Tissue
 from intrastyler_nnunet.simulation.tumour import GrownTumour, grow_tumour
@@ -17,7 +18,7 @@ from intrastyler_nnunet.simulation.tumour import GrownTumour, grow_tumour
 LARGEST_VOXEL = 0.8  # mm: anatomy is drawn on a grid at least this fine, then averaged
 EXTRA_MEATAL, INTRA_MEATAL, COCHLEA = 1, 2, 3
 # Keys of the smooth fields of a subject, so that they are independent of each other.
-WARP, MARROW, TUMOUR_SURFACE, TUMOUR_CYSTS, TUMOUR_CLEFTS = range(5)
+WARP, TUMOUR_SURFACE, TUMOUR_CORE, TUMOUR_CLEFTS = range(4)
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,25 @@ def build_anatomy(subject: Subject, grid: Grid) -> Anatomy:
     points = head_coordinates(subject, fine)
     tumour = grow_tumour(
         subject.tumour, points, smooth_field(fine, 5.0, (subject.seed, TUMOUR_SURFACE)).ravel(),
-        smooth_field(fine, 4.0, (subject.seed, TUMOUR_CYSTS)).ravel(),
-        smooth_field(fine, 8.0, (subject.seed, TUMOUR_CLEFTS)).ravel(), softness,
+        smooth_field(fine, 4.0, (subject.seed, TUMOUR_CORE)).ravel(),
+        smooth_field(fine, 5.0, (subject.seed, TUMOUR_CLEFTS)).ravel(), softness,
     )  # fmt: skip
 
     start = head.start.astype(np.float32)[:, None]
     is_bone = nearest(head.tissue, points - start) == Tissue.BONE_OR_AIR
-    slab_coordinates = displaced(points, tumour, is_bone) - start
+    before = displaced(points, tumour, is_bone)
+    slab_coordinates = before - start
     head_tissue = nearest(head.tissue, slab_coordinates)
 
-    marrow_field = smooth_field(fine, 4.0, (subject.seed, MARROW)).ravel()
+    places, drawn = Places(points), (before, head_tissue, fine, subject.seed)
     right_cochlea = cochlea(subject.cochlea_size)
-    cochleae = [chain_layer(chain, points, softness) for chain in (right_cochlea, right_cochlea.mirrored())]
+    cochleae = [chain_layer(chain, places, softness) for chain in (right_cochlea, right_cochlea.mirrored())]
     layers = (
-        marrow_layer(points, head_tissue == Tissue.BONE_OR_AIR, marrow_field, subject.pneumatisation),
-        *(chain_layer(chain, points, softness) for chain in bilateral_structures()),
+        marrow_layer(*drawn, subject.pneumatisation),
+        air_cell_layer(*drawn, subject.pneumatisation, subject.effusion),
+        folia_layer(*drawn),
+        pulsation_layer(*drawn),
+        *(chain_layer(chain, places, softness) for chain in bilateral_structures(subject.artery_loop)),
         *cochleae,
         *tumour_layers(tumour, is_bone),
     )
@@ -93,11 +98,12 @@ def displaced(points: np.ndarray, tumour: GrownTumour, is_bone: np.ndarray) -> n
 
 
 def tumour_layers(tumour: GrownTumour, is_bone: np.ndarray) -> list[Layer]:
-    """The CSF around the tumour, the tumour, and the cystic parts in it."""
+    """The CSF around the tumour, the tumour, its necrotic core and its cysts."""
     cleft = ~is_bone[tumour.cleft_index]
     return [
         Layer(Tissue.CSF, tumour.cleft_index[cleft], tumour.cleft_coverage[cleft]),
         Layer(Tissue.TUMOUR, tumour.index, tumour.coverage),
+        Layer(Tissue.TUMOUR_NECROSIS, tumour.index, tumour.coverage * tumour.necrotic),
         Layer(Tissue.TUMOUR_CYST, tumour.index, tumour.coverage * tumour.cystic),
     ]
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from intrastyler_nnunet.simulation.grid import Grid
-from intrastyler_nnunet.simulation.sites import SITES, Scan, sample_scan
+from intrastyler_nnunet.simulation.protocols import Scan
+from intrastyler_nnunet.simulation.sites import SITES, in_turn, sample_scan, sites_by_share, sites_of
 from intrastyler_nnunet.simulation.subject import Subject, sample_subject
 from intrastyler_nnunet.typed_json import FileName
 
-TRAINING_HEAD = "colin27"
+TRAINING_HEADS = ("colin27", "colin27_mirrored")
+OFF_CENTRE_SHARE = 0.12  # of the fields of view, which leave the head beside the tumour's ear
+OFF_CENTRE = (34.0, 44.0)  # mm
 
 
 @dataclass(frozen=True)
@@ -19,15 +22,15 @@ class Scale:
     grid: Grid
     source: int  # number of labelled ceT1 cases
     target: int  # number of unlabelled T2 cases
-    test: int  # number of labelled T2 test cases, over the seen and the unseen sites in equal numbers
+    test: int  # number of labelled T2 test cases, over the seen and the unseen sub-datasets in equal numbers
 
 
 SCALES: dict[str, Scale] = {
-    "tiny": Scale(Grid((48, 40, 12), (2.0, 1.6, 2.0)), source=6, target=6, test=4),
-    "small": Scale(Grid((96, 64, 16), (1.0, 1.0, 1.5)), source=40, target=45, test=32),
+    "tiny": Scale(Grid((48, 40, 12), (2.0, 1.6, 2.0)), source=6, target=6, test=5),
+    "small": Scale(Grid((96, 64, 16), (1.0, 1.0, 1.5)), source=40, target=50, test=40),
     # as "small", with enough cases that a discriminator cannot learn them by heart
-    "pretraining": Scale(Grid((96, 64, 16), (1.0, 1.0, 1.5)), source=160, target=180, test=32),
-    "full": Scale(Grid((256, 144, 32), (0.41015625, 0.41015625, 1.0)), source=60, target=75, test=32),
+    "pretraining": Scale(Grid((96, 64, 16), (1.0, 1.0, 1.5)), source=160, target=180, test=40),
+    "full": Scale(Grid((256, 144, 32), (0.41015625, 0.41015625, 1.0)), source=60, target=75, test=40),
 }
 
 # Folders of images and labels, per split. "paired" are the source subjects once more, in target protocols.
@@ -45,10 +48,11 @@ class Case:
 
     case: FileName  # nnU-Net's case identifier
     split: str  # "source", "target", "test" or "paired"
-    site: str
-    seen: bool  # whether the site has images in the source or target training set
+    site: str  # sub-dataset; the scanner is named by `scan`
+    seen: bool  # whether the sub-dataset has images in the source or target training set
     head: str
     subject: int  # index of the subject
+    centre: tuple[float, float, float]  # mm, MNI: of the field of view
     scan: Scan
 
     def sample_subject(self, seed: int) -> Subject:
@@ -56,46 +60,57 @@ class Case:
         return sample_subject(seed, self.subject, self.head)
 
 
-def sites_of(domain: str, *, seen_only: bool) -> list[str]:
-    """Names of the sites of a domain."""
-    return [name for name, site in SITES.items() if site.domain == domain and (site.seen or not seen_only)]
+def head_of(heads: tuple[str, ...], seed: int, subject: int) -> str:
+    """The head of a subject, drawn from `heads`."""
+    return heads[int(np.random.default_rng([seed, subject, 4]).integers(len(heads)))]
 
 
-def plan_split(split: str, count: int, sites: list[str], seed: int, first_subject: int, head: str) -> list[Case]:
-    """`count` cases, each of its own subject, at `sites` in turn."""
+def centre_of(subject: Subject, seed: int) -> tuple[float, float, float]:
+    """The centre of the field of view of a subject's images (mm, MNI): as a rule amid the head.
+
+    A few are far on the tumour's side and show the ear and the air beside it, and one cochlea only.
+    """
+    rng = np.random.default_rng([seed, subject.index, 5])
+    x, y, z = Grid((1, 1, 1), (1.0, 1.0, 1.0)).centre
+    if rng.random() < OFF_CENTRE_SHARE:
+        x += subject.tumour.side * round(float(rng.uniform(*OFF_CENTRE)), 1)
+    return (x, y, z)
+
+
+def plan_split(
+    split: str, count: int, sites: list[str], seed: int, first_subject: int, heads: tuple[str, ...]
+) -> list[Case]:
+    """`count` cases, each of its own subject, at `sites` in turn, and at the scanners of each site in turn."""
     prefix = "sim" if split == "source" else split
     cases = []
-    for number in range(count):
-        subject, site = first_subject + number, sites[number % len(sites)]
-        scan = sample_scan(site, np.random.default_rng([seed, subject, 1]))
-        cases.append(Case(f"{prefix}_{number:03d}", split, site, SITES[site].seen, head, subject, scan))
+    for number, (site, scanner) in enumerate(in_turn(sites, count)):
+        subject = first_subject + number
+        head, scan = (
+            head_of(heads, seed, subject),
+            sample_scan(site, np.random.default_rng([seed, subject, 1]), scanner),
+        )
+        centre = centre_of(sample_subject(seed, subject, head), seed)
+        cases.append(Case(f"{prefix}_{number:03d}", split, site, SITES[site].seen, head, subject, centre, scan))
     return cases
 
 
 def plan_paired(source: list[Case], sites: list[str], seed: int) -> list[Case]:
-    """Every source subject in a protocol of each of `sites`."""
-    return [
-        Case(
-            f"{case.case}_{site}",
-            "paired",
-            site,
-            SITES[site].seen,
-            case.head,
-            case.subject,
-            sample_scan(site, np.random.default_rng([seed, case.subject, 2, number])),
-        )
-        for case in source
-        for number, site in enumerate(sites)
-    ]
+    """Every source subject on a scanner of each of `sites`; from subject to subject, a site's scanners take turns."""
+    cases = []
+    for number, site in enumerate(sites):
+        for case, (_, scanner) in zip(source, in_turn([site], len(source)), strict=True):
+            scan = sample_scan(site, np.random.default_rng([seed, case.subject, 2, number]), scanner)
+            name = f"{case.case}_{site}"
+            cases.append(Case(name, "paired", site, SITES[site].seen, case.head, case.subject, case.centre, scan))
+    return cases
 
 
 def plan_dataset(scale: str, seed: int, *, paired: bool, test_head: str) -> list[Case]:
     """All cases of a dataset. No subject is in two splits, "paired" apart."""
     size = SCALES[scale]
+    source = plan_split("source", size.source, sites_by_share("source"), seed, 0, TRAINING_HEADS)
+    target = plan_split("target", size.target, sites_by_share("target"), seed, size.source, TRAINING_HEADS)
+    test_sites = sites_of("target", seen_only=False)
+    test = plan_split("test", size.test, test_sites, seed, size.source + size.target, (test_head,))
     target_sites = sites_of("target", seen_only=True)
-    source = plan_split("source", size.source, sites_of("source", seen_only=True), seed, 0, TRAINING_HEAD)
-    target = plan_split("target", size.target, target_sites, seed, size.source, TRAINING_HEAD)
-    test = plan_split(
-        "test", size.test, sites_of("target", seen_only=False), seed, size.source + size.target, test_head
-    )
     return [*source, *target, *test, *(plan_paired(source, target_sites, seed) if paired else [])]

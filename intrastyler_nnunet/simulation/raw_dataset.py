@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.simulation.grid import Grid
 from intrastyler_nnunet.simulation.head import HEADS
 from intrastyler_nnunet.simulation.patient import build_anatomy
-from intrastyler_nnunet.simulation.plan import FOLDERS, SCALES, TRAINING_HEAD, Case, plan_dataset
+from intrastyler_nnunet.simulation.plan import FOLDERS, SCALES, TRAINING_HEADS, Case, plan_dataset
 from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.typed_json import Text, read_json
 from intrastyler_nnunet.workers import workers
@@ -46,7 +46,7 @@ def write_case(case: Case, folder: Path, scale: str, seed: int) -> None:
     image_path = folder / image_folder / f"{case.case}{IMAGE_ENDING}"
     if image_path.exists():
         return
-    grid = SCALES[scale].grid
+    grid = replace(SCALES[scale].grid, centre=case.centre)
     anatomy = build_anatomy(case.sample_subject(seed), grid)
     if label_folder is not None:
         write_image(volume_image(anatomy.labels, grid), folder / label_folder / f"{case.case}{LABEL_ENDING}")
@@ -81,7 +81,7 @@ class SimulatedDataset:
 
 def read_sites(path: Path) -> SimulatedDataset:
     """The sites.json of a simulated dataset. Raises InputError if `path` is none."""
-    return read_json(path, SimulatedDataset, "sites.json of a dataset that this version of the simulation made")
+    return read_json(path, SimulatedDataset, "sites.json of this version of the simulation; simulate the dataset anew")
 
 
 def require_same_simulation(description: SimulatedDataset, path: Path) -> None:
@@ -106,13 +106,13 @@ def simulate_dataset(
     seed: int = 0,
     *,
     paired: bool = False,
-    test_head: str = TRAINING_HEAD,
+    test_head: str = TRAINING_HEADS[0],
     processes: int = 2,
 ) -> Path:
     """Write DatasetXXX_SimCrossMoDA into nnUNet_raw; continue where an earlier call was interrupted.
 
-    sites.json holds scale, seed and a record per case (`plan.Case`): split, site, whether the site is seen in
-    training, head, subject and scan. The same arguments give the same bytes.
+    sites.json holds scale, seed and a record per case (`plan.Case`): split, site (the sub-dataset), whether that is
+    seen in training, head, subject and scan, which names the scanner. The same arguments give the same bytes.
 
     Args:
         dataset_id: 1 to 999.

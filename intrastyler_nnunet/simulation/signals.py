@@ -38,14 +38,25 @@ def spin_echo(
 
 
 def balanced_ssfp(
-    proton_density: np.ndarray, t1: np.ndarray, t2: np.ndarray, *, tr: float, te: float, flip: float
+    proton_density: np.ndarray,
+    t1: np.ndarray,
+    t2: np.ndarray,
+    *,
+    tr: float,
+    te: float,
+    flip: float,
+    precession: float | np.ndarray = 0.0,
 ) -> np.ndarray:
-    """Balanced steady-state free precession on resonance (Freeman and Hill), at `te` after the pulse.
+    """Balanced steady-state free precession with pulses of alternating sign, at `te` after the pulse.
 
-    M sin(a) (1 - E1) / (1 - (E1 - E2) cos(a) - E1 E2) exp(-TE/T2)
+    M sin(a) (1 - E1) |1 - E2 exp(-i p)| / (C cos(p) + D) exp(-TE/T2) with C = E2 (E1 - 1) (1 + cos(a)),
+    D = 1 - E1 cos(a) - (E1 - cos(a)) E2^2 and p = pi + `precession` (Freeman and Hill, J Magn Reson 4:366 (1971)).
+    `precession` is the angle (radians) by which spins off resonance turn from pulse to pulse; at pi lies the dark band.
     """
-    angle, e1, e2 = np.deg2rad(flip), np.exp(-tr / t1), np.exp(-tr / t2)
-    steady = np.sin(angle) * (1 - e1) / (1 - (e1 - e2) * np.cos(angle) - e1 * e2)
+    angle, e1, e2, p = np.deg2rad(flip), np.exp(-tr / t1), np.exp(-tr / t2), np.pi + precession
+    c = e2 * (e1 - 1) * (1 + np.cos(angle))
+    d = 1 - e1 * np.cos(angle) - (e1 - np.cos(angle)) * e2**2
+    steady = np.sin(angle) * (1 - e1) * np.abs(1 - e2 * np.exp(-1j * p)) / (c * np.cos(p) + d)
     return proton_density * steady * np.exp(-te / t2)
 
 

@@ -1,153 +1,81 @@
-"""Sites: scanners with their protocols, and the scans they make.
+"""Sites: the sub-datasets, each a mixture of scanners (the paper, section 2.5.1).
 
-A site's parameters are ranges; every scan draws its own values from them. That spread within one site is the
-intra-domain variability the style encoder has to follow.
+The sub-dataset of an image is all that MultiNets and Unified may know of its style. The scanner is kept apart from it,
+for scoring: sub-datasets are coarser than styles, and styles of one sub-dataset occur in others.
 """
 
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 
-Range = tuple[float, float]
+from intrastyler_nnunet.simulation.protocols import SCANNERS, Scan
 
 
 @dataclass(frozen=True)
-class Site:
-    """A scanner and its protocol: the ranges its scans are drawn from."""
+class SubDataset:
+    """Images that were collected together."""
 
     domain: str  # "source" (ceT1) or "target" (T2)
-    sequence: str  # key of signals.SEQUENCES
-    tr: Range  # ms
-    te: Range  # ms
-    flip: Range  # degrees
-    in_plane: Range  # mm, resolution (full width at half maximum of the point spread)
-    slice_thickness: Range  # mm
-    snr: Range  # grey matter over the standard deviation of the noise
-    bias: Range  # standard deviation of the logarithm of the receive field
-    flow_signal: Range  # what flow leaves of the signal of blood in large vessels
-    gain: Range  # intensity of the magnetisation of free water
-    contrast_agent: bool
-    seen: bool = True  # False: the site appears in the test set only
+    scanners: tuple[str, ...]  # keys of SCANNERS, with equal shares of its images
+    share: int  # of the domain's images, relative to the other sub-datasets
+    seen: bool = True  # False: it appears in the test set only
 
 
-@dataclass(frozen=True)
-class Scan:
-    """The parameters of one image: a draw from a `Site`. Plain numbers, so that it can be kept as JSON."""
-
-    site: str
-    sequence: str
-    tr: float
-    te: float
-    flip: float
-    in_plane: float
-    slice_thickness: float
-    snr: float
-    bias: float
-    flow_signal: float
-    gain: float
-    contrast_agent: bool
-    seed: int  # of bias field and noise
-
-
-SITES: dict[str, Site] = {
-    "source_a": Site(
-        "source",
-        "spoiled_gradient_echo",
-        tr=(16, 26),
-        te=(2.5, 4.5),
-        flip=(20, 30),
-        in_plane=(0.5, 0.9),
-        slice_thickness=(1.0, 1.6),
-        snr=(16, 30),
-        bias=(0.05, 0.15),
-        flow_signal=(0.8, 1.0),
-        gain=(3000, 6000),
-        contrast_agent=True,
-    ),
-    "source_b": Site(
-        "source",
-        "spin_echo",
-        tr=(420, 720),
-        te=(9, 16),
-        flip=(90, 90),
-        in_plane=(0.8, 1.2),
-        slice_thickness=(1.5, 3.0),
-        snr=(12, 24),
-        bias=(0.08, 0.2),
-        flow_signal=(0.1, 0.5),
-        gain=(1000, 2500),
-        contrast_agent=True,
-    ),
-    "target_a": Site(
+SITES: dict[str, SubDataset] = {
+    "source_a": SubDataset("source", ("a_gradient_echo_3t", "a_gradient_echo_15t"), share=1),
+    "source_b": SubDataset("source", ("b_spin_echo_15t", "b_spin_echo_1t"), share=1),
+    "target_a": SubDataset("target", ("a_constructive_3t", "a_balanced_15t"), share=3),
+    "target_b": SubDataset("target", ("b_turbo_15t", "b_turbo_3t"), share=3),
+    "target_m": SubDataset(
         "target",
-        "balanced_ssfp",
-        tr=(6, 11),
-        te=(3, 5),
-        flip=(50, 75),
-        in_plane=(0.5, 0.8),
-        slice_thickness=(0.8, 1.3),
-        snr=(7, 14),
-        bias=(0.05, 0.15),
-        flow_signal=(0.5, 1.0),
-        gain=(1500, 3500),
-        contrast_agent=False,
+        (
+            "m_constructive_15t",
+            "m_turbo_thick_1t",
+            "m_turbo_late_15t",
+            "m_balanced_low_flip_3t",
+            "m_turbo_early_3t",
+        ),
+        share=4,
     ),
-    "target_b": Site(
-        "target",
-        "turbo_spin_echo",
-        tr=(2500, 4500),
-        te=(150, 250),
-        flip=(90, 90),
-        in_plane=(0.6, 1.0),
-        slice_thickness=(1.0, 1.8),
-        snr=(5, 10),
-        bias=(0.1, 0.22),
-        flow_signal=(0.0, 0.15),
-        gain=(500, 1200),
-        contrast_agent=False,
-    ),
-    "target_c": Site(
-        "target",
-        "turbo_spin_echo",
-        tr=(3500, 6000),
-        te=(60, 110),
-        flip=(90, 90),
-        in_plane=(0.9, 1.5),
-        slice_thickness=(1.8, 3.2),
-        snr=(14, 30),
-        bias=(0.08, 0.2),
-        flow_signal=(0.0, 0.15),
-        gain=(700, 1500),
-        contrast_agent=False,
-    ),
-    "target_d": Site(
-        "target",
-        "turbo_spin_echo",
-        tr=(2000, 3000),
-        te=(115, 145),
-        flip=(90, 90),
-        in_plane=(0.8, 1.3),
-        slice_thickness=(1.5, 2.5),
-        snr=(6, 11),
-        bias=(0.15, 0.3),
-        flow_signal=(0.0, 0.3),
-        gain=(200, 600),
-        contrast_agent=False,
-        seen=False,
-    ),
+    # Between seen scanners in every respect, and beyond all of them: no seen image is as heavily T2-weighted.
+    "target_interpolation": SubDataset("target", ("interpolation_turbo_3t",), share=1, seen=False),
+    "target_extrapolation": SubDataset("target", ("extrapolation_turbo_3t",), share=1, seen=False),
 }
 
-RANGES = ("tr", "te", "flip", "in_plane", "slice_thickness", "snr", "bias", "flow_signal", "gain")
+
+def sites_of(domain: str, *, seen_only: bool) -> list[str]:
+    """Names of the sub-datasets of a domain."""
+    return [name for name, site in SITES.items() if site.domain == domain and (site.seen or not seen_only)]
 
 
-def sample_scan(site: str, rng: np.random.Generator) -> Scan:
-    """Draw the parameters of one scan of the site named `site`, uniformly from its ranges."""
-    ranges = SITES[site]
-    values = {name: round(float(rng.uniform(*getattr(ranges, name))), 4) for name in RANGES}
-    return Scan(
-        site=site,
-        sequence=ranges.sequence,
-        contrast_agent=ranges.contrast_agent,
-        seed=int(rng.integers(2**31)),
-        **values,
-    )
+def scanners_of(domain: str, *, seen_only: bool) -> list[tuple[str, str]]:
+    """Every scanner of a domain: its sub-dataset's name and its own."""
+    sites = sites_of(domain, seen_only=seen_only)
+    return [(site, scanner) for site in sites for scanner in SITES[site].scanners]
+
+
+def sites_by_share(domain: str) -> list[str]:
+    """The seen sub-datasets of a domain in a mixed order, each as often as its share says."""
+    shares = {site: SITES[site].share for site in sites_of(domain, seen_only=True)}
+    turns = [((turn + 0.5) / share, site) for site, share in shares.items() for turn in range(share)]
+    return [site for _, site in sorted(turns)]
+
+
+def in_turn(sites: list[str], count: int) -> list[tuple[str, str]]:
+    """Sub-dataset and scanner of `count` images: `sites` take turns, and so do the scanners of each of them."""
+    scanners = {site: cycle(SITES[site].scanners) for site in sites}
+    return [(site, next(scanners[site])) for site in islice(cycle(sites), count)]
+
+
+def sample_scan(site: str, rng: np.random.Generator, scanner: str | None = None) -> Scan:
+    """Draw the parameters of one scan of a sub-dataset, uniformly from the ranges of its scanner.
+
+    Args:
+        site: key of SITES.
+        rng: is drawn from.
+        scanner: one of the sub-dataset's; None: one is drawn.
+    """
+    if scanner is None:
+        scanner = str(rng.choice(SITES[site].scanners))
+    return SCANNERS[scanner].sample(rng, site, scanner)

@@ -6,14 +6,16 @@ import numpy as np
 
 from intrastyler_nnunet.simulation.tissues import Tissue
 
+BULGE_VOLUMES = (60.0, 6000.0)  # mm^3
+
 
 @dataclass(frozen=True)
 class Tumour:
     """A vestibular schwannoma."""
 
     side: int  # +1 right, -1 left
-    volume: float  # mm^3, intra- and extra-meatal parts together; without an extra-meatal part it has no meaning
     extra_meatal: bool
+    bulge_volume: float  # mm^3 of the extra-meatal part; without one it has no meaning
     fundus: float  # 0..1 where along the canal, from its lateral end, the tumour begins
     porus: float  # 0..1 where along the canal, from its medial end, the extra-meatal part begins
     widening: float  # radius at the porus over the canal's radius
@@ -21,7 +23,8 @@ class Tumour:
     direction: tuple[float, float, float]  # of growth: lateral, anterior, superior
     roughness: float  # mm, standard deviation of the surface's undulation
     cleft: float  # mm, scale of the thickness of CSF between tumour and brain
-    cysts: float  # 0..1 how much of the tumour is cystic
+    cysts: tuple[tuple[float, float, float, float], ...]  # centres and radii, in units of the bulge's radius
+    necrosis: float  # 0..1 how far the core without much contrast agent reaches from the centre to the surface
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,47 @@ class Subject:
     warp: float  # mm, standard deviation of the smooth displacement
     cochlea_size: float  # relative linear size
     pneumatisation: float  # 0..1, how far the temporal bone is air instead of marrow
+    artery_loop: float  # 0..1 how far the anterior inferior cerebellar artery loops into the canal
+    effusion: float  # 0..1 share of the mastoid's air cells that fluid fills
     property_factors: tuple[tuple[float, float, float, float], ...]  # per tissue: of PD, T1, T2, gadolinium
     tumour: Tumour
 
 
 def sample_tumour(rng: np.random.Generator) -> Tumour:
-    """Draw a tumour; one in ten has no extra-meatal part."""
-    extra_meatal = bool(rng.random() > 0.1)
+    """Draw a tumour of any of Koos' grades (Koos et al., J Neurosurg 88:506 (1998)).
+
+    Grade I, without an extra-meatal part, is one in seven; the volumes of the others are log-uniform, so that all sizes
+    from a tip at the porus to a tumour that indents the brainstem are as frequent.
+    """
+    extra_meatal = bool(rng.random() > 1 / 7)
     direction = np.array([-1.0, rng.uniform(-0.55, -0.1), rng.uniform(-0.35, 0.35)])
     return Tumour(
         side=int(rng.choice([-1, 1])),
-        volume=float(rng.uniform(1030, 2250)),
         extra_meatal=extra_meatal,
+        bulge_volume=float(np.exp(rng.uniform(*np.log(BULGE_VOLUMES)))),
         fundus=float(rng.uniform(0.0, 0.4)),
         porus=float(rng.uniform(0.05, 0.3)),
         widening=float(rng.uniform(1.1, 1.5)),
-        semi_axes=tuple(float(a) for a in rng.uniform(0.85, 1.15, 3)),
+        semi_axes=tuple(float(a) for a in rng.uniform(0.8, 1.2, 3)),
         direction=tuple(float(d) for d in direction / np.linalg.norm(direction)),
-        roughness=float(rng.uniform(0.2, 0.7)),
-        cleft=float(rng.uniform(0.3, 1.8)),
-        cysts=float(max(rng.uniform(-0.3, 0.6), 0)),
+        roughness=float(rng.uniform(0.2, 0.8)),
+        cleft=float(rng.uniform(0.2, 1.8)),
+        cysts=sample_cysts(rng),
+        necrosis=float(max(rng.uniform(-0.5, 0.9), 0)),
     )
+
+
+def sample_cysts(rng: np.random.Generator) -> tuple[tuple[float, float, float, float], ...]:
+    """A cluster of one to six cysts of different size in a third of the tumours, central or at the surface.
+
+    Kinds and frequency: Piccirillo et al., Otol Neurotol 30:826 (2009).
+    """
+    count = int(rng.integers(1, 7)) * (rng.random() < 1 / 3)
+    direction = rng.normal(size=3)
+    cluster = direction / np.linalg.norm(direction) * rng.uniform(0.1, 0.75)
+    centres = cluster + rng.normal(0, 0.28, (count, 3))
+    radii = rng.uniform(0.1, 0.4, (count, 1))
+    return tuple(tuple(float(v) for v in row) for row in np.concatenate([centres, radii], axis=1))
 
 
 def sample_property_factors(rng: np.random.Generator) -> tuple[tuple[float, float, float, float], ...]:
@@ -80,6 +103,8 @@ def sample_subject(seed: int, index: int, head: str = "colin27") -> Subject:
         warp=float(rng.uniform(0.6, 1.4)),
         cochlea_size=float(rng.uniform(0.94, 1.06)),
         pneumatisation=float(rng.uniform(0.2, 1.0)),
+        artery_loop=float(rng.uniform(0, 0.6)),
+        effusion=float(max(rng.uniform(-0.8, 0.5), 0)),
         property_factors=sample_property_factors(rng),
         tumour=sample_tumour(rng),
     )

@@ -81,7 +81,7 @@ def test_fluid_and_the_bone_beside_it_are_to_have_their_shares_of_the_exemplars_
 
 def test_simulated_cochleae_and_the_bone_beside_them_have_these_shares():
     shares = []
-    for number, site in enumerate(("target_a", "target_b", "target_c") * 2):
+    for number, site in enumerate(("target_a", "target_b", "target_m") * 2):
         image = image_of(0, number, site)
         dark, bright = np.quantile(image.volume, [DARK, BRIGHT])
         places = (image.anatomy.labels == 3, beside_cochlea(image.anatomy.labels))

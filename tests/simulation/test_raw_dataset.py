@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from tiny_dataset import run_command
 from intrastyler_nnunet.cli import build_parser, main
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.simulation.head import HEADS
-from intrastyler_nnunet.simulation.plan import SCALES, plan_dataset
+from intrastyler_nnunet.simulation.patient import build_anatomy
+from intrastyler_nnunet.simulation.plan import SCALES, TRAINING_HEADS, plan_dataset
 from intrastyler_nnunet.simulation.raw_dataset import read_sites, simulate_dataset
 from intrastyler_nnunet.simulation.scanner import render
 
@@ -75,9 +77,11 @@ def test_images_and_labels_share_a_real_geometry(dataset):
     np.testing.assert_allclose(image.GetSpacing(), SCALES["tiny"].grid.spacing)
     np.testing.assert_allclose(image.GetOrigin(), label.GetOrigin())
     assert image.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1)
-    # The middle of the grid is the middle of the skull base: MNI (0, -33, -37) in LPS.
+    # The middle of the grid, given in MNI, is there in LPS.
+    (case,) = [case for case in read_sites(dataset / "sites.json").cases if case.case == "test_001"]
+    x, y, z = case.centre
     middle = image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()])
-    np.testing.assert_allclose(middle, (0, 33, -37), atol=1e-4)
+    np.testing.assert_allclose(middle, (-x, -y, z), atol=1e-4)
 
 
 def test_sites_json_is_enough_to_render_a_case_again(dataset):
@@ -85,20 +89,50 @@ def test_sites_json_is_enough_to_render_a_case_again(dataset):
     cases = {case.case: case for case in description.cases}
     for name, folder in (("target_003", "imagesTarget"), ("sim_001_target_b", "imagesTrPaired")):
         case = cases[name]
-        expected = render(case.sample_subject(description.seed), case.scan, SCALES["tiny"].grid)
+        expected = render(
+            case.sample_subject(description.seed), case.scan, replace(SCALES["tiny"].grid, centre=case.centre)
+        )
         image = sitk.GetArrayFromImage(sitk.ReadImage(str(dataset / folder / f"{name}_0000.nii.gz")))
         np.testing.assert_array_equal(image.transpose(2, 1, 0), np.rint(expected))
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_plan_keeps_subjects_and_the_unseen_site_apart(scale):
+def test_plan_keeps_subjects_and_the_unseen_sites_apart(scale):
     cases = plan_dataset(scale, 0, paired=False, test_head="colin27")
     assert len({case.subject for case in cases}) == len({case.case for case in cases}) == len(cases)
     assert {case.site for case in cases if case.split == "source"} == {"source_a", "source_b"}
-    assert {case.site for case in cases if case.split == "target"} == {"target_a", "target_b", "target_c"}
+    assert {case.site for case in cases if case.split == "target"} == {"target_a", "target_b", "target_m"}
     tests = [case.site for case in cases if case.split == "test"]
-    assert {site: tests.count(site) for site in tests} == {f"target_{x}": len(tests) // 4 for x in "abcd"}
-    assert {case.site for case in cases if not case.seen} == {"target_d"}
+    unseen = {"target_interpolation", "target_extrapolation"}
+    assert {site: tests.count(site) * 5 for site in tests} == dict.fromkeys(
+        {"target_a", "target_b", "target_m"} | unseen, len(tests)
+    )
+    assert {case.site for case in cases if not case.seen} == unseen
+
+
+def test_few_fields_of_view_leave_the_head_and_all_hold_the_tumour():
+    cases = plan_dataset("pretraining", 0, paired=False, test_head="colin27")
+    beside = [case for case in cases if case.centre[0]]
+    assert 0.06 < len(beside) / len(cases) < 0.18
+    air = []
+    for case in beside[:3]:
+        subject = case.sample_subject(0)
+        assert np.sign(case.centre[0]) == subject.tumour.side
+        image = render(subject, case.scan, replace(SCALES["tiny"].grid, centre=case.centre))
+        labels = build_anatomy(subject, replace(SCALES["tiny"].grid, centre=case.centre)).labels
+        assert np.isin(labels, (1, 2)).any()
+        outermost = image[:4] if case.centre[0] > 0 else image[-4:]
+        air.append(np.mean(outermost < 0.3 * image.mean()))
+    assert np.mean(air) > 0.25
+
+
+def test_training_subjects_have_more_than_one_head_and_tests_the_one_asked_for():
+    cases = plan_dataset("small", 0, paired=False, test_head="mni2009c")
+    for split in ("source", "target"):
+        heads = [case.head for case in cases if case.split == split]
+        assert set(heads) == set(TRAINING_HEADS)
+        assert 0.25 < heads.count(TRAINING_HEADS[0]) / len(heads) < 0.75
+    assert {case.head for case in cases if case.split == "test"} == {"mni2009c"}
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,20 @@ def test_balanced_ssfp_agrees_with_bloch_equations(t1, t2):
     assert balanced_ssfp(1.0, t1, t2, tr=8, te=4, flip=60) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("turn", [0.0, 0.7, 2.0, 2.9, np.pi, 4.5])
+@pytest.mark.parametrize(("t1", "t2"), zip(T1, T2, strict=True))
+def test_balanced_ssfp_off_resonance_agrees_with_bloch_equations(t1, t2, turn):
+    cosine, sine = np.cos(turn), np.sin(turn)
+    precession = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
+
+    def repetition(magnetisation: np.ndarray) -> np.ndarray:
+        return precession @ relaxed(rotation_x(35) @ magnetisation, 8, t1, t2) * [-1, -1, 1]
+
+    echo = relaxed(rotation_x(35) @ steady_state(repetition), 4, t1, t2)
+    signal = balanced_ssfp(1.0, t1, t2, tr=8, te=4, flip=35, precession=turn)
+    assert signal == pytest.approx(np.linalg.norm(echo[:2]), rel=1e-9)
+
+
 @pytest.mark.parametrize(("t1", "t2"), zip(T1, T2, strict=True))
 def test_spoiled_gradient_echo_agrees_with_bloch_equations(t1, t2):
     def repetition(magnetisation: np.ndarray) -> np.ndarray:

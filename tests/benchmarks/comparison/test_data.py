@@ -11,7 +11,7 @@ from benchmarks.comparison.plan import METHODS, SCALES, SYNTHESIZERS, chosen_met
 from benchmarks.comparison.pretraining import pretraining_stages
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import Run
-from benchmarks.comparison.simulated import RARE_SITE, cases_by_test_set, oracle_cases, training_cases
+from benchmarks.comparison.simulated import cases_by_test_set, oracle_cases, training_cases
 from benchmarks.comparison.stages import trainer_settings
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.settings import TrainerSettings
@@ -19,10 +19,11 @@ from intrastyler_nnunet.typed_json import decode_json
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
-def test_one_in_twenty_exemplars_is_from_the_rare_site(scale):
+def test_exemplars_are_shared_out_among_the_seen_sub_datasets(scale):
     sites = Counter(case.site for case in training_cases(scale, 3) if case.split == "target")
-    assert sites[RARE_SITE] == scale.target / 20
-    assert "target_d" not in sites
+    assert {site: count / scale.target for site, count in sites.items()} == {
+        "target_a": 0.3, "target_b": 0.3, "target_m": 0.4,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
@@ -39,10 +40,10 @@ def test_test_sets_differ_in_site_or_head():
     training = training_cases(SCALES["small"], 3)
     seen_sites, seen_heads = ({getattr(case, name) for case in training} for name in ("site", "head"))
     assert {name: {case.site for case in cases} <= seen_sites for name, cases in sets.items()} == {
-        "seen sites": True, "rare site": True, "unseen site": False, "unseen head": True,
+        "seen sites": True, "interpolation": False, "extrapolation": False, "unseen head": True,
     }  # fmt: skip
     assert {name: {case.head for case in cases} <= seen_heads for name, cases in sets.items()} == {
-        "seen sites": True, "rare site": True, "unseen site": True, "unseen head": False,
+        "seen sites": True, "interpolation": True, "extrapolation": True, "unseen head": False,
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ DICE = {
 }  # fmt: skip
 ROWS = [
     row(method, test_set, f"case_{number}", (value,) * 3, seed)
-    for test_set in ("unseen site", "seen sites")
+    for test_set in ("interpolation", "seen sites")
     for (method, seed), values in DICE.items()
     for number, value in enumerate(values)
 ]
@@ -58,7 +58,7 @@ def test_tables_by_structure():
 
 
 def test_test_sets_stand_in_their_own_order():
-    assert Segmentation(ROWS).test_sets == ["seen sites", "unseen site"]
+    assert Segmentation(ROWS).test_sets == ["seen sites", "interpolation"]
 
 
 def test_claims_are_confirmed_or_refuted_by_the_figures():
@@ -78,7 +78,7 @@ def test_claims_count_the_seeds_that_all_methods_have():
             row(method, test_set, f"case_{number}", (value,) * 3, seed)
             for seed, values in seeds.items()
             for number, value in enumerate(values)
-            for test_set in ("unseen site", "seen sites")
+            for test_set in ("interpolation", "seen sites")
         ]
 
     # IntraStyler fails in seed 1, which its competitor does not have.

@@ -37,7 +37,7 @@ def test_one_method_then_another_then_nothing_left_to_do(tmp_path):
     assert "plan_and_preprocess" not in then
     rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     scored = [(row["method"], row["test_set"]) for row in rows if row["table"] == "segmentation"]
-    sets = ("seen sites", "rare site", "unseen site", "unseen head")
+    sets = ("seen sites", "interpolation", "extrapolation", "unseen head")
     assert sorted(scored) == sorted((method, name) for method in ("noadapt", "intrastyler") for name in sets)
     assert {row["synthesizer"] for row in rows if row["table"] == "synthesis"} == {"none", "intrastyler"}
     (cost,) = (row for row in rows if row["table"] == "cost")
