@@ -8,7 +8,7 @@ from torch import nn
 from intrastyler_nnunet.model.borders import Inside, seen_by
 from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.layers import BlurDown, InstanceNorm, ReflectionPad, VoxelsToChannels
-from intrastyler_nnunet.model.recomputation import recomputed
+from intrastyler_nnunet.model.recomputation import RecomputedInParts
 
 
 class ResidualBlock(nn.Module):
@@ -30,14 +30,12 @@ class ResidualBlock(nn.Module):
         return x + change
 
 
-class ContentEncoder(nn.Module):
+class ContentEncoder(RecomputedInParts):
     """Outer convolution, down-sampling stages, residual blocks.
 
     Layers are numbered as in the released code (padding, convolution, norm, activation and blur each count as one),
     because the paper names PatchNCE's feature layers by that number: 0, 4, 8, 12, 16 for two stages.
     """
-
-    checkpointing = False  # see `recomputation`; of each stage and residual block
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -84,7 +82,7 @@ class ContentEncoder(nn.Module):
         collected: dict[int, torch.Tensor] = {}
         for number, part in enumerate(self.parts):
             here = None if inside is None else inside[min(max(number - 1, 0), len(inside) - 1)]
-            x, outputs = recomputed(self.checkpointing, self._through, x, part, indices, last, here)
+            x, outputs = self.recomputed(self._through, x, part, indices, last, here)
             collected |= outputs
             if last is not None and last < part.stop:
                 break

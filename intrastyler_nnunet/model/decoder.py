@@ -15,7 +15,7 @@ from intrastyler_nnunet.model.layers import (
     ReflectionPad,
     VoxelsToChannels,
 )
-from intrastyler_nnunet.model.recomputation import recomputed
+from intrastyler_nnunet.model.recomputation import RecomputedInParts
 from intrastyler_nnunet.model.resampling import in_layout_of
 
 
@@ -46,10 +46,8 @@ class DecoderStage(nn.Module):
         return torch.relu(self.din(x, style, after))
 
 
-class Decoder(nn.Module):
+class Decoder(RecomputedInParts):
     """One stage per down-sampling of the encoder, then the outer convolution to one channel and tanh."""
-
-    checkpointing = False  # see `recomputation`; of each stage
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -79,9 +77,9 @@ class Decoder(nn.Module):
         levels: Sequence[Inside | None] = inside or [None] * (len(self.stages) + 1)
         for stage, *around in zip(self.stages, levels[:0:-1], levels[-2::-1], strict=True):
             skipped = self.from_voxels(source) if self.from_voxels and stage is self.stages[-1] else None
-            content = recomputed(self.checkpointing, stage, content, style, skipped, tuple(around))
+            content = self.recomputed(stage, content, style, skipped, tuple(around))
         content = seen_by(self.pad, content, levels[0])
-        return recomputed(self.checkpointing, self._image, content)
+        return self.recomputed(self._image, content)
 
     def _image(self, content: torch.Tensor) -> torch.Tensor:
         return torch.tanh(self.to_voxels(self.to_image(self.pad(content))))

@@ -7,17 +7,15 @@ from torch import nn
 
 from intrastyler_nnunet.model.config import DiscriminatorConfig
 from intrastyler_nnunet.model.layers import BlurDown, InstanceNorm
-from intrastyler_nnunet.model.recomputation import recomputed
+from intrastyler_nnunet.model.recomputation import RecomputedInParts
 
 
-class Discriminator(nn.Module):
+class Discriminator(RecomputedInParts):
     """Convolutions that halve the image and double the channels, then two that do neither; none has a norm in front.
 
     The score belongs to a receptive field, not to the image. Where the architecture is anti-aliased, the image is
     halved by a blur behind each convolution instead of the convolution's stride.
     """
-
-    checkpointing = False  # see `recomputation`; of each convolution with what belongs to it
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
@@ -42,7 +40,7 @@ class Discriminator(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 1, X, Y, Z) in [-1, 1] -> one realness score per patch, (B, 1, X', Y', Z')."""
         for part in self.parts:
-            x = recomputed(self.checkpointing, self._through, x, part)
+            x = self.recomputed(self._through, x, part)
         return x
 
     def _through(self, x: torch.Tensor, part: range) -> torch.Tensor:

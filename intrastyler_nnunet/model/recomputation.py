@@ -7,11 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 
-def recomputed(wanted: bool, part: Callable[..., Any], *inputs: Any) -> Any:
-    """`part(*inputs)`, of which only `inputs` are kept for the gradient, if that is wanted; `part` draws nothing."""
-    if wanted and torch.is_grad_enabled():
-        return checkpoint(part, *inputs, use_reentrant=False, preserve_rng_state=False)
-    return part(*inputs)
+class RecomputedInParts(nn.Module):
+    """A network that passes its parts to `recomputed`."""
+
+    checkpointing = False
+
+    def recomputed(self, part: Callable[..., Any], *inputs: Any) -> Any:
+        """`part(*inputs)`; only `inputs` are kept for the gradient if `checkpointing`. `part` draws no random numbers."""
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(part, *inputs, use_reentrant=False, preserve_rng_state=False)
+        return part(*inputs)

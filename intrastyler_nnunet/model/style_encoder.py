@@ -6,13 +6,11 @@ from torch import nn
 from torch.func import functional_call
 
 from intrastyler_nnunet.model.layers import InstanceNorm, ReflectionPad
-from intrastyler_nnunet.model.recomputation import recomputed
+from intrastyler_nnunet.model.recomputation import RecomputedInParts
 
 
-class StyleEncoder(nn.Module):
+class StyleEncoder(RecomputedInParts):
     """7x7x7 convolution, two strided 4x4x4 convolutions, global average, linear map to K, L2-normalised."""
-
-    checkpointing = False  # see `recomputation`; of each convolution with what belongs to it
 
     def __init__(self, width: int, style_dim: int):
         super().__init__()
@@ -32,7 +30,7 @@ class StyleEncoder(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
             for start in range(0, len(self.layers), 4):
-                x = recomputed(self.checkpointing, self._stage, x, start, fixed)
+                x = self.recomputed(self._stage, x, start, fixed)
             pooled = x.mean(dim=(2, 3, 4), keepdim=True)
             return F.normalize(_convolved(self.to_style, pooled, fixed).flatten(1), dim=1)
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from intrastyler_nnunet.model.discriminator import Discriminator
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.recomputation import RecomputedInParts
 from intrastyler_nnunet.objective.patch_nce import PatchProjector, attention_rows, sample_places
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
 from intrastyler_nnunet.objective.restyling import RandomCurves, Restyling, restyle
@@ -56,7 +57,7 @@ class Networks:
     def checkpoint(self, wanted: bool) -> None:
         """Whether the networks keep the activations of whole parts for the gradient, or compute them anew."""
         for module in (m for network in self.modules().values() for m in network.modules()):
-            if hasattr(module, "checkpointing"):
+            if isinstance(module, RecomputedInParts):
                 module.checkpointing = wanted
 
     def compile(self, backend: str = "inductor") -> None:
