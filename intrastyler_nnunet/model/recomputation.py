@@ -17,7 +17,7 @@ class RecomputedInParts(nn.Module):
     checkpointing = False
 
     def recomputed(self, part: Callable[..., Any], *inputs: Any) -> Any:
-        """`part(*inputs)`; only `inputs` are kept for the gradient if `checkpointing`. `part` draws no random numbers."""
+        """`part(*inputs)`; only `inputs` are kept for the gradient if `checkpointing`. It may draw nothing."""
         if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(part, *inputs, use_reentrant=False, preserve_rng_state=False)
         return part(*inputs)
