@@ -21,6 +21,10 @@ DAY = 24 * 60 * 60  # seconds
 PAUSE, SAID_AFTER = 0.1, 20  # seconds between looks at a lock, and looks before it is said
 
 
+class HeldLockError(InputError):
+    """Another process writes to the folder, and will end."""
+
+
 def make_folder(folder: Path) -> None:
     """Make `folder` and those above it, if they are not there. Raises InputError if a file is in its place."""
     try:
@@ -38,7 +42,8 @@ def locked(folder: Path) -> Iterator[None]:
     lives on this machine, and processes on other machines are not seen. On Windows nothing is locked.
 
     Raises:
-        InputError: another process holds it.
+        HeldLockError: another process holds it.
+        InputError: a file is in the folder's place.
     """
     if fcntl is None:
         make_folder(folder)
@@ -60,14 +65,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
+def locked_in_turn(folder: Path) -> Iterator[None]:
     """`locked`, but wait for the end of whichever process holds it; said once, after some seconds."""
     with ExitStack() as stack:
         for wait in count():
             try:
                 stack.enter_context(locked(folder))
                 break
-            except InputError as error:
+            except HeldLockError as error:
                 if wait == SAID_AFTER:
                     print(f"{error}; waiting", file=sys.stderr)
                 time.sleep(PAUSE)
@@ -133,7 +138,8 @@ def _take(path: Path) -> int:
             holder = _holder(file)
             os.close(file)
             found = "process {1} on {0}".format(*holder) if holder else "another process"
-            raise InputError(f"{path.parent}: {found} is writing here, expected no other; wait for its end or stop it")
+            reason = f"{found} is writing here, expected no other; wait for its end or stop it"
+            raise HeldLockError(f"{path.parent}: {reason}")
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file), path.stat()):
                 return file

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.locks import LOCK_FILE, is_alive, locked
+from intrastyler_nnunet.locks import LOCK_FILE, is_alive, locked, locked_in_turn
 
 HOLDER = """
 import sys, time
@@ -91,3 +91,9 @@ def test_who_is_alive():
         pass
     assert is_alive(os.getpid())
     assert not is_alive(gone.pid)
+
+
+def test_a_file_in_the_place_of_a_lock_is_not_waited_for(tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(InputError, match="found a file there"), locked_in_turn(tmp_path / "out"):
+        pass

@@ -1,13 +1,14 @@
 """What a checkpoint says of its training, and the name under which a stock installation predicts with it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
+from typing import BinaryIO
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation
 from intrastyler_nnunet.nnunet.settings import ResolvedSettings
 
@@ -16,9 +17,8 @@ LOWEST_VERSION = (2, 7)  # earlier ones label padding as background, not -1
 ENTRY = "intrastyler"  # of a checkpoint's "init_args", which nnU-Net keeps and does not look into
 
 
-def check_version() -> None:
-    """Raise InputError if this nnU-Net marks padding in another way than the trainer reads it."""
-    found = version(STOCK)
+def check_version(found: str) -> None:
+    """Raise InputError if this version of nnU-Net marks padding in another way than the trainer reads it."""
     if tuple(int(part) for part in found.split(".")[:2]) < LOWEST_VERSION:
         expected = ".".join(map(str, LOWEST_VERSION))
         raise InputError(f"nnU-Net {found} labels padding as background, expected {expected} or later")
@@ -54,6 +54,24 @@ def named_as(trainer: nnUNetTrainer, other: type) -> Iterator[None]:
         yield
     finally:
         trainer.__class__ = own
+
+
+def write_whole(filename: str, write: Callable[[BinaryIO], None]) -> None:
+    """Let `write` fill an open file, and put it in the place of `filename` when it is complete.
+
+    An open file, because torch does not say why it cannot write to a path.
+
+    Raises:
+        InputError: the disk is full or refuses; what was there stays.
+    """
+    try:
+        with written_atomically(filename) as temporary, temporary.open("wb") as file:
+            write(file)
+    except (OSError, RuntimeError) as error:
+        cause = error if isinstance(error, OSError) else error.__context__  # torch may fail again in closing
+        if not isinstance(cause, OSError):
+            raise
+        raise InputError(f"{filename}: cannot be written ({cause.strerror}), what was there stays") from None
 
 
 def provenance(resolved: ResolvedSettings, translation: ExemplarTranslation | None) -> dict:

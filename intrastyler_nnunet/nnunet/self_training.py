@@ -6,9 +6,10 @@ from typing import Annotated
 
 from annotated_types import MinLen
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.nnunet.folders import case_names
+from intrastyler_nnunet.nnunet.folders import case_names, configuration_folder, pseudo_label_folder
 from intrastyler_nnunet.typed_json import Count, FileName, read_json
 
 
@@ -43,6 +44,18 @@ class MixedDataset:
     def load_case(self, identifier: str):
         """What nnU-Net's datasets return: image, labels, labels of the previous stage, properties."""
         return self._of[identifier].load_case(identifier)
+
+
+def read_pseudo_labelled(
+    case_list: str | None, plans: PlansManager, configuration: str, cascaded: bool
+) -> PseudoLabelledCases | None:
+    """The target cases that a training mixes in; None without a case list. Raises InputError as `read_case_list`."""
+    if case_list is None:
+        return None
+    if cascaded:
+        raise InputError("self_training has no segmentations of a previous stage, expected another configuration")
+    folder = pseudo_label_folder(plans.dataset_name, plans, configuration)
+    return read_case_list(Path(case_list), folder, configuration_folder(plans.dataset_name, plans, configuration))
 
 
 def read_case_list(path: Path, folder: Path, source_folder: Path) -> PseudoLabelledCases:

@@ -121,6 +121,38 @@ def lowest_styles(folder: Path, names: Sequence[str]) -> list[str]:
     return [names[index] for index in np.argsort(averages, kind="stable")]
 
 
+@dataclass(frozen=True)
+class StyleScores:
+    """What a validation epoch says of each style, after what those before it said."""
+
+    names: tuple[str, ...]
+    dice: np.ndarray  # of this epoch, (styles,)
+    rows: list[EpochDice]  # of all epochs
+    averages: np.ndarray  # over the epochs, (styles,)
+
+    @classmethod
+    def of(cls, outputs: list[dict], names: tuple[str, ...], folder: Path, epoch: int) -> "StyleScores":
+        """The scores of an epoch's validation steps and those in the training's folder; nothing is written."""
+        dice = dice_by_style(outputs, len(names))
+        rows = rows_with(folder, epoch, names, dice)
+        return cls(names, dice, rows, average_dice(rows, names))
+
+    @property
+    def worst(self) -> int:
+        """The style with the lowest average."""
+        return int(np.nanargmin(self.averages)) if np.isfinite(self.averages).any() else 0
+
+    def __str__(self) -> str:
+        """A line for the log."""
+        table = ", ".join(f"{name} {value:.4f}" for name, value in zip(self.names, self.dice, strict=True))
+        return f"{table}; worst on average {self.names[self.worst]} {self.averages[self.worst]:.4f}"
+
+    def curves(self) -> dict[str, float]:
+        """Values for loggers, by name."""
+        curves = {f"dice/{name}": float(value) for name, value in zip(self.names, self.dice, strict=True)}
+        return curves | {"worst_style_dice": float(self.averages[self.worst])}
+
+
 def few_batches(iterations: int, styles: int) -> list[str]:
     """A warning if a validation epoch has fewer batches for each style than its Dice needs."""
     found = iterations // styles

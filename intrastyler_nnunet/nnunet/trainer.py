@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +13,28 @@ from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import is_batched, leaves, sample_intensity_parameters
 from intrastyler_nnunet.nnunet.augmentation.worker_transforms import marking_outside, split_outside, split_pipeline
 from intrastyler_nnunet.nnunet.batch_pictures import FOLDER as PICTURES
 from intrastyler_nnunet.nnunet.batch_pictures import draw_batch, is_pictured, log_picture
 from intrastyler_nnunet.nnunet.cases import translated_channel
-from intrastyler_nnunet.nnunet.checkpoints import check_order, check_version, inference_class, named_as, provenance
+from intrastyler_nnunet.nnunet.checkpoints import (
+    check_order,
+    check_version,
+    inference_class,
+    named_as,
+    provenance,
+    write_whole,
+)
 from intrastyler_nnunet.nnunet.exemplar_translation import (
     ExemplarTranslation,
     check_volumes,
     load_exemplar_translation,
 )
 from intrastyler_nnunet.nnunet.final_validation import FinalValidation
-from intrastyler_nnunet.nnunet.folders import (
-    configuration_folder,
-    pseudo_label_folder,
-    synthesizer_folder,
-    target_folder,
-)
-from intrastyler_nnunet.nnunet.self_training import MixedDataset, PseudoLabelledCases, read_case_list
+from intrastyler_nnunet.nnunet.folders import synthesizer_folder, target_folder
+from intrastyler_nnunet.nnunet.self_training import MixedDataset, read_pseudo_labelled
 from intrastyler_nnunet.nnunet.settings import (
     TrainerSettings,
     check_resumable,
@@ -42,13 +44,7 @@ from intrastyler_nnunet.nnunet.settings import (
 )
 from intrastyler_nnunet.nnunet.settings import write_resolved as write_resolved_settings
 from intrastyler_nnunet.nnunet.step_clock import StepClock
-from intrastyler_nnunet.nnunet.style_validation import (
-    average_dice,
-    choose_validation_styles,
-    dice_by_style,
-    few_batches,
-    rows_with,
-)
+from intrastyler_nnunet.nnunet.style_validation import StyleScores, choose_validation_styles, few_batches
 from intrastyler_nnunet.nnunet.style_validation import record as record_styles
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
 
@@ -66,7 +62,7 @@ class TrainingOnTranslations:
     def initialize(self):
         """Read settings and generators before anything is trained; bad input ends it with one line."""
         with _one_line_errors():
-            check_version()
+            check_version(version("nnunetv2"))
             check_order(type(self), TrainingOnTranslations)
             self.prepare_translation()
         self.iteration = 0
@@ -89,7 +85,9 @@ class TrainingOnTranslations:
             self.validation_styles = choose_validation_styles(banks, self.probabilities, keeps_source)
             for warning in few_batches(self.num_val_iterations_per_epoch, len(self.validation_styles)):
                 self.print_to_log_file(f"WARNING: {warning}")
-        self.pseudo = self._read_pseudo_labelled()
+        self.pseudo = read_pseudo_labelled(
+            self.settings.self_training, self.plans_manager, self.configuration_name, self.is_cascaded
+        )
         self.resolved_settings = resolve(self.settings, paths, [] if self.translation is None else banks)
 
     def choose_settings(self) -> TrainerSettings:
@@ -116,16 +114,6 @@ class TrainingOnTranslations:
         for path, bank in zip(paths, translation.banks, strict=True):
             self.print_to_log_file(f"Translating with {path} to {len(bank.names)} exemplars")
         return paths, translation
-
-    def _read_pseudo_labelled(self) -> PseudoLabelledCases | None:
-        if self.settings.self_training is None:
-            return None
-        if self.is_cascaded:
-            raise InputError("self_training has no segmentations of a previous stage, expected another configuration")
-        plans = self.plans_manager
-        folder = pseudo_label_folder(plans.dataset_name, plans, self.configuration_name)
-        source = configuration_folder(plans.dataset_name, plans, self.configuration_name)
-        return read_case_list(Path(self.settings.self_training), folder, source)
 
     def get_tr_and_val_datasets(self):
         """nnU-Net's; every fold trains on the pseudo-labelled target cases too, if there are any."""
@@ -236,20 +224,14 @@ class TrainingOnTranslations:
     def on_validation_epoch_end(self, val_outputs: list[dict]):
         """nnU-Net's pseudo Dice, also for each style; over the worst style alone if the settings say so."""
         if self.translation is not None:
-            styles, folder = self.validation_styles, Path(self.output_folder)
-            dice = dice_by_style(val_outputs, len(styles))
-            rows = rows_with(folder, self.current_epoch, styles.names, dice)
-            averages = average_dice(rows, styles.names)
-            worst = int(np.nanargmin(averages)) if np.isfinite(averages).any() else 0
+            names, folder = self.validation_styles.names, Path(self.output_folder)
+            scores = StyleScores.of(val_outputs, names, folder, self.current_epoch)
             if self.local_rank == 0:
-                record_styles(folder, rows, styles.names)
-            table = ", ".join(f"{name} {value:.4f}" for name, value in zip(styles.names, dice, strict=True))
-            lowest = f"worst on average {styles.names[worst]} {averages[worst]:.4f}"
-            self.print_to_log_file(f"Pseudo dice by style: {table}; {lowest}")
-            curves = {f"dice/{name}": value for name, value in zip(styles.names, dice, strict=True)}
-            self._log_elsewhere(curves | {"worst_style_dice": averages[worst]})
+                record_styles(folder, scores.rows, names)
+            self.print_to_log_file(f"Pseudo dice by style: {scores}")
+            self._log_elsewhere(scores.curves())
             if self.settings.best_style == "worst":
-                val_outputs = val_outputs[worst :: len(styles)]
+                val_outputs = val_outputs[scores.worst :: len(names)]
         super().on_validation_epoch_end(val_outputs)
 
     def _log_elsewhere(self, curves: dict[str, float]) -> None:
@@ -303,20 +285,9 @@ class TrainingOnTranslations:
         self.my_init_kwargs = own | provenance(self.resolved_settings, self.translation)
         try:
             with _one_line_errors(), named_as(self, inference_class(type(self))):
-                self._save_whole(filename)
+                write_whole(filename, super().save_checkpoint)
         finally:
             self.my_init_kwargs = own
-
-    def _save_whole(self, filename: str) -> None:
-        try:
-            # An open file, because torch does not say why it cannot write to a path.
-            with written_atomically(filename) as temporary, temporary.open("wb") as file:
-                super().save_checkpoint(file)
-        except (OSError, RuntimeError) as error:
-            cause = error if isinstance(error, OSError) else error.__context__  # torch may fail again in closing
-            if not isinstance(cause, OSError):
-                raise
-            raise InputError(f"{filename}: cannot be written ({cause.strerror}), what was there stays") from None
 
     def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
         """Refuse to continue a training that was begun with other settings of the translation."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.locks import in_turn
+from intrastyler_nnunet.locks import locked_in_turn
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.tensor_file import load_tensors, save_tensors
 from intrastyler_nnunet.styles.clusters import cluster_styles
@@ -107,7 +107,7 @@ def style_bank(generator: Generator, generator_path: Path, target_folder: Path, 
     fingerprint = f"{generator_sha256}-{_target_fingerprint(windows, patch_size)}"
     bank = _bank_of(path, fingerprint)
     if bank is None:
-        with in_turn(path.with_name(f".{path.stem}")):  # several folds start at once, and one builds it
+        with locked_in_turn(path.with_name(f".{path.stem}")):  # several folds start at once, and one builds it
             bank = _bank_of(path, fingerprint)
             if bank is None:
                 bank = build_style_bank(generator, target_folder, windows, patch_size, device, fingerprint)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import write_json
-from intrastyler_nnunet.locks import in_turn
+from intrastyler_nnunet.locks import locked_in_turn
 from intrastyler_nnunet.typed_json import Check, FileName, Text, read_json
 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -122,7 +122,7 @@ def _cached(path: Path) -> dict[str, CachedWindow]:
 def _store(path: Path, known: dict[str, CachedWindow], cases: list[str]) -> None:
     """Add to the cache; what others have added since, for cases that are there, stays."""
     try:
-        with in_turn(path.with_name(f".{path.stem}")):
+        with locked_in_turn(path.with_name(f".{path.stem}")):
             entries = _cached(path) | known
             write_json({case: asdict(entries[case]) for case in cases if case in entries}, path)
     except OSError as error:

@@ -10,6 +10,9 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from tiny_dataset import CONFIGURATION
 
+from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet.checkpoints import check_version
+
 FILES_OPENED: list[tuple[Path, str]] = []  # path and mode of every file that Python opens
 
 
@@ -66,3 +69,11 @@ def test_a_full_disk_is_one_line_and_the_old_checkpoint_stays(trainer, tmp_path,
     assert f"{path}: cannot be written (File too large)" in line
     assert path.read_bytes() == before
     assert not list(tmp_path.glob(".writing*"))
+
+
+def test_versions_of_nnunet_that_pad_otherwise_are_refused():
+    for version in ("2.6.2", "2.6", "1.7.1"):
+        with pytest.raises(InputError, match=rf"^nnU-Net {version} labels padding as background, expected 2\.7"):
+            check_version(version)
+    for version in ("2.7", "2.7.0", "2.8.1", "3.0"):
+        check_version(version)
