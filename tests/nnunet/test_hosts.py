@@ -37,10 +37,11 @@ def start(dataset: TinyDataset, root: Path, fold: int) -> subprocess.Popen:
     """A host of its own that trains `fold` on its own copy of the preprocessed data."""
     own = root / f"node{fold}" / "nnUNet_preprocessed"
     shutil.copytree(dataset.preprocessed.parent, own)
-    command = ("nnUNetv2_train", "998", CONFIGURATION, str(fold), "-tr", TRAINER, "-device", "cpu")
+    program = Path(sys.executable).with_name("nnUNetv2_train")
+    command = (program, "998", CONFIGURATION, str(fold), "-tr", TRAINER, "-device", "cpu")
     environment = with_plugin(dataset, root) | {"nnUNet_preprocessed": str(own), "nnUNet_n_proc_DA": "1"}
     return subprocess.Popen(
-        [*NAMESPACES, "bash", "-c", HOST, "host", f"node{fold}", Path(sys.executable).with_name(command[0]), *command[1:]],
+        [*NAMESPACES, "bash", "-c", HOST, "host", f"node{fold}", *command],
         env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
