@@ -33,14 +33,14 @@ def render_pair(subject: Subject, source: Scan, target: Scan, grid: Grid) -> tup
 def scan_anatomy(anatomy: Anatomy, scan: Scan) -> np.ndarray:
     """Image (x, y, z), float32, of the anatomy in this scan."""
     signals = tissue_signals(anatomy.subject, scan)
-    image = banded(anatomy, scan) if scan.off_resonance else resolved(anatomy, scan, signals)
+    image = banded(anatomy, scan) if scan.off_resonance else partial_volumes(anatomy, scan, signals)
     image = image * np.exp(scan.bias * smooth_field(anatomy.grid, BIAS_KNOTS, (scan.seed, BIAS)))
     noise = correlated_noise(scan, anatomy.grid, np.random.default_rng([scan.seed, NOISE]))
     deviation = signals[Tissue.GREY_MATTER] / scan.snr
     return (scan.gain * rician(image, noise, deviation)).astype(np.float32)
 
 
-def resolved(anatomy: Anatomy, scan: Scan, signals: np.ndarray) -> np.ndarray:
+def partial_volumes(anatomy: Anatomy, scan: Scan, signals: np.ndarray) -> np.ndarray:
     """The image (x, y, z) that tissues of these `signals` give at the scan's resolution; linear in them."""
     volume = head_signal(load_head(anatomy.subject.head), anatomy.slab_coordinates, signals)
     paint_signals(volume, anatomy.layers, signals)
@@ -65,7 +65,7 @@ def banded(anatomy: Anatomy, scan: Scan) -> np.ndarray:
     image = np.zeros(anatomy.grid.shape, dtype=np.float32)
     for number in range(BAND_PROFILES):
         weight = np.interp(folded, angles, profiles[:, number] * strengths[number]).astype(np.float32)
-        image += weight * resolved(anatomy, scan, mixtures[number])
+        image += weight * partial_volumes(anatomy, scan, mixtures[number])
     return np.maximum(image, 0)
 
 
