@@ -56,9 +56,10 @@ class ContentEncoder(RecomputedInParts):
         self.layers = nn.ModuleList(layers)
         self.last_layer = len(layers) - 1
         blocks = self.last_layer - config.residual_blocks + 1
-        # What is recomputed together: layers of one resolution.
+        # What is recomputed together: layers of one resolution, but the residual blocks, which have most of the
+        # arithmetic and little of the memory.
         self.parts = [range(start, start + 4) for start in range(0, blocks, 4)]
-        self.parts += [range(block, block + 1) for block in range(blocks, len(layers))]
+        self.residual_part = range(blocks, len(layers))
         self.out_channels = channels
 
     def forward(
@@ -81,11 +82,14 @@ class ContentEncoder(RecomputedInParts):
         """
         collected: dict[int, torch.Tensor] = {}
         for number, part in enumerate(self.parts):
-            here = None if inside is None else inside[min(max(number - 1, 0), len(inside) - 1)]
+            here = None if inside is None else inside[max(number - 1, 0)]
             x, outputs = self.recomputed(self._through, x, part, indices, last, here)
             collected |= outputs
             if last is not None and last < part.stop:
                 break
+        else:
+            x, outputs = self._through(x, self.residual_part, indices, last, None if inside is None else inside[-1])
+            collected |= outputs
         return x, [collected[index] for index in indices]
 
     def _through(

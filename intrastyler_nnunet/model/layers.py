@@ -19,13 +19,15 @@ SPATIAL = (2, 3, 4)
 class InstanceNorm(nn.Module):
     """IN(x) per sample and channel, eps 1e-5, by float32 statistics whatever the precision of x.
 
-    Not PyTorch's: that changes the layout of channels-last images, and on a CPU returns a wrong gradient for a batch of
-    one where the gradient it gets is channels-last (2.14).
+    Not PyTorch's instance norm: that changes the layout of channels-last images, and on a CPU returns a wrong gradient
+    for a batch of one where the gradient it gets is channels-last (2.14). On a CPU, groups of one channel are fastest.
     """
 
     def forward(self, x: torch.Tensor, inside: Inside | None = None) -> torch.Tensor:
         """(B, C, X, Y, Z) -> the same shape and dtype, by the statistics of what is `inside`; None: of all."""
         with torch.autocast(x.device.type, enabled=False):
+            if inside is None and x.device.type == "cpu" and x.is_contiguous():
+                return F.group_norm(x, x.shape[1], eps=EPSILON)
             if inside is None:
                 return _Normalised.apply(x)
             x32 = x.float()
