@@ -24,9 +24,7 @@ def score_demo(places: Places) -> dict:
     groups = split_test_cases(places.raw / "sites.json")
     methods = {
         method: {
-            group: evaluate_folder(
-                places.predictions(method), places.raw / "labelsTs", CROSSMODA_LABELS, processes=2, cases=cases
-            )
+            group: evaluate_folder(places.predictions(method), places.raw / "labelsTs", CROSSMODA_LABELS, cases=cases)
             for group, cases in groups.items()
         }
         for method in TRAINERS
