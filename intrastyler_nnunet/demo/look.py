@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from intrastyler_nnunet.demo.picture import PictureRow, draw_picture, picture_rows
-from intrastyler_nnunet.demo.places import Places
+from intrastyler_nnunet.demo.places import DemoPlaces
 from intrastyler_nnunet.demo.segmenter import load_segmenter
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.offline.image_files import style_of_file, translate_file
@@ -18,7 +18,7 @@ from intrastyler_nnunet.translation.translator import Translator
 SLAB = 64  # slices at once
 
 
-def take_look(places: Places, generator: Path, device: str) -> None:
+def take_look(places: DemoPlaces, generator: Path, device: str) -> None:
     """Translate a source to an exemplar of each sub-dataset, segment a test image of each, and draw `look.png`."""
     rows = [row for row in picture_rows(places) if row.exemplar is not None]
     translator = Translator(Generator.load(generator, torch.device(device)))
@@ -30,7 +30,7 @@ def take_look(places: Places, generator: Path, device: str) -> None:
     print(f"The first picture: {places.picture}", flush=True)
 
 
-def _predictions(rows: list[PictureRow], places: Places, device: str) -> dict[str, Path]:
+def _predictions(rows: list[PictureRow], places: DemoPlaces, device: str) -> dict[str, Path]:
     """The folder that the shipped segmenter's label maps were written to, by its name; empty if none is shipped."""
     path = shipped_segmenter()
     if path is None:

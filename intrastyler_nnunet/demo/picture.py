@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from intrastyler_nnunet.demo.places import Places
+from intrastyler_nnunet.demo.places import DemoPlaces
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.report.pictures import fullest_level
 from intrastyler_nnunet.simulation.raw_dataset import IMAGE_ENDING, LABEL_ENDING, read_sites
@@ -28,7 +28,7 @@ class PictureRow:
     translation: Path
 
 
-def picture_rows(places: Places) -> list[PictureRow]:
+def picture_rows(places: DemoPlaces) -> list[PictureRow]:
     """A row for each sub-dataset with test images, with another source in each."""
     cases = read_sites(places.raw / "sites.json").cases
     first = {(case.split, case.site): case.case for case in reversed(cases)}

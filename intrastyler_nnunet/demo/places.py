@@ -11,7 +11,7 @@ TRAINERS = {
 
 
 @dataclass(frozen=True)
-class Places:
+class DemoPlaces:
     """Paths below the demo's folder."""
 
     folder: Path

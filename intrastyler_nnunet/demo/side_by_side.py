@@ -8,14 +8,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from intrastyler_nnunet.demo.places import CONFIGURATION, DATASET, TRAINERS, Places
+from intrastyler_nnunet.demo.places import CONFIGURATION, DATASET, TRAINERS, DemoPlaces
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.workers import workers
 
 EPOCH_ENDED = "Epoch time:"  # of nnU-Net's log
 
 
-def train_side_by_side(places: Places, device: str, epochs: int) -> None:
+def train_side_by_side(places: DemoPlaces, device: str, epochs: int) -> None:
     """Train fold 0 of every method, or go on where an interrupted training stopped."""
 
     def epochs_done() -> int:
@@ -27,7 +27,7 @@ def train_side_by_side(places: Places, device: str, epochs: int) -> None:
     _side_by_side(train_method, places, device, epochs_done, epochs * len(TRAINERS), "epoch")
 
 
-def predict_side_by_side(places: Places, device: str) -> None:
+def predict_side_by_side(places: DemoPlaces, device: str) -> None:
     """Predict the test images with every method's model."""
 
     def images_done() -> int:
@@ -37,7 +37,7 @@ def predict_side_by_side(places: Places, device: str) -> None:
     _side_by_side(predict_method, places, device, images_done, count * len(TRAINERS), "image")
 
 
-def train_method(places: Places, device: str, method: str) -> None:
+def train_method(places: DemoPlaces, device: str, method: str) -> None:
     """What `nnUNetv2_train` does, with the number of threads that this process has, and no final validation."""
     import torch
     from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
@@ -54,7 +54,7 @@ def train_method(places: Places, device: str, method: str) -> None:
     (fold / "checkpoint_latest.pth").unlink(missing_ok=True)  # nnU-Net does, unless it is killed before
 
 
-def predict_method(places: Places, device: str, method: str) -> None:
+def predict_method(places: DemoPlaces, device: str, method: str) -> None:
     """What `nnUNetv2_predict` does without mirroring, in this process."""
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
@@ -72,7 +72,12 @@ def predict_method(places: Places, device: str, method: str) -> None:
 
 
 def _side_by_side(
-    job: Callable[[Places, str, str], None], places: Places, device: str, done: Callable[[], int], total: int, unit: str
+    job: Callable[[DemoPlaces, str, str], None],
+    places: DemoPlaces,
+    device: str,
+    done: Callable[[], int],
+    total: int,
+    unit: str,
 ) -> None:
     """Run a job of every method with a common progress bar, which `done` tells how far they are."""
     print("logs:", *(places.log(method) for method in TRAINERS), flush=True)
@@ -87,7 +92,7 @@ def _side_by_side(
             future.result()
 
 
-def _on_one_core(job: Callable[[Places, str, str], None], places: Places, device: str, method: str) -> None:
+def _on_one_core(job: Callable[[DemoPlaces, str, str], None], places: DemoPlaces, device: str, method: str) -> None:
     import torch
 
     torch.set_num_threads(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from intrastyler_nnunet.demo.look import take_look
-from intrastyler_nnunet.demo.places import BASE_CONFIGURATION, CONFIGURATION, DATASET, PLANS, Places
+from intrastyler_nnunet.demo.places import BASE_CONFIGURATION, CONFIGURATION, DATASET, PLANS, DemoPlaces
 from intrastyler_nnunet.demo.side_by_side import predict_side_by_side, train_side_by_side
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import image_files
@@ -39,6 +39,7 @@ class DemoSize:
     epochs: int
     iterations: int  # of an epoch
     validation_iterations: int = 4
+    narrowing: int = 2  # of nnU-Net's planned channels
 
     def settings(self, seed: int) -> dict:
         """Content of the trainer's settings file."""
@@ -56,7 +57,7 @@ TINY = DemoSize(first=5, cases=5, epochs=3, iterations=3, validation_iterations=
 
 
 @contextmanager
-def demo_environment(places: Places, generator: Path) -> Iterator[None]:
+def demo_environment(places: DemoPlaces, generator: Path) -> Iterator[None]:
     """Within the block, nnU-Net and the trainer, here and in what is started, use the demo's folders and generator."""
     before = dict(os.environ)
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
@@ -74,7 +75,7 @@ def demo_environment(places: Places, generator: Path) -> Iterator[None]:
         os.environ.update(before)
 
 
-def demo_stages(places: Places, generator: Path, device: str, seed: int, size: DemoSize = LAPTOP) -> list[Stage]:
+def demo_stages(places: DemoPlaces, generator: Path, device: str, seed: int, size: DemoSize = LAPTOP) -> list[Stage]:
     """Every stage from simulation to the report, with the minutes that each takes on two cores."""
     simulate = partial(simulate_dataset, int(DATASET), "small", seed)
     images, report = shlex.quote(str(places.tests)), shlex.quote(str(places.report))
@@ -83,27 +84,27 @@ def demo_stages(places: Places, generator: Path, device: str, seed: int, size: D
         Stage("first-images", lambda: simulate(first=size.first), 0.2),
         Stage("look", lambda: take_look(places, generator, device), 0.5),
         Stage("simulate", lambda: simulate(first=size.cases), 0.8),
-        Stage("preprocess", lambda: preprocess(places), 0.5),
-        Stage("add-target", lambda: add_target_cases(places, size.settings(seed)), 0.2),
+        Stage("preprocess", lambda: plan_and_preprocess(places), 0.5),
+        Stage("add-target", lambda: add_target_cases(places, size, seed), 0.2),
         Stage("train", lambda: train_side_by_side(places, device, size.epochs), 7.0),
         Stage("predict", lambda: predict_side_by_side(places, device), 0.7),
         Stage("report", lambda: run_command(f"intrastyler report {options} -i {images} -o {report}"), 0.5),
     ]
 
 
-def preprocess(places: Places) -> None:
+def plan_and_preprocess(places: DemoPlaces) -> None:
     """nnU-Net's plans and preprocessing; what a killed one left is not trusted."""
     shutil.rmtree(places.preprocessed, ignore_errors=True)
     run_command(f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {BASE_CONFIGURATION} -np 2")
 
 
-def add_target_cases(places: Places, settings: dict) -> None:
+def add_target_cases(places: DemoPlaces, size: DemoSize, seed: int) -> None:
     """The demo's configuration, its only fold's cases, the trainer's settings, and the target images' preprocessing."""
-    add_demo_configuration(places.preprocessed / f"{PLANS}.json")
+    add_demo_configuration(places.preprocessed / f"{PLANS}.json", narrowing=size.narrowing)
     cases = list(image_files(places.preprocessed / "gt_segmentations"))
     split = {"train": cases[:-VALIDATION_CASES], "val": cases[-VALIDATION_CASES:]}
     write_json([split], places.preprocessed / "splits_final.json")
-    write_json(settings, places.settings)
+    write_json(size.settings(seed), places.settings)
     run_command(f"intrastyler add-target -d {DATASET} -c {CONFIGURATION} -np 2")
 
 

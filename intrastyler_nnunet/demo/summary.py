@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from intrastyler_nnunet.demo.places import TRAINERS, Places
+from intrastyler_nnunet.demo.places import TRAINERS, DemoPlaces
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
 from intrastyler_nnunet.simulation.raw_dataset import read_sites
 from intrastyler_nnunet.structures import CROSSMODA_LABELS
@@ -11,7 +11,7 @@ from intrastyler_nnunet.workflow import minutes_of_stages
 UNTIL_PICTURE = ("first-images", "look")
 
 
-def score_demo(places: Places) -> dict:
+def score_demo(places: DemoPlaces) -> dict:
     """What `summary.json` holds of a finished demo.
 
     Returns:

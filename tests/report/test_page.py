@@ -185,7 +185,7 @@ def test_the_cross_hair_is_at_the_same_place_in_all_views(page):
     canvas = page.locator("#look canvas").first
     canvas.click(position={"x": canvas.bounding_box()["width"] * 0.75, "y": 5})
     places = page.evaluate(
-        "[...document.querySelectorAll('#look .view')].map((view) => parseFloat(view.style.getPropertyValue('--right')))"
+        "[...document.querySelectorAll('.view')].map((view) => parseFloat(view.style.getPropertyValue('--right')))"
     )
     assert places == pytest.approx([75] * 3, abs=2)
     page.keyboard.press("ArrowLeft")
