@@ -64,7 +64,7 @@ def draw_picture(rows: list[PictureRow], predictions: dict[str, Path], path: Pat
     titles = ("source (ceT1)", "exemplar (T2)", "source in its style", *(f"T2, by {name}" for name in predictions))
     figure = Figure(figsize=(3.4 * len(titles), 2.35 * len(rows) + 0.5), layout="constrained", facecolor="black")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.05, wspace=0.0, hspace=0.0)
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()

@@ -52,7 +52,7 @@ class DemoSize:
         }
 
 
-LAPTOP = DemoSize(first=8, cases=None, epochs=12, iterations=75)
+LAPTOP = DemoSize(first=8, cases=None, epochs=10, iterations=70)
 TINY = DemoSize(first=5, cases=5, epochs=3, iterations=3, validation_iterations=1)  # shows nothing: for tests
 
 
