@@ -48,13 +48,13 @@ def main() -> None:
 def commands(folder: Path) -> list[str]:
     """From raw images to scores."""
     tests, predictions = (shlex.quote(str(path)) for path in (folder / "nnUNet_raw" / NAME, folder / "predictions"))
-    model = f"{DATASET} -c 3d_fullres -f 0 -tr nnUNetTrainerIntraStylerShort -device cpu"
+    data, trainer = f"-d {DATASET} -c 3d_fullres", "-tr nnUNetTrainerIntraStylerShort -device cpu"
     return [
-        f"nnUNetv2_plan_and_preprocess -d {DATASET} -c 3d_fullres -np 2",
-        f"intrastyler add-target -d {DATASET} -c 3d_fullres -np 2",
-        f"intrastyler pretrain -d {DATASET} -c 3d_fullres --preset mini --style-warmup 100 --iterations 300 -device cpu",
-        f"nnUNetv2_train {DATASET} 3d_fullres 0 -tr nnUNetTrainerIntraStylerShort -device cpu",
-        f"nnUNetv2_predict -d {model} -i {tests}/imagesTs -o {predictions} --disable_tta",
+        f"nnUNetv2_plan_and_preprocess {data} -np 2",
+        f"intrastyler add-target {data} -np 2",
+        f"intrastyler pretrain {data} --preset mini --style-warmup 100 --iterations 300 -device cpu",
+        f"nnUNetv2_train {DATASET} 3d_fullres 0 {trainer}",
+        f"nnUNetv2_predict {data} -f 0 {trainer} -i {tests}/imagesTs -o {predictions} --disable_tta",
         f"intrastyler evaluate -p {predictions} -g {tests}/labelsTs",
     ]
 
