@@ -28,7 +28,7 @@ def told_apart(
     others = {value: max(map(max, map(_values, labels.values()))) + place for place, value in enumerate(own, start=1)}
     across = _towards_left(reference.shape, grid)
     is_right = across < _plane(np.isin(reference, own), across)
-    arrays = tuple(_replaced(array, others, is_right) for array in (prediction, reference))
+    arrays = _replaced(prediction, others, is_right), _replaced(reference, others, is_right)
     whole = {key: _values(values) + tuple(others[v] for v in _values(values) if v in others)
              for key, values in labels.items()}  # fmt: skip
     return arrays, whole | {f"{name}_left": own, f"{name}_right": tuple(others.values())}
