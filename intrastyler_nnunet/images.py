@@ -59,6 +59,18 @@ def image_files(folder: Path | str) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
+def is_bids_name(name: str) -> bool:
+    """Whether a file's name without ending is one of BIDS, such as sub-01_ses-02_T1w."""
+    return re.fullmatch(r"sub-[A-Za-z0-9]+(_[A-Za-z0-9]+-[A-Za-z0-9+]+)*_[A-Za-z0-9]+", name) is not None
+
+
+def labels_of_image(name: str, label_maps: dict[str, Path]) -> Path | None:
+    """The label map of an image: of the same name, or in BIDS with `dseg` in place of its last part."""
+    if name not in label_maps and is_bids_name(name):
+        name = f"{name.rpartition('_')[0]}_dseg"
+    return label_maps.get(name)
+
+
 def require_file(path: Path) -> None:
     """Raise InputError if `path` is a folder, or a link to one or to nothing: a case must not be skipped in silence."""
     if path.is_file():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge
+from tqdm import tqdm
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import write_json
@@ -48,6 +49,7 @@ class Stage:
 
     name: str
     run: Callable[[], None]
+    minutes: float = 0.0  # that it is expected to take; if stages say so, the terminal shows the time left
 
 
 def run_stages(stages: list[Stage], folder: Path) -> None:
@@ -58,11 +60,22 @@ def run_stages(stages: list[Stage], folder: Path) -> None:
         if marker.exists():
             print(f"{title}: done before", flush=True)
             continue
-        print(f"\n{title}", flush=True)
+        print(f"\n{title}{_time_left(stages, folder)}", flush=True)
         with timed(folder / "wall_time" / f"{stage.name}.json"):
             stage.run()
         marker.parent.mkdir(exist_ok=True)
         marker.touch()
+
+
+def _time_left(stages: list[Stage], folder: Path) -> str:
+    """A bar of the expected minutes, and how long the rest takes at the pace of what is finished."""
+    total = sum(stage.minutes for stage in stages)
+    if not total:
+        return ""
+    finished = [stage for stage in stages if (folder / "finished" / stage.name).exists()]
+    done = sum(stage.minutes for stage in finished) or 1e-6
+    taken = sum(seconds(folder / "wall_time" / f"{stage.name}.json") for stage in finished) or 60 * done
+    return tqdm.format_meter(done, total, taken, ncols=60, bar_format="  {percentage:3.0f}% |{bar}| {remaining} left")
 
 
 def minutes_of_stages(folder: Path) -> dict[str, float]:

@@ -11,13 +11,18 @@ MARK = "INTRASTYLER_TEST_MARK"
 
 
 class MarkedCommand:
-    """A running `intrastyler` command."""
+    """A running `intrastyler` command, or another Python program."""
 
-    def __init__(self, *arguments: object, environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        *arguments: object,
+        environment: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "intrastyler_nnunet.cli"),
+    ):
         self.mark = uuid.uuid4().hex
         quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", MARK: self.mark}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "intrastyler_nnunet.cli", *map(str, arguments)],
+            [sys.executable, *program, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **quiet, **(environment or {})},
         )  # fmt: skip

@@ -2,6 +2,7 @@ import gzip
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,15 @@ import SimpleITK
 from opened_files import counting_opens
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import DETACHED_ENDINGS, IMAGE_ENDINGS, image_files, read_image, read_volume, write_image
+from intrastyler_nnunet.images import (
+    DETACHED_ENDINGS,
+    IMAGE_ENDINGS,
+    image_files,
+    labels_of_image,
+    read_image,
+    read_volume,
+    write_image,
+)
 
 VALUES = np.random.default_rng(0).integers(0, 1000, (6, 7, 8)).astype(np.int16)
 
@@ -246,3 +255,12 @@ def test_a_little_more_than_a_thousandth_is_a_window(tmp_path):
     """So much contrast is enough for an intensity window of some width."""
     array = SimpleITK.GetArrayFromImage(read_volume(write(tmp_path / "a.nii.gz", ENOUGH)))
     assert array.min() < np.percentile(array, 99.9)
+
+
+def test_the_label_map_of_an_image_in_bids_ends_in_dseg():
+    label_maps = {name: Path(name) for name in ("a", "sub-01_ses-02_dseg", "sub-02_T1w", "sub-02_dseg")}
+    assert labels_of_image("a", label_maps) == Path("a")
+    assert labels_of_image("sub-01_ses-02_T1w", label_maps) == Path("sub-01_ses-02_dseg")
+    assert labels_of_image("sub-02_T1w", label_maps) == Path("sub-02_T1w")  # the image's own name comes first
+    assert labels_of_image("sub-03_T1w", label_maps) is None
+    assert labels_of_image("b_T1w", label_maps) is None

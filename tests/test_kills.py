@@ -1,5 +1,6 @@
 """kill -9 at any moment: no process lives on, and the same command ends with the bytes of an undisturbed one."""
 
+import io
 import json
 import random
 import shutil
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from marked_processes import MarkedCommand, contents
 from tiny_dataset import CONFIGURATION, TinyDataset, tiny_generator
 
@@ -74,17 +76,34 @@ class Pretrain:
         assert preset("mini")
 
 
+class Demo:
+    """Everything, of the smallest size."""
+
+    arguments = ("demo",)
+    output = "demo"
+    program = (str(Path(__file__).with_name("demo") / "tiny_demo.py"),)
+
+    def prepare(self, root: Path) -> None:
+        pass
+
+
 def environment_of(root: Path) -> dict[str, str]:
     return {name: str(root / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
 
 
 def comparable(folder: Path) -> dict[str, object]:
-    """Contents without the times at which files were written."""
+    """Contents without clocks: the times at which files were written, and how long things took."""
     found = {}
     for name, content in contents(folder).items():
         if name.endswith("_intensity_windows.json"):
             content = {case: entry["window"] for case, entry in json.loads(content).items()}
-        if not name.endswith((".png", "stats.jsonl")):
+        elif name == "summary.json":
+            content = json.loads(content)["methods"]
+        elif name.endswith(".pth"):
+            weights = torch.load(io.BytesIO(content), weights_only=False)["network_weights"]
+            content = {key: tensor.numpy().tobytes() for key, tensor in weights.items()}
+        timed = "wall_time/" in name or name.startswith("logs/") or "training_log_" in name
+        if not timed and not name.endswith((".png", "stats.jsonl", "debug.json")):
             found[name] = content
     return found
 
@@ -96,19 +115,19 @@ def run_killed(kind, tiny_dataset, tmp_path: Path, kills: int, monkeypatch) -> N
     if kind.output == "nnUNet_raw":
         shutil.rmtree(template / "nnUNet_raw")
     kind.prepare(template)
-    results = {}
+    results, program = {}, getattr(kind, "program", ("-m", "intrastyler_nnunet.cli"))
     duration, rng = 0.0, random.Random(kind.__class__.__name__)
     for name in ("undisturbed", "killed"):
         root = tmp_path / "work"  # the same path in both runs: records name their inputs
         shutil.copytree(template, root)
         monkeypatch.chdir(root)
         for _ in range(kills if name == "killed" else 0):
-            command = MarkedCommand(*kind.arguments, environment=environment_of(root))
+            command = MarkedCommand(*kind.arguments, environment=environment_of(root), program=program)
             if not command.kill(rng.uniform(0, duration)):
                 break
             assert command.living() == []
         begun = time.monotonic()
-        command = MarkedCommand(*kind.arguments, environment=environment_of(root))
+        command = MarkedCommand(*kind.arguments, environment=environment_of(root), program=program)
         command.finish()
         duration = time.monotonic() - begun
         assert command.living() == []
@@ -134,6 +153,11 @@ def test_commands_that_are_killed(kind, tiny_dataset, tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", [AddTarget, Prepare, Synthesize, Pretrain, Simulate])
 def test_commands_that_are_killed_over_and_over(kind, tiny_dataset, tmp_path, monkeypatch):
     run_killed(kind(), tiny_dataset, tmp_path, KILLS, monkeypatch)
+
+
+@pytest.mark.matrix
+def test_a_demo_that_is_killed_over_and_over(tiny_dataset, tmp_path, monkeypatch):
+    run_killed(Demo(), tiny_dataset, tmp_path, KILLS, monkeypatch)
 
 
 @pytest.mark.slow

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5 import nnUNetTrainerDA5
-from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.demo.stages import TRAINERS
+from intrastyler_nnunet.demo.places import TRAINERS
+from intrastyler_nnunet.nnunet.short_training import nnUNetTrainerShort
 from intrastyler_nnunet.shipped import trainers_folder
 
 
@@ -55,11 +55,10 @@ def test_nnunet_finds_its_own_trainers_on_translations_and_ones_own(trainer_path
 
 
 @pytest.mark.parametrize("trainer_of_demo", TRAINERS.values())
-def test_nnunet_finds_the_demos_trainers_with_its_own_adamw(trainer_path, trainer_of_demo):
-    names = (trainer_of_demo.removesuffix("Adam1en3"), trainer_of_demo)
+def test_nnunet_finds_the_demos_trainers_which_train_for_minutes(trainer_path, trainer_of_demo):
+    names = (trainer_of_demo.removesuffix("Short"), trainer_of_demo)
     plain, trainer = map(recursive_find_trainer_class_by_name, names)
     assert trainer.choose_settings is plain.choose_settings
-    assert trainer.train_step is plain.train_step
-    assert trainer.configure_optimizers is nnUNetTrainerAdam1en3.configure_optimizers
-    assert trainer.__init__ is nnUNetTrainerAdam1en3.__init__  # sets the learning rate
+    assert trainer.train_step is plain.train_step  # translation, then the short training's step
+    assert trainer.configure_optimizers is nnUNetTrainerShort.configure_optimizers
     assert pickle.loads(pickle.dumps(trainer)) is trainer

@@ -11,7 +11,9 @@ HELP = "style vectors of images, as .npz and for TensorBoard's embedding project
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_style_space_arguments(parser)
-    parser.add_argument("-i", dest="images", type=Path, required=True, help="folder of case_0000.nii.gz images")
+    parser.add_argument(
+        "-i", dest="images", type=Path, required=True, help="folder of images, named case_0000.nii.gz or as in BIDS"
+    )
     parser.add_argument(
         "-o", dest="output", type=Path, required=True,
         help="folder for styles.npz, vectors.tsv and metadata.tsv (load the latter two at projector.tensorflow.org)",

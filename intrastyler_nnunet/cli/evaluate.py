@@ -1,11 +1,11 @@
-"""`intrastyler evaluate`: Dice, ASSD and boundary ASSD of a folder of predictions."""
+"""`intrastyler evaluate`: Dice, NSD, ASSD, HD95 and boundary ASSD of a folder of predictions."""
 
 import argparse
 from pathlib import Path
 
-from intrastyler_nnunet.cli.options import add_processes
+from intrastyler_nnunet.cli.options import POSITIVE, add_processes
 
-HELP = "score predicted label maps against the ground truth: Dice, ASSD, boundary ASSD"
+HELP = "score predicted label maps against the ground truth: Dice, NSD, ASSD, 95 % Hausdorff distance, boundary ASSD"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "-o", dest="output", type=Path, default=None,
-        help="JSON file to write; none given: scores.json in the folder of predictions",
+        help="JSON file to write, with a CSV file beside it; none given: scores.json in the folder of predictions",
     )  # fmt: skip
     parser.add_argument(
         "--dataset-json", type=Path, default=None,
@@ -29,6 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pooled: one mean over both surfaces (medpy 0.5.2); directed: mean of the two directed "
         "means (medpy 0.4), to compare with tables published before 2024",
     )  # fmt: skip
+    parser.add_argument(
+        "--tolerance", type=POSITIVE, default=1.0,
+        help="mm by which a surface may be off and still count for the normalised surface Dice (NSD)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sides-of", nargs="+", metavar="STRUCTURE", default=[],
+        help="score the left and the right part of these structures by themselves, too; for example cochlea",
+    )  # fmt: skip
     add_processes(parser, "worker processes; lower it if memory runs out; none given: nnU-Net's nnUNet_def_n_proc")
 
 
@@ -37,23 +45,28 @@ def run(arguments: argparse.Namespace) -> None:
     from nnunetv2.configuration import default_num_processes
 
     from intrastyler_nnunet.evaluation.folder import evaluate_folder
-    from intrastyler_nnunet.evaluation.table import format_table
-    from intrastyler_nnunet.files import require_inputs_kept, write_json
+    from intrastyler_nnunet.evaluation.table import format_csv, format_table
+    from intrastyler_nnunet.files import require_inputs_kept, write_json, written_atomically
     from intrastyler_nnunet.images import image_files
     from intrastyler_nnunet.structures import find_labels
 
     output = arguments.output or arguments.predictions / "scores.json"
+    table = output.with_name(output.name.removesuffix(".json") + ".csv")
     folders = [arguments.predictions, arguments.references]
     label_maps = [path for folder in folders for path in image_files(folder).values()]
     beside = arguments.references.resolve().parent / "dataset.json"
-    require_inputs_kept([output], [*label_maps, arguments.dataset_json, beside])
+    require_inputs_kept([output, table], [*label_maps, arguments.dataset_json, beside])
     summary = evaluate_folder(
         arguments.predictions,
         arguments.references,
         find_labels(arguments.references, arguments.dataset_json),
         arguments.processes or default_num_processes,
         assd_definition=arguments.assd,
+        tolerance=arguments.tolerance,
+        sides_of=arguments.sides_of,
     )
     print(format_table(summary))
     write_json(summary, output)
-    print(f"written to {output}")
+    with written_atomically(table) as temporary:
+        temporary.write_text(format_csv(summary), encoding="utf-8", errors="backslashreplace")
+    print(f"written to {output} and {table}")

@@ -81,6 +81,11 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         "--compile", action="store_true",
         help="compile the networks first (torch.compile); worth its minutes on a GPU in runs of thousands of steps",
     )  # fmt: skip
+    group.add_argument(
+        "--tensorboard", action="store_true",
+        help="write curves and panels to tensorboard/ in the run folder, too (`pip install tensorboard`); W&B takes "
+        "them with `wandb sync`",
+    )  # fmt: skip
 
 
 def _add_estimate(group: argparse._ArgumentGroup) -> None:

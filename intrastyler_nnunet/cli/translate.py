@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--labels", type=Path, default=None,
-        help="label map (or folder of them, with the images' names); needed by a generator with a label hint",
+        help="label map (or folder of them, with the images' names, or BIDS names that end in dseg); needed by a "
+        "generator with a label hint",
     )  # fmt: skip
     style = parser.add_argument_group("style").add_mutually_exclusive_group(required=True)
     style.add_argument("--exemplar", type=Path, help="image file whose style and intensities the translations get")
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import require_inputs_kept
-    from intrastyler_nnunet.images import image_files, require_image_name
+    from intrastyler_nnunet.images import image_files, labels_of_image, require_image_name
     from intrastyler_nnunet.model.generator import Generator
     from intrastyler_nnunet.offline.image_files import file_stem, translate_file
     from intrastyler_nnunet.translation.translator import Translator
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     translator = Translator(generator)
     for name, path in tqdm(part.of(list(images.items())), "translate", disable=not folder):
-        labels = label_maps.get(name) if folder else arguments.labels
+        labels = labels_of_image(name, label_maps) if folder else arguments.labels
         translate_file(translator, path, labels, styles, outputs[name], arguments.slab)
 
 

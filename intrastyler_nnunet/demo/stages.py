@@ -1,71 +1,111 @@
-"""The demo as a list of real commands, each run once."""
+"""The demo as a list of stages, each run once: first a picture, then two trainings and what comes of them."""
 
 import os
 import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from intrastyler_nnunet.demo.look import take_look
+from intrastyler_nnunet.demo.places import BASE_CONFIGURATION, CONFIGURATION, DATASET, PLANS, DemoPlaces
+from intrastyler_nnunet.demo.side_by_side import predict_side_by_side, train_side_by_side
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.images import image_files
 from intrastyler_nnunet.nnunet.descriptions import PlansDescription
 from intrastyler_nnunet.nnunet.settings import GENERATOR_VARIABLE, SETTINGS_VARIABLE
 from intrastyler_nnunet.shipped import trainers_folder
+from intrastyler_nnunet.simulation.raw_dataset import simulate_dataset
 from intrastyler_nnunet.typed_json import read_json
 from intrastyler_nnunet.workflow import Stage, run_command
 
-DATASET, NAME, PLANS = "990", "Dataset990_SimCrossMoDA", "nnUNetPlans"
-CONFIGURATION, BASE_CONFIGURATION = "3d_demo", "3d_fullres"
-TRAINERS = {  # with AdamW: in so short a training, SGD finds the cochlea only by chance
-    "NoAdapt": "nnUNetTrainerIntraStylerNoTranslationAdam1en3", "IntraStyler": "nnUNetTrainerIntraStylerAdam1en3",
-}  # fmt: skip
-SEED = 7  # the shipped generator was trained on another seed's subjects
 PATCH_SIZE = (16, 32, 48)  # a quarter of the image: a patch takes less time, and the cochlea is more of it
 BATCH_SIZE = 4  # with one patch PyTorch takes a convolution on the CPU that is many times slower
 # Otherwise glibc returns every large tensor's memory at once, and training on a CPU waits for page faults.
 MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
-VALIDATION_CASES = 2  # each is predicted once for every style, which takes longer than two epochs
-TRAINING = {"num_epochs": 50, "num_iterations_per_epoch": 50, "num_val_iterations_per_epoch": 4, "save_every": 5}
+VALIDATION_CASES = 2
 
 
-def set_environment(folder: Path, generator: Path) -> None:
-    """Point nnU-Net and the trainer, in this process and in those it starts, at the demo's folders and generator."""
+@dataclass(frozen=True)
+class DemoSize:
+    """How much is simulated and trained."""
+
+    first: int  # cases of each split that the first picture is made of
+    cases: int | None  # of each split in all; None: what the simulation's scale "small" has
+    epochs: int
+    iterations: int  # of an epoch
+    validation_iterations: int = 4
+    narrowing: int = 2  # of nnU-Net's planned channels
+
+    def settings(self, seed: int) -> dict:
+        """Content of the trainer's settings file."""
+        return {
+            "seed": seed,
+            "num_epochs": self.epochs,
+            "num_iterations_per_epoch": self.iterations,
+            "num_val_iterations_per_epoch": self.validation_iterations,
+            "save_every": 1,
+        }
+
+
+LAPTOP = DemoSize(first=8, cases=None, epochs=10, iterations=70)
+TINY = DemoSize(first=5, cases=5, epochs=3, iterations=3, validation_iterations=1)  # shows nothing: for tests
+
+
+@contextmanager
+def demo_environment(places: DemoPlaces, generator: Path) -> Iterator[None]:
+    """Within the block, nnU-Net and the trainer, here and in what is started, use the demo's folders and generator."""
+    before = dict(os.environ)
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-        os.environ[name] = str(folder / name)
+        os.environ[name] = str(places.folder / name)
     os.environ["nnUNet_extTrainer"] = str(trainers_folder())
-    os.environ["nnUNet_n_proc_DA"] = "1"  # two cores: one augments, both train
+    os.environ["nnUNet_n_proc_DA"] = "1"
     os.environ["nnUNet_compile"] = "f"
     os.environ.update(MEMORY)
     os.environ[GENERATOR_VARIABLE] = str(generator)
-    os.environ[SETTINGS_VARIABLE] = str(folder / "training.json")
+    os.environ[SETTINGS_VARIABLE] = str(places.settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
-def demo_stages(folder: Path, generator: Path, device: str) -> list[Stage]:
-    """Every stage from simulation to predictions and the report."""
-
-    def stage(name: str, line: str) -> Stage:
-        return Stage(name, lambda: run_command(line))
-
-    stages = [
-        stage("simulate", f"intrastyler simulate -d {DATASET} --scale small --seed {SEED} -np 2"),
-        stage("preprocess", f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {BASE_CONFIGURATION} -np 2"),
-        Stage("configure", lambda: configure(folder)),
-        stage("add-target", f"intrastyler add-target -d {DATASET} -c {CONFIGURATION} -np 2"),
-    ]
-    images = shlex.quote(str(folder / "nnUNet_raw" / NAME / "imagesTs"))
-    for method, trainer in TRAINERS.items():
-        predictions = shlex.quote(str(folder / "predictions" / method))
-        model = f"-d {DATASET} -c {CONFIGURATION} -f 0 -tr {trainer} -device {device}"
-        stages += [
-            Stage(f"train-{method}", lambda trainer=trainer: train_fold(folder, trainer, device)),
-            stage(
-                f"predict-{method}",
-                f"nnUNetv2_predict -i {images} -o {predictions} {model} --disable_tta -npp 1 -nps 1",
-            ),
-        ]
-    report = shlex.quote(str(folder / "report.html"))
+def demo_stages(places: DemoPlaces, generator: Path, device: str, seed: int, size: DemoSize = LAPTOP) -> list[Stage]:
+    """Every stage from simulation to the report, with the minutes that each takes on two cores."""
+    simulate = partial(simulate_dataset, int(DATASET), "small", seed)
+    images, report = shlex.quote(str(places.tests)), shlex.quote(str(places.report))
     options = f"-d {DATASET} -c {CONFIGURATION} -g {shlex.quote(str(generator))} -device {device}"
-    return [*stages, stage("report", f"intrastyler report {options} -i {images} -o {report}")]
+    return [
+        Stage("first-images", lambda: simulate(first=size.first), 0.2),
+        Stage("look", lambda: take_look(places, generator, device), 0.5),
+        Stage("simulate", lambda: simulate(first=size.cases), 0.8),
+        Stage("preprocess", lambda: plan_and_preprocess(places), 0.5),
+        Stage("add-target", lambda: add_target_cases(places, size, seed), 0.2),
+        Stage("train", lambda: train_side_by_side(places, device, size.epochs), 7.0),
+        Stage("predict", lambda: predict_side_by_side(places, device), 0.7),
+        Stage("report", lambda: run_command(f"intrastyler report {options} -i {images} -o {report}"), 0.5),
+    ]
+
+
+def plan_and_preprocess(places: DemoPlaces) -> None:
+    """nnU-Net's plans and preprocessing; what a killed one left is not trusted."""
+    shutil.rmtree(places.preprocessed, ignore_errors=True)
+    run_command(f"nnUNetv2_plan_and_preprocess -d {DATASET} -c {BASE_CONFIGURATION} -np 2")
+
+
+def add_target_cases(places: DemoPlaces, size: DemoSize, seed: int) -> None:
+    """The demo's configuration, its only fold's cases, the trainer's settings, and the target images' preprocessing."""
+    add_demo_configuration(places.preprocessed / f"{PLANS}.json", narrowing=size.narrowing)
+    cases = list(image_files(places.preprocessed / "gt_segmentations"))
+    split = {"train": cases[:-VALIDATION_CASES], "val": cases[-VALIDATION_CASES:]}
+    write_json([split], places.preprocessed / "splits_final.json")
+    write_json(size.settings(seed), places.settings)
+    run_command(f"intrastyler add-target -d {DATASET} -c {CONFIGURATION} -np 2")
 
 
 def add_demo_configuration(
@@ -86,20 +126,3 @@ def add_demo_configuration(
         "architecture": architecture | {"arch_kwargs": narrow},
     }
     write_json(plans, path)
-
-
-def configure(folder: Path) -> None:
-    """Write the demo's configuration, its only fold's cases and the trainer's settings."""
-    preprocessed = folder / "nnUNet_preprocessed" / NAME
-    add_demo_configuration(preprocessed / f"{PLANS}.json")
-    cases = list(image_files(preprocessed / "gt_segmentations"))
-    split = {"train": cases[:-VALIDATION_CASES], "val": cases[-VALIDATION_CASES:]}
-    write_json([split], preprocessed / "splits_final.json")
-    write_json(TRAINING, folder / "training.json")
-
-
-def train_fold(folder: Path, trainer: str, device: str) -> None:
-    """Train fold 0, or go on where an interrupted training stopped."""
-    output = folder / "nnUNet_results" / NAME / f"{trainer}__{PLANS}__{CONFIGURATION}" / "fold_0"
-    resume = " --c" if (output / "checkpoint_latest.pth").exists() else ""
-    run_command(f"nnUNetv2_train {DATASET} {CONFIGURATION} 0 -tr {trainer} -device {device}{resume}")

@@ -2,28 +2,40 @@
 
 from pathlib import Path
 
-from intrastyler_nnunet.demo.stages import NAME, TRAINERS
+from intrastyler_nnunet.demo.places import TRAINERS, DemoPlaces
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
 from intrastyler_nnunet.simulation.raw_dataset import read_sites
 from intrastyler_nnunet.structures import CROSSMODA_LABELS
 from intrastyler_nnunet.workflow import minutes_of_stages
 
+UNTIL_PICTURE = ("first-images", "look")
 
-def score_demo(folder: Path) -> dict:
-    """{"minutes": {stage: minutes}, "methods": {method: {"seen_sites" | "unseen_site": scores}}} of a finished demo.
 
-    Scores of its predictions: mean_dice, structures, boundary and cases.
+def score_demo(places: DemoPlaces) -> dict:
+    """What `summary.json` holds of a finished demo.
+
+    Returns:
+        minutes                 by stage, in the order they finished
+        first_picture_minutes   of the stages until look.png was there
+        total_minutes           of all stages
+        methods                 {method: {"seen_sites" | "unseen_site": scores}}, scores of its predictions
+                                (`evaluate_folder`): mean_dice, structures, boundary and cases
     """
-    raw = folder / "nnUNet_raw" / NAME
-    groups = split_test_cases(raw / "sites.json")
+    groups = split_test_cases(places.raw / "sites.json")
     methods = {
         method: {
-            group: evaluate_folder(folder / "predictions" / method, raw / "labelsTs", CROSSMODA_LABELS, cases=cases)
+            group: evaluate_folder(places.predictions(method), places.raw / "labelsTs", CROSSMODA_LABELS, cases=cases)
             for group, cases in groups.items()
         }
         for method in TRAINERS
     }
-    return {"minutes": minutes_of_stages(folder), "methods": methods}
+    minutes = minutes_of_stages(places.folder)
+    return {
+        "minutes": minutes,
+        "first_picture_minutes": round(sum(minutes[stage] for stage in UNTIL_PICTURE), 2),
+        "total_minutes": round(sum(minutes.values()), 2),
+        "methods": methods,
+    }
 
 
 def split_test_cases(sites_file: Path) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Dice, ASSD and boundary ASSD of one case.
+"""Dice, ASSD, NSD, 95 % Hausdorff distance and boundary ASSD of one case.
 
 docs/metrics.md has the definitions and the rules for empty masks.
 """
@@ -9,11 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import find_objects
 
-from intrastyler_nnunet.evaluation.surfaces import interface_points, mean_distance, surface_points
+from intrastyler_nnunet.evaluation.surfaces import (
+    hausdorff_95,
+    interface_points,
+    mean_distance,
+    nearest_distances,
+    share_within,
+    surface_points,
+)
 from intrastyler_nnunet.structures import BOUNDARY, Labels
 
 # The organisers' 2022 evaluation gives an empty prediction this ASSD: farther than a head is wide.
 EMPTY_PENALTY_MM = 350.0
+TOLERANCE_MM = 1.0  # of the normalised surface Dice: about two voxels of the challenge
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,9 @@ class StructureScores:
 
     dice: float  # 0 to 1
     assd: float  # mm
-    penalised: bool  # exactly one of prediction and reference is empty, so `assd` is the penalty
+    nsd: float  # normalised surface Dice, 0 to 1
+    hd95: float  # mm, 95 % Hausdorff distance
+    penalised: bool  # exactly one of prediction and reference is empty, so `assd` and `hd95` are the penalty
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ def evaluate_case(
     spacing: Sequence[float],
     labels: Labels,
     assd_definition: str = "pooled",
+    tolerance: float = TOLERANCE_MM,
 ) -> CaseScores:
     """Score one prediction.
 
@@ -54,6 +65,7 @@ def evaluate_case(
     spacing: (3,) voxel size in mm, in the arrays' axis order.
     labels: value or values of each structure.
     assd_definition: "pooled" or "directed", see `surfaces.mean_distance`.
+    tolerance: mm, of the normalised surface Dice.
 
     Raises ValueError if shapes or the length of `spacing` do not match.
     """
@@ -65,15 +77,24 @@ def evaluate_case(
 
     structures = {}
     for name in labels:
-        surfaces = surface_points(predicted[name], spacing), surface_points(true[name], spacing)
-        assd, penalised = symmetric_distance(*surfaces, assd_definition)
-        structures[name] = StructureScores(dice(predicted[name], true[name]), assd, penalised)
+        overlap = dice(predicted[name], true[name])
+        first, second = surface_points(predicted[name], spacing), surface_points(true[name], spacing)
+        if len(first) and len(second):
+            distances = nearest_distances(first, second)
+            assd, nsd = mean_distance(*distances, assd_definition), share_within(*distances, tolerance)
+            structures[name] = StructureScores(overlap, assd, nsd, hausdorff_95(*distances), False)
+        else:
+            distance, penalised = _of_empty(first, second)
+            structures[name] = StructureScores(overlap, distance, float(not penalised), distance, penalised)
 
     boundary = None
     if all(part in labels for part in BOUNDARY):
-        first, second = BOUNDARY
-        found, wanted = (interface_points(masks[first], masks[second], spacing) for masks in (predicted, true))
-        boundary = BoundaryScores(*symmetric_distance(found, wanted, assd_definition))
+        parts = [[masks[part] for part in BOUNDARY] for masks in (predicted, true)]
+        found, wanted = (interface_points(*masks, spacing) for masks in parts)
+        if len(found) and len(wanted):
+            boundary = BoundaryScores(mean_distance(*nearest_distances(found, wanted), assd_definition), False)
+        else:
+            boundary = BoundaryScores(*_of_empty(found, wanted))
     return CaseScores(structures, boundary)
 
 
@@ -83,13 +104,8 @@ def dice(prediction: np.ndarray, reference: np.ndarray) -> float:
     return float(2 * np.count_nonzero(prediction & reference) / size) if size else 1.0
 
 
-def symmetric_distance(prediction: np.ndarray, reference: np.ndarray, definition: str) -> tuple[float, bool]:
-    """Average symmetric distance in mm of two surfaces, (N, 3) and (M, 3), and whether it is the penalty.
-
-    0 if both are empty, EMPTY_PENALTY_MM if exactly one is.
-    """
-    if len(prediction) and len(reference):
-        return mean_distance(prediction, reference, definition), False
+def _of_empty(prediction: np.ndarray, reference: np.ndarray) -> tuple[float, bool]:
+    """The distance in mm of two point sets, one or both of them empty, and whether it is the penalty."""
     penalised = len(prediction) != len(reference)
     return (EMPTY_PENALTY_MM if penalised else 0.0), penalised
 

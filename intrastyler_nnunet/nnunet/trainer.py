@@ -49,7 +49,7 @@ from intrastyler_nnunet.nnunet.style_validation import record as record_styles
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
 
 # Independent random streams of one iteration.
-TRAINING_EXEMPLARS, INTENSITY = range(2)
+TRAINING_EXEMPLARS, INTENSITY, NOISE = range(3)
 
 
 class TrainingOnTranslations:
@@ -74,6 +74,7 @@ class TrainingOnTranslations:
     def prepare_translation(self):
         """Settings, generators and what may be drawn. Raises InputError."""
         self.settings = self.choose_settings()
+        self.seed = self.settings.seed
         for name, value in self.settings.overrides().items():
             setattr(self, name, value)
         self.translation, paths = None, []
@@ -152,6 +153,7 @@ class TrainingOnTranslations:
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
         self.iteration = 0
+        self.noise_generator.manual_seed(int(self._rng(NOISE).integers(2**32)))
         self.clock.begin()
 
     def on_train_epoch_end(self, train_outputs: list[dict]):

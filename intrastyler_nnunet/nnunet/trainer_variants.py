@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
-
 from intrastyler_nnunet.nnunet.settings import TrainerSettings
+from intrastyler_nnunet.nnunet.short_training import nnUNetTrainerShort
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 
 
@@ -29,12 +28,12 @@ class nnUNetTrainerIntraStylerBalanced(nnUNetTrainerIntraStyler):
         return replace(super().choose_settings(), policy="balanced")
 
 
-class nnUNetTrainerIntraStylerAdam1en3(nnUNetTrainerIntraStyler, nnUNetTrainerAdam1en3):
-    """nnU-Net's AdamW instead of SGD: for trainings of minutes, in which SGD finds small structures only by chance."""
+class nnUNetTrainerIntraStylerShort(nnUNetTrainerIntraStyler, nnUNetTrainerShort):
+    """For trainings of minutes, see `nnUNetTrainerShort`."""
 
 
-class nnUNetTrainerIntraStylerNoTranslationAdam1en3(nnUNetTrainerIntraStylerNoTranslation, nnUNetTrainerAdam1en3):
-    """The NoAdapt baseline of `nnUNetTrainerIntraStylerAdam1en3`."""
+class nnUNetTrainerIntraStylerNoTranslationShort(nnUNetTrainerIntraStylerNoTranslation, nnUNetTrainerShort):
+    """The NoAdapt baseline of `nnUNetTrainerIntraStylerShort`."""
 
 
 def _with_epochs(epochs: int) -> type[nnUNetTrainerIntraStyler]:

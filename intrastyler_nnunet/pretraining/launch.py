@@ -28,7 +28,7 @@ def train(arguments: argparse.Namespace) -> None:
     run = run_of(arguments, device)
     ranks, device = join_ranks(device)
     with locked(run.folder) if ranks.first else nullcontext():
-        path = pretrain(run, device, ranks, arguments.processes, arguments.compile)
+        path = pretrain(run, device, ranks, arguments.processes, arguments.compile, arguments.tensorboard)
         if ranks.first:
             generator = Generator.load(path, device)
             patch_size = run.config.style_patch_size

@@ -28,7 +28,14 @@ from intrastyler_nnunet.pretraining.updates import training_step, warm_up_step
 from intrastyler_nnunet.pretraining.validation import hold_out, truth_error, validate
 
 
-def pretrain(run: Run, device: torch.device, ranks: Ranks = ALONE, processes: int = 0, compiled: bool = False) -> Path:
+def pretrain(
+    run: Run,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    processes: int = 0,
+    compiled: bool = False,
+    tensorboard: bool = False,
+) -> Path:
     """Train a synthesizer, or go on with the run that its folder holds; returns the path of the generator.
 
     The first rank writes `config.json`, `stats.jsonl`, `losses.png`, `checkpoint.pt` (and the one before),
@@ -40,9 +47,10 @@ def pretrain(run: Run, device: torch.device, ranks: Ranks = ALONE, processes: in
         ranks: this process among those that train together.
         processes: that read patches ahead.
         compiled: run the networks through `torch.compile`.
+        tensorboard: write curves and panels for TensorBoard, too.
 
     Raises:
-        InputError: see `load_checkpoint`, `save_checkpoint` and `optimisation`.
+        InputError: see `load_checkpoint`, `save_checkpoint`, `optimisation` and `Record`.
     """
     config, folder = run.config, run.folder
     torch.backends.cudnn.benchmark = device.type == "cuda"  # all patches are of one size
@@ -56,7 +64,7 @@ def pretrain(run: Run, device: torch.device, ranks: Ranks = ALONE, processes: in
     if ranks.first:
         remove_half_written(folder)
         write_json(config.to_dict(), folder / CONFIG_FILE)
-        record = Record(folder, state.iteration)
+        record = Record(folder, state.iteration, tensorboard)
     started, resumed_at, waited = time.perf_counter(), state.iteration, 0.0
     with tqdm(
         total=config.iterations, initial=state.iteration, unit="step", desc="pretraining", disable=not ranks.first
@@ -104,7 +112,9 @@ def inputs_of(run: Run, batches: int) -> dict:
 def _look_at(state: TrainingState, training: Run, held_out: Run | None, record: Record, device: torch.device) -> None:
     """Panel, validation and plot of the averaged generator."""
     config, folder = training.config, training.folder
-    draw_panel(state.average, held_out or training, folder / f"panel_{state.iteration:07d}.png", device)
+    panel = folder / f"panel_{state.iteration:07d}.png"
+    draw_panel(state.average, held_out or training, panel, device)
+    record.panel(state.iteration, panel)
     if held_out and state.iteration > config.style_warmup:
         means = validate(state.average, held_out, device)
         if state.average.style_encoder:

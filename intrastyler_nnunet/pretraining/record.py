@@ -1,4 +1,4 @@
-"""What a training writes about itself: `stats.jsonl`, with one line per record, and the plot of it."""
+"""What a training writes about itself: `stats.jsonl`, with one line per record, the plot of it, and curves."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
+from PIL import Image
 from pydantic import AllowInfNan
 
 from intrastyler_nnunet.errors import InputError
@@ -65,8 +67,19 @@ def plot_losses(stats: Path, path: Path) -> None:
 class Record:
     """`stats.jsonl` in the run's folder; steps after `iteration`, which will be done again, are forgotten."""
 
-    def __init__(self, folder: Path, iteration: int):
+    def __init__(self, folder: Path, iteration: int, tensorboard: bool = False):
+        """
+        Args:
+            folder: the run's.
+            iteration: that the run goes on from.
+            tensorboard: also write all numbers and panels to `tensorboard` in the folder, for TensorBoard, which W&B
+                reads, too (`wandb sync`).
+
+        Raises:
+            InputError: TensorBoard is asked for and not installed.
+        """
         self.path = folder / "stats.jsonl"
+        self.events = _event_writer(folder / "tensorboard", iteration) if tensorboard else None
         if self.path.is_file():
             kept = [row for row in read_rows(self.path) if row["iteration"] <= iteration]
             with written_atomically(self.path) as temporary:
@@ -88,6 +101,12 @@ class Record:
         values = {f"{VALIDATION}{name}": round(value, 4) for name, value in means.items()}
         self._add({"iteration": iteration, **values, "counts": counts})
 
+    def panel(self, iteration: int, path: Path) -> None:
+        """A panel that was drawn, for TensorBoard."""
+        if self.events is not None:
+            with Image.open(path) as image:
+                self.events.add_image("panel", np.asarray(image.convert("RGB")), iteration, dataformats="HWC")
+
     def plot(self) -> None:
         """Draw `losses.png` beside the statistics."""
         plot_losses(self.path, self.path.with_name("losses.png"))
@@ -95,3 +114,15 @@ class Record:
     def _add(self, row: dict) -> None:
         with named_errors(self.path), self.path.open("a") as stats:
             stats.write(json.dumps(row) + "\n")
+        if self.events is not None:
+            for name in row.keys() - {"iteration"}:
+                self.events.add_scalar(name, float(row[name]), row["iteration"])
+            self.events.flush()
+
+
+def _event_writer(folder: Path, iteration: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise InputError("--tensorboard: TensorBoard is not installed, expected `pip install tensorboard`") from None
+    return SummaryWriter(str(folder), purge_step=iteration + 1)  # what comes after it will be done again

@@ -15,7 +15,7 @@ from intrastyler_nnunet.report import figures, sections
 from intrastyler_nnunet.report.atlas import StyleAtlas, known_sites, make_atlas
 from intrastyler_nnunet.report.history import panel_pictures, style_tables
 from intrastyler_nnunet.report.page import Page, Section
-from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture
+from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture, voxels_of
 from intrastyler_nnunet.report.translations import ENDS, StyleMatrix
 from intrastyler_nnunet.styles.coverage import Coverage, coverage
 from intrastyler_nnunet.translation.space import GeneratorSpace
@@ -33,6 +33,10 @@ TRANSLATIONS = (
     "Each source in the style of each typical exemplar. Style: angle between the style vectors of translation and "
     "exemplar, small when the contrast was met. Edges: correlation of edge strengths with the source, 1 when every "
     "edge kept its place; lower where the modalities show different edges, and where anatomy was invented."
+)
+LEAD = (
+    "The source {source} takes the style of the exemplar {exemplar} and keeps its own anatomy and labels, so that a "
+    "network can learn from it to segment images like the exemplar."
 )
 BETWEEN = "The same source on the arc from one exemplar's style to another's (SLERP)."
 
@@ -62,8 +66,15 @@ def build_report(
     )
     new = _new_images(space, images) if images else ([], torch.empty(0, bank.vectors.shape[1]), [])
     covered = coverage(new[1], atlas.vectors) if images else None
-    _add_map(page, atlas, space, new, covered, configuration)
-    _add_translations(page, atlas, space, configuration)
+    target = PreprocessedCases(
+        folders.require_target(dataset, space.plans, configuration), space.generator.metadata.axes
+    )
+    source_folder = folders.configuration_folder(dataset, space.plans, configuration)
+    source = PreprocessedCases(source_folder, space.generator.metadata.axes)
+    translations = StyleMatrix(space, source, atlas.vectors[atlas.typical])
+    _add_look(page, translations, target, atlas.names[atlas.typical[0]])
+    _add_map(page, atlas, target, new, covered)
+    _add_translations(page, atlas, translations)
     _add_trainings(page, generator.parent, folders.results_folder(dataset), space.plans.plans_name, configuration)
     if images:
         _add_coverage(page, atlas, new[0], covered)
@@ -82,12 +93,21 @@ def _new_images(space: StyleSpace, folder: Path) -> tuple[list[str], torch.Tenso
     return names, torch.stack(vectors), pictures
 
 
-def _add_map(
-    page: Page, atlas: StyleAtlas, space: StyleSpace, new: tuple, covered: Coverage | None, configuration: str
-) -> None:
-    target = PreprocessedCases(
-        folders.require_target(space.plans.dataset_name, space.plans, configuration), space.generator.metadata.axes
-    )
+def _add_look(page: Page, translations: StyleMatrix, target: PreprocessedCases, exemplar: str) -> None:
+    """The first source, the most typical exemplar, and the one in the style of the other, to scroll through."""
+    name, space = translations.names[0], translations.space
+    source, translated, place = translations.look()
+    whole = target.patch(exemplar, (0, 0, 0), target.shapes[exemplar])[0]
+    spacing = tuple(space.configuration.spacing[axis] for axis in space.generator.metadata.axes)
+    page.data["viewer"] = {
+        "volumes": [voxels_of(volume, spacing) for volume in (source, whole, translated)],
+        "place": place,
+    }
+    page.lead = LEAD.format(source=name, exemplar=exemplar)
+    page.look = sections.look([("source", name), ("exemplar", exemplar), ("translation", f"{name} as {exemplar}")])
+
+
+def _add_map(page: Page, atlas: StyleAtlas, target: PreprocessedCases, new: tuple, covered: Coverage | None) -> None:
     pictures = [
         _middle_picture(target.patch(name, (0, 0, 0), target.shapes[name])[0])
         for name in tqdm(atlas.names, "exemplars' slices")
@@ -112,10 +132,7 @@ def _add_map(
     _add(page, "clusters", "Clusters", CLUSTERS, table)
 
 
-def _add_translations(page: Page, atlas: StyleAtlas, space: StyleSpace, configuration: str) -> None:
-    source_folder = folders.configuration_folder(space.plans.dataset_name, space.plans, configuration)
-    source = PreprocessedCases(source_folder, space.generator.metadata.axes)
-    translations = StyleMatrix(space, source, atlas.vectors[atlas.typical])
+def _add_translations(page: Page, atlas: StyleAtlas, translations: StyleMatrix) -> None:
     rows, thumbnails = translations.matrix(), [point["picture"] for point in page.data["points"]]
     _add(page, "translations", "Translations", TRANSLATIONS, sections.matrix(atlas, rows, thumbnails))
     page.data["ends"] = [cell.picture for cell in rows[0].translations[:ENDS]]

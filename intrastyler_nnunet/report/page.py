@@ -29,10 +29,15 @@ class Section:
 
 @dataclass
 class Page:
-    """The parts of the page in the order they are added; `data` is what its script shows on demand."""
+    """The parts of the page in the order they are added; `data` is what its script shows on demand.
+
+    First come a sentence and a picture: `lead` and `look`.
+    """
 
     title: str
     subtitle: str
+    lead: str = ""
+    look: Markup = Markup()  # noqa: RUF009 (cannot be changed)
     sections: list[Section] = field(default_factory=list)
     figures: dict[str, dict] = field(default_factory=dict)
     data: dict = field(default_factory=dict)

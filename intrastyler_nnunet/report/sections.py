@@ -18,6 +18,11 @@ def figure(name: str, description: str) -> Markup:
     return PARTS.figure(name, description)
 
 
+def look(captions: list[tuple[str, str]]) -> Markup:
+    """Views of the linked volumes, each with its caption and name, and what moves through them."""
+    return PARTS.look(captions)
+
+
 def heading(text: str) -> Markup:
     """A heading within a section."""
     return PARTS.heading(text)

@@ -58,6 +58,19 @@ class StyleMatrix:
         self.names = [source.names[int(i)] for i in np.linspace(0, len(source.names) - 1, SOURCES).round()]
         self.names = list(dict.fromkeys(self.names))
 
+    def look(self) -> tuple[torch.Tensor, torch.Tensor, list[float]]:
+        """The first source and itself in the first typical style, (1, 1, X, Y, Z) in [-1, 1], and where to look.
+
+        That is the middle of what is labelled in the fullest slice, 0 to 1 along each axis.
+        """
+        image, labels, level = self._load(self.names[0])
+        source = self.translator.space.enter(image, torch.tensor([self.source.windows[self.names[0]]]))
+        translated = next(self.translated(self.names[0], image, labels, self.typical[:1]))
+        plane = self.translator.space.turned(labels)[0, 0, :, :, level]
+        labelled = (plane > 0).nonzero().float() if (plane > 0).any() else torch.tensor(plane.shape)[None] / 2
+        middle = [*labelled.mean(dim=0).tolist(), level]
+        return source, translated, [(at + 0.5) / count for at, count in zip(middle, source.shape[2:], strict=True)]
+
     def matrix(self) -> list[SourceRow]:
         """Every source in every typical style."""
         return [self._row(name) for name in tqdm(self.names, "translations")]

@@ -108,6 +108,7 @@ def simulate_dataset(
     paired: bool = False,
     test_head: str = TRAINING_HEADS[0],
     processes: int = 2,
+    first: int | None = None,
 ) -> Path:
     """Write DatasetXXX_SimCrossMoDA into nnUNet_raw; continue where an earlier call was interrupted.
 
@@ -121,6 +122,7 @@ def simulate_dataset(
         paired: also write imagesTrPaired, the source subjects in a protocol of every target site seen in training.
         test_head: the head of the test subjects, one of `head.HEADS`.
         processes: worker processes.
+        first: only so many cases of each split; a later call without it adds the others.
 
     Returns:
         The folder of the dataset.
@@ -138,7 +140,8 @@ def simulate_dataset(
     sites_path = folder / "sites.json"
     # Truth that is already there stays part of the dataset.
     paired = paired or (sites_path.exists() and read_sites(sites_path).paired)
-    cases = plan_dataset(scale, seed, paired=paired, test_head=test_head)
+    planned = plan_dataset(scale, seed, paired=paired, test_head=test_head)
+    cases = [case for split in FOLDERS for case in [case for case in planned if case.split == split][:first]]
     description = SimulatedDataset(scale, seed, paired, test_head, tuple(cases))
     require_same_simulation(description, sites_path)
     with locked(folder):
@@ -146,7 +149,7 @@ def simulate_dataset(
         write_json(asdict(description), sites_path)
         remove_half_written(folder)
         write_all(partial(write_case, folder=folder, scale=scale, seed=seed), cases, processes)
-        write_json(dataset_json(SCALES[scale].source), folder / "dataset.json")
+        write_json(dataset_json(sum(case.split == "source" for case in cases)), folder / "dataset.json")
     return folder
 
 

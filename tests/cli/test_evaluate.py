@@ -49,7 +49,7 @@ def test_scores_are_printed_and_written(folders, tmp_path, capsys):
     summary = json.loads((tmp_path / "new" / "summary.json").read_text())
     assert summary["mean_dice"] == 1
     assert summary["boundary"]["assd"] == 0
-    assert summary["structures"]["cochlea"] == {"dice": 1, "assd": 0, "penalised": 0}
+    assert summary["structures"]["cochlea"] == {"dice": 1, "assd": 0, "nsd": 1, "hd95": 0, "penalised": 0}
     assert "mean Dice 1.0000" in capsys.readouterr().out
     evaluate(predictions, references)
     assert json.loads((predictions / "scores.json").read_text()) == summary

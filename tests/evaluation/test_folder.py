@@ -1,5 +1,6 @@
 """Folders of label maps, scored through files."""
 
+import csv
 import json
 
 import numpy as np
@@ -10,8 +11,11 @@ from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.evaluation.folder import evaluate_folder
-from intrastyler_nnunet.evaluation.table import format_table
+from intrastyler_nnunet.evaluation.sides import told_apart
+from intrastyler_nnunet.evaluation.table import format_csv, format_table
+from intrastyler_nnunet.grids import SamplingGrid
 from intrastyler_nnunet.structures import CROSSMODA_LABELS, find_labels
 
 SPACING = (0.41, 0.6, 1.5)  # x, y, z
@@ -97,14 +101,66 @@ def test_penalties_are_counted_and_starred(tmp_path):
         write_label_map(tmp_path / "gt" / f"{case}.nii.gz", reference)
         write_label_map(tmp_path / "predictions" / f"{case}.nii.gz", prediction)
     summary = evaluate_folder(tmp_path / "predictions", tmp_path / "gt", CROSSMODA_LABELS)
-    assert summary["structures"]["cochlea"] == {"dice": 0.5, "assd": 175.0, "penalised": 1}
-    assert summary["structures"]["intra_meatal"] == {"dice": 1.0, "assd": 0.0, "penalised": 0}
+    assert summary["structures"]["cochlea"] == {
+        "dice": 0.5, "assd": 175.0, "nsd": 0.5, "hd95": 175.0, "penalised": 1
+    }  # fmt: skip
+    assert summary["structures"]["intra_meatal"] == {
+        "dice": 1.0, "assd": 0.0, "nsd": 1.0, "hd95": 0.0, "penalised": 0
+    }  # fmt: skip
     header, _, found, missed, _, mean, mean_dice = format_table(summary).splitlines()
     assert header.split()[:3] == ["case", "extra_meatal", "Dice"]
-    assert found.split()[-3:] == ["1.0000", "0.000", "0.000"]
-    assert missed.split()[-3:] == ["0.0000", "350.000*", "0.000"]
-    assert mean.split()[-3:] == ["0.5000", "175.000*", "0.000"]
+    assert found.split()[-5:] == ["1.0000", "1.0000", "0.000", "0.000", "0.000"]
+    assert missed.split()[-5:] == ["0.0000", "0.0000", "350.000*", "350.000*", "0.000"]
+    assert mean.split()[-5:] == ["0.5000", "0.5000", "175.000*", "175.000*", "0.000"]
     assert mean_dice == "mean Dice 0.8333"
+    rows = list(csv.DictReader(format_csv(summary).splitlines()))
+    assert [(row["case"], row["structure"]) for row in rows] == [
+        (case, name) for case in ("found", "missed") for name in (*CROSSMODA_LABELS, "boundary")
+    ]
+    assert rows[6] == {"case": "missed", "structure": "cochlea", "dice": "0.0", "nsd": "0.0", "assd": "350.0",
+                       "hd95": "350.0", "penalised": "1"}  # fmt: skip
+    assert (rows[7]["dice"], rows[7]["assd"]) == ("", "0.0")
+
+
+@pytest.mark.parametrize("direction", [(1, 0, 0, 0, 1, 0, 0, 0, 1), (-1, 0, 0, 0, -1, 0, 0, 0, 1), OBLIQUE])
+def test_each_side_is_scored_by_itself(tmp_path, direction):
+    """The left side of the patient is where physical x (LPS) is larger, whatever the order of the voxels."""
+    reference = np.zeros((10, 16, 40), int)
+    reference[4:7, 6:9, 4:7], reference[4:7, 6:9, 32:36] = 3, 3
+    reference[2:4, 2:4, 2:4] = 1
+    prediction = reference.copy()
+    prediction[4:7, 6:9, 32:36] = 0
+    prediction[4:7, 6:9, 28:30] = 3  # on the same side, in the wrong place
+    for folder, labels in (("gt", reference), ("predictions", prediction)):
+        image = write_label_map(tmp_path / folder / "a.nii.gz", labels, direction)
+    summary = evaluate_folder(tmp_path / "predictions", tmp_path / "gt", CROSSMODA_LABELS, sides_of=["cochlea"])
+    low, high = (image.TransformIndexToPhysicalPoint((x, 8, 5))[0] for x in (5, 34))
+    right, wrong = ("cochlea_right", "cochlea_left") if low < high else ("cochlea_left", "cochlea_right")
+    assert summary["structures"][right]["dice"] == 1
+    assert summary["structures"][wrong]["dice"] == 0
+    assert 0 < summary["structures"][wrong]["assd"] < 5
+    whole = evaluate_folder(tmp_path / "predictions", tmp_path / "gt", CROSSMODA_LABELS)
+    assert summary["structures"]["cochlea"] == whole["structures"]["cochlea"]
+    assert summary["mean_dice"] == whole["mean_dice"]
+
+
+def test_an_only_cochlea_is_whole_on_its_side(tmp_path):
+    reference = np.zeros((10, 16, 40), int)
+    reference[4:7, 6:9, 17:23] = 3  # across the middle of the image, most of it on one side
+    reference[4:7, 6:9, 16] = 3
+    for folder in ("gt", "predictions"):
+        write_label_map(tmp_path / folder / "a.nii.gz", reference, (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    case = evaluate_folder(tmp_path / "predictions", tmp_path / "gt", {"cochlea": 3}, sides_of=["cochlea"])
+    arrays, labels = told_apart(reference, reference, {"cochlea": 3}, "cochlea", SamplingGrid.of(
+        SimpleITK.ReadImage(str(tmp_path / "gt" / "a.nii.gz"))))  # fmt: skip
+    counts = sorted(int(np.isin(arrays[0], labels[f"cochlea_{side}"]).sum()) for side in ("left", "right"))
+    assert counts == [0, int((reference == 3).sum())]
+    assert all(scores["dice"] == 1 for scores in case["structures"].values())
+
+
+def test_sides_of_an_unknown_structure_are_refused(folders):
+    with pytest.raises(InputError, match="sides of kidney: no such structure, expected some of extra_meatal"):
+        evaluate_folder(*folders[:2], CROSSMODA_LABELS, sides_of=["kidney"])
 
 
 def test_labels_come_from_the_dataset_json_given_or_beside_the_references(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from medpy.metric import binary as medpy
-from monai.metrics import compute_average_surface_distance
+from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 
@@ -61,6 +61,21 @@ def test_pooled_assd_is_monais(seed):
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("tolerance", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("seed", range(2))
+def test_surface_dice_and_95_percent_hausdorff_distance_are_monais(seed, tolerance):
+    prediction, reference = random_label_map(seed), random_label_map(seed + 100)
+    scores = evaluate_case(prediction, reference, SPACING, CROSSMODA_LABELS, tolerance=tolerance).structures.values()
+    one_hot = [
+        torch.stack([torch.from_numpy(labels == value) for value in range(4)])[None]
+        for labels in (prediction, reference)
+    ]
+    nsd = compute_surface_dice(*one_hot, [tolerance] * 3, spacing=SPACING)[0]
+    hd95 = compute_hausdorff_distance(*one_hot, percentile=95, spacing=SPACING)[0]
+    np.testing.assert_allclose([structure.nsd for structure in scores], nsd.numpy(), rtol=1e-6)
+    np.testing.assert_allclose([structure.hd95 for structure in scores], hd95.numpy(), rtol=1e-6)
+
+
 @pytest.mark.parametrize("axis", range(3))
 def test_parallel_plates_are_as_far_apart_as_their_voxels(axis):
     prediction, reference = np.zeros((2, 12, 12, 12), int)
@@ -68,7 +83,8 @@ def test_parallel_plates_are_as_far_apart_as_their_voxels(axis):
     np.moveaxis(reference, axis, 0)[7, 2:9, 2:9] = 3
     cochlea = evaluate_case(prediction, reference, SPACING, CROSSMODA_LABELS).structures["cochlea"]
     assert cochlea.dice == 0
-    assert cochlea.assd == pytest.approx(4 * SPACING[axis])
+    assert cochlea.assd == cochlea.hd95 == pytest.approx(4 * SPACING[axis])
+    assert cochlea.nsd == 0
     assert not cochlea.penalised
 
 
@@ -130,16 +146,18 @@ def test_scores_stay_in_their_ranges(prediction, reference, spacing):
     diagonal = np.linalg.norm(np.multiply(prediction.shape, spacing))
     for structure in scores.structures.values():
         assert 0 <= structure.dice <= 1
-        assert structure.assd == EMPTY_PENALTY_MM if structure.penalised else 0 <= structure.assd <= diagonal
+        assert 0 <= structure.nsd <= 1
+        for distance in (structure.assd, structure.hd95):
+            assert distance == EMPTY_PENALTY_MM if structure.penalised else 0 <= distance <= diagonal
     perfect = evaluate_case(reference, reference, spacing, CROSSMODA_LABELS)
-    assert flat(perfect) == [1, 0, False] * 3 + [0, False]
+    assert flat(perfect) == [1, 0, 1, 0, False] * 3 + [0, False]
 
 
 def test_rules_for_empty_masks():
     empty, full = np.zeros((5, 5, 5), int), np.zeros((5, 5, 5), int)
     full[1, 2, 2], full[2, 2, 2], full[3, 3, 3] = 1, 2, 3
-    nothing = [0, EMPTY_PENALTY_MM, True] * 3 + [EMPTY_PENALTY_MM, True]
-    assert flat(evaluate_case(empty, empty, SPACING, CROSSMODA_LABELS)) == [1, 0, False] * 3 + [0, False]
+    nothing = [0, EMPTY_PENALTY_MM, 0, EMPTY_PENALTY_MM, True] * 3 + [EMPTY_PENALTY_MM, True]
+    assert flat(evaluate_case(empty, empty, SPACING, CROSSMODA_LABELS)) == [1, 0, 1, 0, False] * 3 + [0, False]
     assert flat(evaluate_case(empty, full, SPACING, CROSSMODA_LABELS)) == nothing
     assert flat(evaluate_case(full, empty, SPACING, CROSSMODA_LABELS)) == nothing
 

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from intrastyler_nnunet.evaluation.surfaces import interface_points, mean_distance, surface_points
+from intrastyler_nnunet.evaluation.surfaces import (
+    hausdorff_95,
+    interface_points,
+    mean_distance,
+    nearest_distances,
+    share_within,
+    surface_points,
+)
 
 
 def test_the_surface_of_a_cube_is_all_but_its_centre():
@@ -35,10 +42,13 @@ def test_voxels_that_touch_at_an_edge_share_no_face():
 def test_the_two_definitions_differ_for_surfaces_of_different_size():
     one = np.array([[0.0, 0, 0]])
     three = np.array([[0.0, 0, 0], [1, 0, 0], [5, 0, 0]])
-    assert mean_distance(one, three, "pooled") == pytest.approx((0 + 0 + 1 + 5) / 4)
-    assert mean_distance(one, three, "directed") == pytest.approx((0 + (0 + 1 + 5) / 3) / 2)
+    distances = nearest_distances(one, three)
+    assert mean_distance(*distances, "pooled") == pytest.approx((0 + 0 + 1 + 5) / 4)
+    assert mean_distance(*distances, "directed") == pytest.approx((0 + (0 + 1 + 5) / 3) / 2)
+    assert hausdorff_95(*distances) == pytest.approx(1 + 0.9 * (5 - 1))  # of 0, 1, 5
+    assert share_within(*distances, 1.0) == 3 / 4
 
 
 def test_an_unknown_definition_is_refused():
     with pytest.raises(ValueError, match="hausdorff"):
-        mean_distance(np.zeros((1, 3)), np.zeros((1, 3)), "hausdorff")
+        mean_distance(np.zeros(1), np.zeros(1), "hausdorff")

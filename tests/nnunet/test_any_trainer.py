@@ -20,7 +20,7 @@ from intrastyler_nnunet import with_intrastyler
 from intrastyler_nnunet.nnunet import any_trainer
 from intrastyler_nnunet.nnunet.any_trainer import nnUNetTrainerIntraStyler
 from intrastyler_nnunet.nnunet.checkpoints import inference_class
-from intrastyler_nnunet.nnunet.trainer_variants import nnUNetTrainerIntraStylerAdam1en3
+from intrastyler_nnunet.nnunet.trainer_variants import nnUNetTrainerIntraStylerShort
 
 # By the name for `-tr`: the trainer that prediction builds the network with.
 TABLE = {
@@ -157,7 +157,8 @@ def test_own_trainers_name_what_builds_their_network():
     assert inference_class(with_intrastyler(OwnLoss)) is nnUNetTrainerBN
     assert inference_class(with_intrastyler(OwnNetwork)) is OwnNetwork
     assert with_intrastyler(OwnLoss).__name__ == "nnUNetTrainerIntraStyler_OwnLoss"
-    assert inference_class(nnUNetTrainerIntraStylerAdam1en3) is nnUNetTrainerAdam1en3
+    assert inference_class(with_intrastyler(nnUNetTrainerAdam1en3)) is nnUNetTrainerAdam1en3
+    assert inference_class(nnUNetTrainerIntraStylerShort) is nnUNetTrainer
 
 
 def test_multiple_inheritance_is_as_good_and_its_wrong_order_is_refused(trainings, capsys):

@@ -82,7 +82,7 @@ SETTINGS = {
     "micro-batches": {"translation_batch_size": 1},
     "compiled generator": {"compile_generator": True},
 }
-VARIANTS = ("Slerp", "Balanced", "NoTranslation", "Adam1en3", "_1epoch")
+VARIANTS = ("Slerp", "Balanced", "NoTranslation", "Short", "Adam1en3", "_1epoch")
 GENERATORS = {
     "ensemble": [{}, {"seed": 1}],
     "multinets": [{"method": "nodiverse", "codes": {name: (1.0,)}} for name in CODES],

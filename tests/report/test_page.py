@@ -1,5 +1,6 @@
 """The report of a tiny data set in a browser: opened from a file, looked at, operated."""
 
+import base64
 import json
 import shutil
 from pathlib import Path
@@ -126,6 +127,70 @@ def test_an_exemplar_can_be_chosen_with_the_keyboard(page):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
     assert page.get_attribute("#thumbnail", "alt") != first
+
+
+def views(page) -> list[str]:
+    """What the three linked views show."""
+    return page.evaluate("[...document.querySelectorAll('#look canvas')].map((canvas) => canvas.toDataURL())")
+
+
+def test_the_page_begins_with_a_sentence_and_a_picture(page):
+    kinds = page.evaluate("[...document.querySelector('header').children].map((part) => part.id || part.localName)")
+    assert kinds[:3] == ["h1", "p", "look"]
+    assert page.locator("#look table").count() == 0
+    assert page.evaluate("document.documentElement.outerHTML.length") < 15e6
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_going_through_slices_changes_all_three_views(page, plane):
+    page.check(f'[name="plane"][value="{plane}"]')
+    page.focus("#slice")
+    page.keyboard.press("Home")
+    shown = [views(page)]
+    count = int(page.get_attribute("#slice", "max")) + 1
+    assert page.text_content("#slice-value") == f"1 of {count}"
+    for _ in range(3):  # the first slices of the tiny images differ by their noise
+        page.keyboard.press("ArrowRight")
+        shown.append(views(page))
+    assert page.text_content("#slice-value") == f"4 of {count}"
+    assert all(len(set(view)) > 1 for view in zip(*shown, strict=True))
+    page.locator("#look canvas").nth(1).click()  # from now on the wheel turns slices, not the page
+    page.mouse.wheel(0, -100)
+    page.wait_for_function("(text) => byId('slice-value').textContent === text", arg=f"3 of {count}")
+    assert views(page) == shown[2]
+    page.keyboard.press("PageUp")
+    assert views(page) == shown[3]
+
+
+def test_the_views_show_the_voxels_of_the_volumes(page):
+    page.check('[name="plane"][value="coronal"]')
+    page.focus("#slice")
+    page.keyboard.press("Home")
+    for number, volume in enumerate(page.evaluate("data.viewer.volumes")):
+        voxels = np.frombuffer(base64.b64decode(volume["voxels"]), np.uint8).reshape(volume["shape"])
+        drawn = page.evaluate(
+            """(number) => {
+                const canvas = document.querySelectorAll("#look canvas")[number];
+                const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                return [height, width, ...data];
+            }""",
+            number,
+        )
+        image = np.reshape(drawn[2:], (*drawn[:2], 4))
+        np.testing.assert_array_equal(image[:, :, 0], voxels[:, 0, ::-1].T)  # the third axis points up
+
+
+def test_the_cross_hair_is_at_the_same_place_in_all_views(page):
+    page.check('[name="plane"][value="axial"]')
+    canvas = page.locator("#look canvas").first
+    canvas.click(position={"x": canvas.bounding_box()["width"] * 0.75, "y": 5})
+    places = page.evaluate(
+        "[...document.querySelectorAll('.view')].map((view) => parseFloat(view.style.getPropertyValue('--right')))"
+    )
+    assert places == pytest.approx([75] * 3, abs=2)
+    page.keyboard.press("ArrowLeft")
+    moved = page.evaluate("data.viewer.place[0]")
+    assert moved < 0.75
 
 
 def test_colouring_by_site_groups_the_points_by_site(page):

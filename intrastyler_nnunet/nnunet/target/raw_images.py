@@ -10,7 +10,7 @@ from nnunetv2.preprocessing.resampling.default_resampling import compute_new_sha
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from intrastyler_nnunet.errors import InputError
-from intrastyler_nnunet.images import IMAGE_ENDINGS, checked_file, require_contrast, require_file
+from intrastyler_nnunet.images import IMAGE_ENDINGS, checked_file, is_bids_name, require_contrast, require_file
 from intrastyler_nnunet.model.config import PRESETS
 
 # Voxels along each axis that the least demanding preset needs.
@@ -18,26 +18,30 @@ SMALLEST_CASE = min(max(config.smallest_image) for config, _ in PRESETS.values()
 
 
 def find_target_images(folder: Path, file_ending: str) -> dict[str, Path]:
-    """The images `<case>_0000<file_ending>` in `folder`, by case name.
+    """The images `<case>_0000<file_ending>` in `folder`, or with names of BIDS (sub-01_ses-02_T2w), by case name.
 
     Raises:
-        InputError: there is none, or something of that ending is no file, is named otherwise or holds another channel;
-            names that begin with a dot are passed over.
+        InputError: there is none, or something of that ending is no file, is named otherwise or holds another channel,
+            or two are of one case; names that begin with a dot are passed over.
     """
     files = sorted(path for path in folder.glob(f"*{file_ending}") if not path.name.startswith("."))
     expected = f"expected unlabelled target images named case_0000{file_ending}"
     if not files:
         found = "no such folder" if not folder.is_dir() else f"no {file_ending} files"
         raise InputError(f"{folder}: {found}; {expected}")
-    images = {}
+    images: dict[str, Path] = {}
     for path in files:
-        name = re.fullmatch(r"(.+)_(\d{4})", path.name.removesuffix(file_ending))
-        if name is None:
-            raise InputError(f"{path}: not named as nnU-Net names images; {expected}")
-        if name[2] != "0000":
+        stem = path.name.removesuffix(file_ending)
+        name = re.fullmatch(r"(.+)_(\d{4})", stem)
+        if name is None and not is_bids_name(stem):
+            raise InputError(f"{path}: not named as nnU-Net or BIDS name images; {expected}")
+        if name is not None and name[2] != "0000":
             raise InputError(f"{path}: channel {int(name[2])} of case {name[1]}; expected one channel, 0000")
         require_file(path)
-        images[name[1]] = path
+        case = stem if name is None else name[1]
+        if case in images:
+            raise InputError(f"{folder}: found {images[case].name} and {path.name}, expected one of them")
+        images[case] = path
     return images
 
 

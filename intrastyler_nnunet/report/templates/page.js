@@ -89,6 +89,7 @@ function panels() {
   update();
 }
 
+viewer();
 drawFigures();
 styleMap();
 if (byId("t")) interpolation();

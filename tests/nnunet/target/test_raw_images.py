@@ -131,6 +131,20 @@ def test_images_are_found_by_case(tmp_path):
     }
 
 
+def test_names_of_bids_are_cases(tmp_path):
+    for name in ("sub-01_ses-02_T2w", "sub-01_ses-02_acq-high_run-2_T2w", "sub-x_T1w_0000"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    assert list(find_target_images(tmp_path, ".nii.gz")) == [
+        "sub-01_ses-02_T2w", "sub-01_ses-02_acq-high_run-2_T2w", "sub-x_T1w"
+    ]  # fmt: skip
+    (tmp_path / "sub-x_T1w.nii.gz").touch()
+    with pytest.raises(InputError, match=r"found sub-x_T1w\.nii\.gz and sub-x_T1w_0000\.nii\.gz, expected one"):
+        find_target_images(tmp_path, ".nii.gz")
+    (tmp_path / "sub-x_T1w.nii.gz").rename(tmp_path / "sub-01_high_T2w.nii.gz")  # not a key and its value
+    with pytest.raises(InputError, match="not named as nnU-Net or BIDS name images"):
+        find_target_images(tmp_path, ".nii.gz")
+
+
 def test_folders_and_links_to_nowhere_are_no_images_and_leftovers_are_passed_over(tmp_path):
     for name in ("a_0000.nii.gz", "._a_0000.nii.gz", ".writing-1-a_0000.nii.gz"):
         (tmp_path / name).touch()
