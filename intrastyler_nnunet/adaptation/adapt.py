@@ -66,6 +66,12 @@ def own_bank(model: TrainedModel) -> Path | None:
     return bank and Path(bank)
 
 
+def trained_settings(model: TrainedModel) -> TrainerSettings:
+    """The settings that a model was trained with. Raises InputError if its checkpoint does not say them."""
+    names = {field.name for field in fields(TrainerSettings)}
+    return TrainerSettings(**{name: value for name, value in _settings_of(model).items() if name in names})
+
+
 def require_same_plans(model: TrainedModel, space: StyleSpace) -> None:
     """Raise InputError if the model was planned in another way than the data set of the style space."""
     here, there = space.configuration, model.configuration
@@ -150,11 +156,8 @@ def _begin(plan: Adaptation, covered: list[dict], output: Path) -> None:
 
 
 def _settings(model: TrainedModel, plan: Adaptation, generator: Path, bank: Path) -> TrainerSettings:
-    """Those that the model was trained with, but for what is drawn and how long."""
-    names = {field.name for field in fields(TrainerSettings)}
-    before = TrainerSettings(**{name: value for name, value in _settings_of(model).items() if name in names})
     return replace(
-        before, num_epochs=plan.epochs, save_every=1, generator=str(generator), style_bank=str(bank),
+        trained_settings(model), num_epochs=plan.epochs, save_every=1, generator=str(generator), style_bank=str(bank),
         new_exemplars=sorted(plan.images_sha256), new_share=1 - plan.old_share,
     )  # fmt: skip
 

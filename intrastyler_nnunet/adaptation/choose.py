@@ -75,9 +75,8 @@ def choose(
         labels: folder of label maps of some of the cases, by whose Dice the models are then ranked; None: by signs.
 
     Raises:
-        InputError: the generator is of none of the models; there is no label map, or one that does not fit its image.
+        InputError: there is no label map, or one that does not fit its image.
     """
-    require_generator_of_any(candidates, generator)
     truths = {} if labels is None else _read_truths(labels, images, candidates[0].model)
     found = [predictions(candidate, images, device) for candidate in candidates]
     names, cases = [candidate.name for candidate in candidates], list(images)
@@ -97,7 +96,9 @@ def choose(
 
 
 def require_generator_of_any(candidates: Sequence[Candidate], generator: Path) -> None:
-    """Raise InputError if models say which generators they were trained with, and all name others."""
+    """Raise InputError if models say which generators they were trained with, and all name others, or it is missing."""
+    if not generator.is_file():
+        raise InputError(f"{generator}: no such file, expected the generator of a model; name it with -g")
     stated = [sha for candidate in candidates for sha in _generators(candidate.model)]
     if stated and checksum(generator) not in stated:
         raise InputError(

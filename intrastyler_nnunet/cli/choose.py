@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     device = chosen_device(arguments.device)
     candidates = read_candidates(arguments.models)
-    space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
     generator = generator_file(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator)
     require_generator_of_any(candidates, generator)
+    space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, generator, device)
     if arguments.output:
         require_style_inputs_kept(arguments, space.dataset_json["file_ending"], [arguments.output])
     images = find_target_images(arguments.images, space.dataset_json["file_ending"])

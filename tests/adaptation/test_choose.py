@@ -11,7 +11,6 @@ from tiny_dataset import CONFIGURATION, tiny_generator
 
 from intrastyler_nnunet.adaptation.candidates import jittered
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.translation.windows import intensity_window
 
 
@@ -111,12 +110,6 @@ def other_generator(dataset):
     return ("-m", dataset.model, dataset.results / "copy", "-g", dataset.root / "other.safetensors")
 
 
-def generator_of_another_spacing(dataset):
-    fitting = GeneratorMetadata(spacing=(3.0, 1.0, 1.0))
-    tiny_generator(spacing=fitting.spacing).save(dataset.root / "other.safetensors")
-    return ("-m", dataset.model, dataset.results / "copy", "-g", dataset.root / "other.safetensors")
-
-
 def source_images(dataset):
     shutil.copy(dataset.raw / "imagesTr" / "source_0_0000.nii.gz", dataset.new_images / "new_0_0000.nii.gz")
     return ("-m", dataset.model, dataset.results / "copy")
@@ -149,7 +142,6 @@ def labels_of_others(dataset):
         (no_model, "Dataset998_Tiny: found no plans.json, expected a folder that nnUNetv2_train wrote"),
         (other_labels, "copy: has labels [1], expected [1, 2]"),
         (other_generator, "other.safetensors: is the generator of none of the models"),
-        (generator_of_another_spacing, "trained with spacing [3.0, 1.0, 1.0], but the plans have [1.5, 1.0, 1.0]"),
         (source_images, "its style is 0.0 degrees from the source image source_0"),
         (thick_slices, "new_1_0000.nii.gz: voxels of 8 x 1 x 1 mm"),
         (no_images, "nowhere: no such folder; expected unlabelled target images"),
