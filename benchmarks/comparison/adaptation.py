@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.comparison.adaptation_tables import lines_of, summary
+from benchmarks.comparison.adaptation_tables import draw_choices, lines_of, summary
 from benchmarks.comparison.plan import METHODS, REFERENCE, SCALES, SYNTHESIZERS
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import PLANS, REPOSITORY, Run
@@ -39,7 +39,7 @@ from intrastyler_nnunet.locks import locked
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.fine_tuning import fine_tune
 from intrastyler_nnunet.nnunet.target.case import TargetCase, preprocess
-from intrastyler_nnunet.nnunet.trained_model import read_model
+from intrastyler_nnunet.nnunet.trained_model import FINAL, read_model
 from intrastyler_nnunet.simulation.plan import TRAINING_HEADS, plan_split
 from intrastyler_nnunet.simulation.raw_dataset import write_case
 from intrastyler_nnunet.typed_json import read_json
@@ -47,7 +47,8 @@ from intrastyler_nnunet.workflow import Stage, run_command, run_stages, seconds
 
 SCANNERS = ("interpolation", "extrapolation")
 COUNTS, SCRATCH = (1, 3, 10), 3  # new images
-LABELLED = 5  # test images whose labels `choose` gets
+LABELLED = 5  # test images whose labels `choose` gets, and whose Dice do not count for its choices
+BEST = "best checkpoint"
 FIRST_SUBJECT = 5000  # of the new images, beyond all others of a seed
 METHOD = METHODS[REFERENCE]
 
@@ -93,6 +94,7 @@ class Work:
                     stages.append(Stage(name, partial(make, scanner, count)))
                     stages.append(Stage(f"score-{name}", partial(self.predict_and_score, kind, scanner, count)))
             stages.append(Stage(f"scratch-{scanner}", partial(self.scratch, scanner)))
+        stages.append(Stage("score-best-checkpoint", self.score_best_checkpoint))
         stages += [Stage(f"choose-{scanner}", partial(self.choose, scanner)) for scanner in SCANNERS]
         return stages
 
@@ -144,17 +146,26 @@ class Work:
 
     def predict_and_score(self, kind: str, scanner: str, count: int) -> None:
         """Stock nnU-Net on all test images."""
-        run, name = self.run, f"{kind}-{scanner}-{count}"
-        output = run.folder / "predictions" / name
-        paths = (self.made(kind, scanner, count), run.tests / "imagesTs", output)
-        model, images, place = (shlex.quote(str(path)) for path in paths)
+        name = f"{kind}-{scanner}-{count}"
+        output = self.predict(self.made(kind, scanner, count), name)
+        spent = seconds(self.run.folder / "wall_time" / f"{name}.json")
+        self.score(output, kind, scanner, count, spent)
+
+    def score_best_checkpoint(self) -> None:
+        """A candidate for `choose` that costs no training."""
+        output = self.predict(self.model, "best-checkpoint", "checkpoint_best.pth")
+        self.score(output, BEST, "none", 0, 0.0)
+
+    def predict(self, model: Path, name: str, checkpoint: str = FINAL) -> Path:
+        """The folder of a model's label maps of the test images."""
+        run, output = self.run, self.run.folder / "predictions" / name
+        paths = shlex.join(["-m", str(model), "-i", str(run.tests / "imagesTs"), "-o", str(output)])
         with run.environment(METHOD):
             run_command(
-                f"nnUNetv2_predict_from_modelfolder -m {model} -i {images} -o {place} -f all -device {run.device} "
+                f"nnUNetv2_predict_from_modelfolder {paths} -f all -chk {checkpoint} -device {run.device} "
                 "--disable_tta -npp 1 -nps 1"
             )
-        spent = seconds(run.folder / "wall_time" / f"{name}.json")
-        self.score(output, kind, scanner, count, spent)
+        return output
 
     def score(self, predictions: Path, kind: str, scanner: str, count: int, spent: float) -> None:
         """Add a row per test case of a model."""
@@ -186,11 +197,12 @@ class Work:
         run, folder = self.run, self.run.folder / "choice" / scanner
         made = {f"{other}-{count}": self.made("adapted", other, count) for other in SCANNERS for count in COUNTS}
         models = [self.model / "fold_all", self.model / "fold_all" / "checkpoint_best.pth", *made.values()]
-        keys = ["before", "best checkpoint", *made]
+        keys = ["before", BEST, *made]
         labels = folder / "labels"
         labels.mkdir(parents=True, exist_ok=True)
         (folder / "images").mkdir(exist_ok=True)
-        for number, case in enumerate(self.tests_of(scanner)):
+        cases = self.tests_of(scanner)
+        for number, case in enumerate(cases):
             shutil.copy2(run.tests / "imagesTs" / f"{case}_0000.nii.gz", folder / "images")
             if number < LABELLED:
                 shutil.copy2(run.tests / "labelsTs" / f"{case}.nii.gz", labels)
@@ -206,20 +218,10 @@ class Work:
             result = read_json(output, dict, "a result of intrastyler choose")
             common = os.path.commonpath([path.resolve() for path in models])
             names = [os.path.relpath(path.resolve(), common) for path in models]
-            rows = [row | {"key": keys[names.index(row["model"])]} for row in result["models"]]
+            rows = [
+                row | {"key": keys[names.index(row["model"])], "labelled": cases[:LABELLED]} for row in result["models"]
+            ]
             self.results.put(rows, table="choice", seed=run.seed, scanner=scanner, by=name)
-        self.score_best_checkpoint()
-
-    def score_best_checkpoint(self) -> None:
-        """The one candidate that no other stage has scored."""
-        run, output = self.run, self.run.folder / "predictions" / "best-checkpoint"
-        model, images, place = (shlex.quote(str(p)) for p in (self.model, run.tests / "imagesTs", output))
-        with run.environment(METHOD):
-            run_command(
-                f"nnUNetv2_predict_from_modelfolder -m {model} -i {images} -o {place} -f all -device {run.device} "
-                "-chk checkpoint_best.pth --disable_tta -npp 1 -nps 1"
-            )
-        self.score(output, "best checkpoint", "none", 0, 0.0)
 
 
 def main() -> None:
@@ -228,7 +230,9 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to work in")
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--seeds", type=whole_number(1), default=3)
-    parser.add_argument("--publish", action="store_true", help="also write benchmarks/results/adaptation.json")
+    parser.add_argument(
+        "--publish", action="store_true", help="also write benchmarks/results/adaptation.json and docs/choices.png"
+    )
     add_device(parser, "to train and predict")
     arguments = parser.parse_args()
     with one_line_errors("benchmarks.comparison.adaptation"):
@@ -240,9 +244,11 @@ def main() -> None:
                 run_stages(Work(run, results).stages(), run.folder)
                 found = {"scale": arguments.scale, "seeds": seed + 1} | summary(results)
                 write_json(found, folder / "adaptation.json")
+                draw_choices(found, folder / "choices.png")
                 print("\n".join(lines_of(found)), flush=True)
         if arguments.publish:
             shutil.copyfile(folder / "adaptation.json", REPOSITORY / "benchmarks" / "results" / "adaptation.json")
+            shutil.copyfile(folder / "choices.png", REPOSITORY / "docs" / "choices.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """What the rows of `benchmarks.comparison.adaptation` say: gains, what is forgotten, and how good choices are."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmarks.comparison.results import Results
@@ -9,6 +12,8 @@ from benchmarks.comparison.statistics import failures, mean_dice
 
 SEEN = "seen sites"
 CLOSE = 0.02  # Dice below the best that a good choice may be
+
+matplotlib.use("agg")
 
 
 def summary(results: Results) -> dict:
@@ -50,9 +55,10 @@ def _choices(choices: list[dict], rows: list[dict], scanner: str) -> list[dict]:
     for seed in sorted({row["seed"] for row in choices}):
         for by in ("signs", "labels"):
             ranking = [row for row in choices if (row["seed"], row["scanner"], row["by"]) == (seed, scanner, by)]
-            dice = {row["key"]: _true_dice(rows, row["key"], scanner, seed) for row in ranking}
             if not ranking:
                 continue
+            unseen = [row for row in rows if row["seed"] == seed and row["case"] not in ranking[0]["labelled"]]
+            dice = {row["key"]: _true_dice(unseen, row["key"], scanner) for row in ranking}
             picks = {"by": ranking[0]["key"]}
             for sign in ("agreement", "stability", "plausibility", "coverage") if by == "signs" else ():
                 if sign in ranking[0]:
@@ -61,17 +67,18 @@ def _choices(choices: list[dict], rows: list[dict], scanner: str) -> list[dict]:
             lines.append({
                 "scanner": scanner, "seed": seed, "by": by, "picked": picks["by"], "lost": lost["by"],
                 "close": lost["by"] <= CLOSE, "first": ranking[0]["first"], "lost_by_sign": lost, "dice": dice,
+                "scores": {row["key"]: [row["score"], row["low"], row["high"]] for row in ranking},
             })  # fmt: skip
     return lines
 
 
-def _true_dice(rows: list[dict], key: str, scanner: str, seed: int) -> float:
+def _true_dice(rows: list[dict], key: str, scanner: str) -> float:
+    """Of a candidate: "before", "best checkpoint", or the scanner and number of images that it was adapted to."""
     kind, other, images = key, "none", 0
     if "-" in key:
         kind, (other, count) = "adapted", key.split("-")
         images = int(count)
-    own = [row for row in _of(rows, kind, other, images) if row["seed"] == seed]
-    return _mean(_in(own, scanner))
+    return _mean(_in(_of(rows, kind, other, images), scanner))
 
 
 def _of(rows: list[dict], kind: str, scanner: str, images: int) -> list[dict]:
@@ -88,8 +95,8 @@ def _mean(rows: list[dict]) -> float:
 
 def lines_of(found: dict) -> list[str]:
     """The summary for people."""
-    lines = [f"{'scanner':14} {'model':10} {'images':>6} {'Dice':>6} {'failures':>10} {'seen':>6} {'change':>7} {'min':>6}"
-             f" {'gap closed':>10}"]  # fmt: skip
+    header = ("scanner", "model", "images", "Dice", "failures", "seen", "change", "min", "gap closed")
+    lines = ["{:14} {:10} {:>6} {:>6} {:>11} {:>6} {:>7} {:>6} {:>10}".format(*header)]
     lines += [
         f"{row['scanner']:14} {row['kind']:10} {row['images']:6} {row['dice']:6.3f} "
         f"{row['failures']:4} of {row['structures']:3} {row['dice_seen']:6.3f} {row['change_seen']:+7.3f} "
@@ -101,6 +108,23 @@ def lines_of(found: dict) -> list[str]:
             f"{row['scanner']}, seed {row['seed']}, by {row['by']}: {row['picked']}, {row['lost']:.3f} below the best"
         )
     return [*lines, *_verdicts(found["choices"])]
+
+
+def draw_choices(found: dict, path: Path) -> None:
+    """Score of the signs, with its interval, against Dice; where points do not rise, the signs are not to be trusted."""
+    scanners = list(dict.fromkeys(row["scanner"] for row in found["choices"]))
+    figure, axes = plt.subplots(1, len(scanners), figsize=(5 * len(scanners), 4), squeeze=False)
+    for place, scanner in zip(axes[0], scanners, strict=True):
+        for row in found["choices"]:
+            if (row["scanner"], row["by"]) == (scanner, "signs"):
+                keys = list(row["dice"])
+                middle, low, high = np.array([row["scores"][key] for key in keys]).T
+                dice = [row["dice"][key] for key in keys]
+                place.errorbar(dice, middle, (middle - low, high - middle), fmt="o", ms=4, label=f"seed {row['seed']}")
+        place.set(xlabel="Dice (which nobody knows)", ylabel="score without labels", title=scanner)
+        place.legend(fontsize="small")
+    figure.savefig(path, bbox_inches="tight", dpi=110)
+    plt.close(figure)
 
 
 def _verdicts(choices: Sequence[dict]) -> list[str]:
