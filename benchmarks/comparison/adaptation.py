@@ -230,9 +230,7 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to work in")
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--seeds", type=whole_number(1), default=3)
-    parser.add_argument(
-        "--publish", action="store_true", help="also write benchmarks/results/adaptation.json and docs/choices.png"
-    )
+    parser.add_argument("--publish", action="store_true", help="also write result file and docs/choices.png")
     add_device(parser, "to train and predict")
     arguments = parser.parse_args()
     with one_line_errors("benchmarks.comparison.adaptation"):

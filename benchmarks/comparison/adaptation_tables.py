@@ -111,7 +111,7 @@ def lines_of(found: dict) -> list[str]:
 
 
 def draw_choices(found: dict, path: Path) -> None:
-    """Score of the signs, with its interval, against Dice; where points do not rise, the signs are not to be trusted."""
+    """Score of the signs, with its interval, against Dice; where points do not rise, do not trust it."""
     scanners = list(dict.fromkeys(row["scanner"] for row in found["choices"]))
     figure, axes = plt.subplots(1, len(scanners), figsize=(5 * len(scanners), 4), squeeze=False)
     for place, scanner in zip(axes[0], scanners, strict=True):

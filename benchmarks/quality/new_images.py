@@ -53,7 +53,8 @@ def main() -> None:
         to_source = degrees_between(vectors, source).min(dim=1).values
         groups[name] = (to_source.numpy(), found.angles.numpy())
         results[name] = {
-            "images": count, "degrees_to_source": _quartiles(to_source), "degrees_to_exemplar": _quartiles(found.angles),
+            "images": count, "degrees_to_source": _quartiles(to_source),
+            "degrees_to_exemplar": _quartiles(found.angles),
             "refused": int((to_source < found.angles).sum()), "outside": int(found.outside.sum()),
         }  # fmt: skip
         print(name, results[name])
