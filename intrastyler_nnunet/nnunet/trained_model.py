@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
@@ -60,7 +61,9 @@ class TrainedModel:
     def labels(self) -> list[int | tuple[int, ...]]:
         """Label values of its structures, several values for one of nnU-Net's regions."""
         manager = self.plans.get_label_manager(self.dataset_json)
-        return list(manager.foreground_regions if manager.has_regions else manager.foreground_labels)
+        if manager.has_regions:
+            return [tuple(map(int, np.atleast_1d(region))) for region in manager.foreground_regions]
+        return list(map(int, manager.foreground_labels))
 
     @cached_property
     def provenance(self) -> dict | None:

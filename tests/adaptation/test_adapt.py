@@ -9,12 +9,12 @@ import SimpleITK
 import torch
 from marked_processes import contents
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from safetensors.numpy import load_file
 from tiny_dataset import CONFIGURATION, tiny_generator
 from trained_tiny_dataset import train_tiny
 
 from intrastyler_nnunet.cli import main
-from intrastyler_nnunet.nnunet.fine_tuning import FineTuning
 from intrastyler_nnunet.styles.bank import StyleBank
 
 
@@ -73,9 +73,9 @@ def test_an_interrupted_call_ends_with_the_same_weights(trained, monkeypatch, tm
         end_of_epoch(self)
         raise KeyboardInterrupt
 
-    end_of_epoch = FineTuning.on_epoch_end
+    end_of_epoch = nnUNetTrainer.on_epoch_end
     with monkeypatch.context() as patch:
-        patch.setattr(FineTuning, "on_epoch_end", interrupt)
+        patch.setattr(nnUNetTrainer, "on_epoch_end", interrupt)
         with pytest.raises(SystemExit) as stopped:
             main(command(trained, "-o", tmp_path / "cut"))
     assert stopped.value.code == 130
