@@ -141,7 +141,7 @@ def _covered(model: TrainedModel, new: StyleBank, exemplars: StyleBank, generato
     if settings["generator_sha256"] != checksum(generator):
         return unknown
     bank = StyleBank.load(model.folder / BANK_FILE) if settings.get("style_bank") else exemplars
-    wanted = set(settings["exemplars"] or bank.names) | set(settings.get("new_exemplars") or ())
+    wanted = set(settings.get("exemplars") or bank.names) | set(settings.get("new_exemplars") or ())
     chosen = [i for i, name in enumerate(bank.names) if name in wanted and name in settings["exemplar_names"]]
     if len(chosen) < 2:
         return unknown

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from intrastyler_nnunet.errors import InputError
+from intrastyler_nnunet.nnunet.any_trainer import stock_trainer
 from intrastyler_nnunet.nnunet.checkpoints import ENTRY
 from intrastyler_nnunet.nnunet.descriptions import DatasetDescription, PlansDescription
 from intrastyler_nnunet.nnunet.folders import read_configuration
@@ -74,10 +74,15 @@ class TrainedModel:
     def trainer_class(self) -> type[nnUNetTrainer]:
         """The class that its checkpoint names. Raises InputError if it is not installed."""
         name = self._first["trainer_name"]
+        found = stock_trainer(name)
+        if found is not None:
+            return found
         try:
+            from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name  # since 2.8
+
             return recursive_find_trainer_class_by_name(name)
-        except RuntimeError:
-            message = f"{self.folder}: trained by {name}, expected a trainer that is installed or in nnUNet_extTrainer"
+        except (ImportError, RuntimeError):
+            message = f"{self.folder}: trained by {name}, expected a trainer of nnU-Net or one in nnUNet_extTrainer"
             raise InputError(message) from None
 
     def path(self, fold: str) -> Path:

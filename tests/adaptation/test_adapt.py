@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
 import SimpleITK
 import torch
-from marked_processes import contents
+from marked_processes import MarkedCommand, contents
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from safetensors.numpy import load_file
@@ -93,6 +94,26 @@ def test_an_interrupted_call_ends_with_the_same_weights(trained, monkeypatch, tm
     assert contents(tmp_path / "cut") == before
     assert "begun with epochs 2, now 3" in refused(capsys, command(trained, "-o", tmp_path / "cut", "--epochs", 3))
     assert contents(tmp_path / "cut") == before
+
+
+@pytest.mark.slow
+def test_kill_9_in_the_middle_changes_no_weight(trained, tmp_path):
+    weights = []
+    for name in ("undisturbed", "killed"):
+        arguments = command(trained, "-o", tmp_path / name, "--epochs", 4)
+        process = MarkedCommand(*arguments)
+        if name == "killed":
+            while not (tmp_path / name / "fold_0" / "checkpoint_latest.pth").is_file():
+                time.sleep(0.02)
+                assert process.process.poll() is None
+            process.process.kill()
+            process.process.wait()
+            assert process.living() == []
+            assert not (tmp_path / name / "fold_0" / "checkpoint_final.pth").is_file()
+            process = MarkedCommand(*arguments)
+        process.finish()
+        weights.append(checkpoint(tmp_path / name)["network_weights"])
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 def source_images(dataset):
