@@ -8,8 +8,8 @@ extrapolation) it is compared with
 - oracle: fine-tuned as long, with as many labelled images of the scanner among its training cases;
 - scratch: synthesizer and segmenter trained from the beginning with 3 of the images among the exemplars.
 All are scored on the comparison's test images of that scanner and of the seen sites. Then `intrastyler choose` ranks
-eight models (the first one's last and best checkpoint, those adapted to this scanner and to the other one) on the test
-images of each scanner, without labels and with five. Stopped at any moment, the same command goes on. Scale small takes
+eight models (the first one's last and best checkpoint, those adapted to this scanner and to the other one) on images of
+each scanner, without labels and with five. Stopped at any moment, the same command goes on. Scale small takes
 two cores about three and a half hours a seed.
 """
 
@@ -47,7 +47,7 @@ from intrastyler_nnunet.workflow import Stage, run_command, run_stages, seconds
 
 SCANNERS = ("interpolation", "extrapolation")
 COUNTS, SCRATCH = (1, 3, 10), 3  # new images
-LABELLED = 5  # test images whose labels `choose` gets, and whose Dice do not count for its choices
+LABELLED = 5  # new images that `choose` gets beside the test images, and with them their labels
 BEST = "best checkpoint"
 FIRST_SUBJECT = 5000  # of the new images, beyond all others of a seed
 METHOD = METHODS[REFERENCE]
@@ -76,10 +76,6 @@ class Work:
     def images(self, scanner: str, count: int | None = None) -> Path:
         """Folder of all new images of a scanner with their labels, or of the first ones alone."""
         return self.run.folder / "new_images" / (scanner if count is None else f"{scanner}-{count}")
-
-    def tests_of(self, scanner: str) -> list[str]:
-        sets = read_json(self.run.tests / "test_sets.json", dict[str, str], "the test set of each case")
-        return sorted(case for case, name in sets.items() if name == scanner)
 
     def stages(self) -> list[Stage]:
         """All that is measured."""
@@ -193,7 +189,7 @@ class Work:
         self.score(run.predictions(METHOD), "scratch", scanner, SCRATCH, spent)
 
     def choose(self, scanner: str) -> None:
-        """Rank eight models on the scanner's test images, without labels and with some."""
+        """Rank eight models on the scanner's test images and some new ones, without and with labels of these."""
         run, folder = self.run, self.run.folder / "choice" / scanner
         made = {f"{other}-{count}": self.made("adapted", other, count) for other in SCANNERS for count in COUNTS}
         models = [self.model / "fold_all", self.model / "fold_all" / "checkpoint_best.pth", *made.values()]
@@ -201,11 +197,14 @@ class Work:
         labels = folder / "labels"
         labels.mkdir(parents=True, exist_ok=True)
         (folder / "images").mkdir(exist_ok=True)
-        cases = self.tests_of(scanner)
-        for number, case in enumerate(cases):
-            shutil.copy2(run.tests / "imagesTs" / f"{case}_0000.nii.gz", folder / "images")
-            if number < LABELLED:
-                shutil.copy2(run.tests / "labelsTs" / f"{case}.nii.gz", labels)
+        sets = read_json(run.tests / "test_sets.json", dict[str, str], "the test set of each case")
+        tests = [run.tests / "imagesTs" / f"{case}_0000.nii.gz" for case, name in sets.items() if name == scanner]
+        some = self.new_files(scanner)[:LABELLED]
+        for path in (*tests, *some):
+            shutil.copy2(path, folder / "images")
+        for path in some:
+            name = path.name.replace("_0000", "")
+            shutil.copy2(self.images(scanner) / "labelsTs" / name, labels)
         generator = run.generator(SYNTHESIZERS[METHOD.synthesizer])
         given = shlex.join(["-i", str(folder / "images"), "-g", str(generator), "-m", *map(str, models)])
         for name, options in (("signs", ""), ("labels", f"-l {shlex.quote(str(labels))}")):
@@ -218,9 +217,7 @@ class Work:
             result = read_json(output, dict, "a result of intrastyler choose")
             common = os.path.commonpath([path.resolve() for path in models])
             names = [os.path.relpath(path.resolve(), common) for path in models]
-            rows = [
-                row | {"key": keys[names.index(row["model"])], "labelled": cases[:LABELLED]} for row in result["models"]
-            ]
+            rows = [row | {"key": keys[names.index(row["model"])]} for row in result["models"]]
             self.results.put(rows, table="choice", seed=run.seed, scanner=scanner, by=name)
 
 

@@ -57,8 +57,8 @@ def _choices(choices: list[dict], rows: list[dict], scanner: str) -> list[dict]:
             ranking = [row for row in choices if (row["seed"], row["scanner"], row["by"]) == (seed, scanner, by)]
             if not ranking:
                 continue
-            unseen = [row for row in rows if row["seed"] == seed and row["case"] not in ranking[0]["labelled"]]
-            dice = {row["key"]: _true_dice(unseen, row["key"], scanner) for row in ranking}
+            own = [row for row in rows if row["seed"] == seed]
+            dice = {row["key"]: _true_dice(own, row["key"], scanner) for row in ranking}
             picks = {"by": ranking[0]["key"]}
             for sign in ("agreement", "stability", "plausibility", "coverage") if by == "signs" else ():
                 if sign in ranking[0]:

@@ -28,7 +28,7 @@ def results(tmp_path):
     for by, first in (("signs", "best checkpoint"), ("labels", "interpolation-1")):
         keys = [first, *(key for key in CANDIDATES if key != first)]
         rows = [
-            {"key": key, "labelled": ["test_0"], "first": 0.6, "score": 0.5, "low": 0.4, "high": 0.6,
+            {"key": key, "first": 0.6, "score": 0.5, "low": 0.4, "high": 0.6,
              "agreement": 0.9 if key == "before" else 0.5} for key in keys
         ]  # fmt: skip
         results.put(rows, table="choice", seed=0, scanner="interpolation", by=by)
