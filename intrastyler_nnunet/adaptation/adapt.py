@@ -62,8 +62,7 @@ def generator_of(model: TrainedModel, given: Path | None) -> Path:
 
 def own_bank(model: TrainedModel) -> Path | None:
     """The style bank that an adapted model was trained on; None: that of the data set."""
-    bank = _settings_of(model).get("style_bank")
-    return bank and Path(bank)
+    return model.folder / BANK_FILE if _settings_of(model).get("style_bank") else None
 
 
 def trained_settings(model: TrainedModel) -> TrainerSettings:

@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.adaptation.new_images import bank_of_new_images
     from intrastyler_nnunet.cli.embed import require_style_inputs_kept
     from intrastyler_nnunet.devices import chosen_device
-    from intrastyler_nnunet.files import write_json
+    from intrastyler_nnunet.files import require_inputs_kept, write_json
+    from intrastyler_nnunet.images import image_files
     from intrastyler_nnunet.nnunet.target.raw_images import find_target_images
     from intrastyler_nnunet.offline.style_space import generator_file, open_style_space
 
@@ -43,6 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, generator, device)
     if arguments.output:
         require_style_inputs_kept(arguments, space.dataset_json["file_ending"], [arguments.output])
+        checkpoints = [candidate.model.path(fold) for candidate in candidates for fold in candidate.model.folds]
+        labels = image_files(arguments.labels).values() if arguments.labels else ()
+        require_inputs_kept([arguments.output], [*checkpoints, *labels])
     images = find_target_images(arguments.images, space.dataset_json["file_ending"])
     new = bank_of_new_images(space, arguments.images)
     result = choose(candidates, images, new, space.bank, generator, device, arguments.labels).to_dict()

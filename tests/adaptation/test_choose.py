@@ -134,9 +134,15 @@ def labels_of_others(dataset):
     return ("-m", dataset.model, dataset.results / "copy", "-l", folder)
 
 
+def result_onto_a_checkpoint(dataset):
+    path = dataset.model / "fold_0" / "checkpoint_final.pth"
+    return ("-m", dataset.model, dataset.results / "copy", "-o", path)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
+        (result_onto_a_checkpoint, "checkpoint_final.pth: is also the input"),
         (one_model, "1 model, expected two or more"),
         (the_same_twice, "is named twice"),
         (no_model, "Dataset998_Tiny: found no plans.json, expected a folder that nnUNetv2_train wrote"),
