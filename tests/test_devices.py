@@ -30,7 +30,7 @@ class CountingCopies(TorchDispatchMode):
 THERE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
 BEST = next(name for name in ("cuda", "mps", "cpu") if THERE[name])
 MISSING = [name for name in DEVICES if not THERE[name]]
-WITH_DEVICE = {"demo", "pretrain", "translate", "synthesize", "embed", "coverage", "report"}
+WITH_DEVICE = {"demo", "pretrain", "translate", "synthesize", "embed", "coverage", "adapt", "choose", "report"}
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -72,6 +72,7 @@ def test_commands_refuse_it_with_code_2(command, name, tmp_path, monkeypatch, ca
     required = {
         "demo": [], "pretrain": ["-d", "1", "-c", "x"], "translate": ["-g", "g", "-i", "i", "-o", "o", "--random", "1"],
         "embed": ["-d", "1", "-c", "x", "-i", "i", "-o", "o"], "coverage": ["-d", "1", "-c", "x", "-i", "i"],
+        "adapt": ["-d", "1", "-c", "x", "-i", "i", "-m", "m"], "choose": ["-d", "1", "-c", "x", "-i", "i", "-m", "m"],
         "report": ["-d", "1", "-c", "x", "-g", "g"],
     }[command]  # fmt: skip
     with pytest.raises(SystemExit) as stop:

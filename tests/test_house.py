@@ -33,6 +33,7 @@ ROOMS = {  # what each room imports from, itself apart
     "simulation": {"ground"},
 }
 ROOMS["crossmoda"] = ROOMS["report"] = set(ROOMS)
+ROOMS["adaptation"] = set(ROOMS)
 ROOMS["demo"] = set(ROOMS)
 ROOMS["cli"] = set(ROOMS)
 ROOMS["trainers"] = {"nnunet"}  # part of the package once it is installed

@@ -1,31 +1,19 @@
-"""nnU-Net's training with every random number seeded."""
+"""nnU-Net's training with every random number seeded, as the comparison's segmenters are trained."""
 
 import os
-import random
 
-import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
 
+from intrastyler_nnunet.nnunet.repeatable import RepeatableTraining
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
 
 
-class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
-    """`nnUNetTrainerIntraStyler` that gives the same weights for the same settings, also when it is interrupted.
+class nnUNetTrainerRepeatable(RepeatableTraining, nnUNetTrainerIntraStyler):
+    """`nnUNetTrainerIntraStyler` that gives the same weights again, see `RepeatableTraining`.
 
-    On the same machine, that is: another one rounds in its own way.
-
-    What nnU-Net leaves to chance, and what is done about it:
-    - the weights at the start: drawn by torch's global generator, which is seeded before the network is built;
-    - patches and spatial augmentation: drawn by the global generators of NumPy and torch in worker processes that
-      seed themselves. With `nnUNet_n_proc_DA=0`, which the benchmark sets on a CPU, the training process draws them,
-      and the generators are seeded anew for every epoch;
-    - the number of threads, which changes the order of sums: nnU-Net takes all cores, here OMP_NUM_THREADS counts;
-    - exemplars and intensity augmentation are seeded by the trainer itself, the noise's generator here, too.
-
-    On a GPU, nnU-Net's workers augment and cuDNN chooses its algorithms by speed, so repeats differ there.
-
-    There is no final validation: the benchmark scores test images.
+    The number of threads changes the order of sums: nnU-Net takes all cores, here OMP_NUM_THREADS counts. There is no
+    final validation: the benchmark scores test images.
     """
 
     def initialize(self):
@@ -33,26 +21,9 @@ class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
             torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         super().initialize()
 
-    def prepare_translation(self):
-        super().prepare_translation()
-        seed_all(self.settings.seed, 0)  # building generators drew numbers, in some methods more than in others
-
-    def on_train_epoch_start(self):
-        super().on_train_epoch_start()
-        self.noise_generator.manual_seed(seed_all(self.settings.seed, 1 + self.current_epoch))
-
     def perform_actual_validation(self, save_probabilities: bool = False):
         """None."""
 
 
 class nnUNetTrainerShort(nnUNetTrainerRepeatable, nnUNetTrainerAdam1en3):
     """For short trainings: nnU-Net's AdamW instead of SGD, which finds a cochlea in time only by chance."""
-
-
-def seed_all(*numbers: int) -> int:
-    """Seed the global generators with a number made of `numbers`, and return it."""
-    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    return seed

@@ -12,8 +12,8 @@ from intrastyler_nnunet.cli.options import OneLineParser
 from intrastyler_nnunet.errors import one_line_errors
 
 COMMANDS = (
-    "demo", "simulate", "add-target", "pretrain", "translate", "synthesize", "embed", "coverage", "report", "evaluate",
-    "crossmoda", "import-upstream", "export", "trainer-path",
+    "demo", "simulate", "add-target", "pretrain", "translate", "synthesize", "embed", "coverage", "adapt", "choose",
+    "report", "evaluate", "crossmoda", "import-upstream", "export", "trainer-path",
 )  # fmt: skip
 
 

@@ -20,8 +20,8 @@ def run(arguments: argparse.Namespace) -> None:
     from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.errors import InputError
     from intrastyler_nnunet.files import write_json
-    from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
-    from intrastyler_nnunet.styles.coverage import coverage
+    from intrastyler_nnunet.offline.style_space import image_bank, open_style_space
+    from intrastyler_nnunet.styles.coverage import coverage, coverage_lines, coverage_rows
 
     device = chosen_device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
@@ -29,21 +29,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"{arguments.dataset}: {len(space.bank.names)} exemplar, expected at least two to compare")
     if arguments.output:
         require_style_inputs_kept(arguments, space.dataset_json["file_ending"], [arguments.output])
-    names, vectors = image_styles(space, arguments.images)
-    result = coverage(vectors, space.bank.vectors)
-    rows = [
-        {
-            "case": names[i], "degrees": round(float(result.angles[i]), 2),
-            "nearest": space.bank.names[int(result.nearest[i])], "quantile": round(float(result.quantiles[i]), 3),
-            "outside": bool(result.outside[i]),
-        }
-        for i in result.angles.argsort(descending=True).tolist()
-    ]  # fmt: skip
-    for row in rows:
-        mark = "OUTSIDE" if row["outside"] else ""
-        print(f"{row['case']:30} {row['degrees']:7.2f} degrees from {row['nearest']:30} {mark}")
-    limit = float(result.own_angles.max())
-    count = sum(row["outside"] for row in rows)
-    print(f"{count} of {len(rows)} images outside: farther than {limit:.2f} degrees, the exemplars' own largest gap")
+    bank = image_bank(space, arguments.images)
+    result = coverage(bank.vectors, space.bank.vectors)
+    rows = coverage_rows(result, bank.names, space.bank.names)
+    print("\n".join(coverage_lines(rows, result.limit)))
     if arguments.output:
-        write_json({"limit_degrees": limit, "images": rows}, arguments.output)
+        write_json({"limit_degrees": result.limit, "images": rows}, arguments.output)

@@ -49,13 +49,14 @@ def run(arguments: argparse.Namespace) -> None:
 
     from intrastyler_nnunet.devices import chosen_device
     from intrastyler_nnunet.files import written_atomically
-    from intrastyler_nnunet.offline.style_space import image_styles, open_style_space
+    from intrastyler_nnunet.offline.style_space import image_bank, open_style_space
 
     device = chosen_device(arguments.device)
     space = open_style_space(arguments.dataset, arguments.plans, arguments.configuration, arguments.generator, device)
     outputs = [arguments.output / name for name in ("styles.npz", "vectors.tsv", "metadata.tsv")]
     require_style_inputs_kept(arguments, space.dataset_json["file_ending"], outputs)
-    names, vectors = image_styles(space, arguments.images)
+    bank = image_bank(space, arguments.images)
+    names, vectors = bank.names, bank.vectors
     with written_atomically(outputs[0]) as temporary:
         np.savez(temporary, names=np.array(names), vectors=vectors.numpy())
     rows = ("\t".join(f"{value:.6g}" for value in vector) for vector in vectors.tolist())

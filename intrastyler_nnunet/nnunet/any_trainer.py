@@ -36,14 +36,14 @@ def __getattr__(name: str) -> type[nnUNetTrainer]:
     suffix = name.removeprefix(OURS)
     if suffix and suffix != name:
         for base in (STOCK + suffix, suffix.removeprefix("_")):
-            found = _stock_trainer(base)
+            found = stock_trainer(base)
             if found is not None and with_intrastyler(found).__name__ == name:
                 return with_intrastyler(found)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @cache
-def _stock_trainer(name: str) -> type[nnUNetTrainer] | None:
+def stock_trainer(name: str) -> type[nnUNetTrainer] | None:
     """The trainer of this name in nnU-Net's own package."""
     folder = Path(nnunetv2.__path__[0]) / "training" / "nnUNetTrainer"
     found = recursive_find_python_class(str(folder), name, "nnunetv2.training.nnUNetTrainer")

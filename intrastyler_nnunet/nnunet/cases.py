@@ -25,7 +25,7 @@ class PreprocessedCases:
     def __init__(
         self,
         folder: Path,
-        axes: tuple[int, int, int],
+        axes: tuple[int, ...],
         codes: dict[str, tuple[float, ...]] | None = None,
         channel: int = 0,
         left_right: int = 0,

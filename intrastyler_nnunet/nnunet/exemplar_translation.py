@@ -15,7 +15,7 @@ from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.cases import one_channel_plans
-from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, style_bank
+from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, bank_of_generator, style_bank
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, styles_of
 from intrastyler_nnunet.translation.translator import Translator
 from intrastyler_nnunet.translation.windows import read_windows
@@ -156,6 +156,7 @@ def load_exemplar_translation(
     device: torch.device,
     regions: bool,
     channel: int = 0,
+    bank_file: Path | None = None,
     **translator_options,
 ) -> tuple[ExemplarTranslation, list[str]]:
     """Everything training needs from the files of one nnU-Net configuration.
@@ -167,13 +168,15 @@ def load_exemplar_translation(
         device: the training device.
         regions: whether nnU-Net trains on regions, which leaves no label values for a label hint.
         channel: the image channel that is translated.
+        bank_file: style bank of the only generator, instead of the one of the target cases.
         translator_options: of `Translator`.
 
     Returns:
         The translation, and warnings for the log.
 
     Raises:
-        InputError: a generator cannot be read or does not fit the plans; target cases are missing.
+        InputError: a generator cannot be read or does not fit the plans; target cases are missing; the style bank is
+            another generator's.
     """
     alone = one_channel_plans(plans, channel)
     configuration = folders.read_configuration(alone, configuration_name)
@@ -193,7 +196,11 @@ def load_exemplar_translation(
         translators.append(Translator(generator, **translator_options))
         bank_path = bank_folder / (BANK_FILE if len(generator_paths) == 1 else f"style_bank_{number}.safetensors")
         with _first_rank_first():
-            banks.append(style_bank(generator, path, target_folder, tuple(configuration.patch_size), bank_path, device))
+            if bank_file is None:
+                patch_size = tuple(configuration.patch_size)
+                banks.append(style_bank(generator, path, target_folder, patch_size, bank_path, device))
+            else:
+                banks.append(bank_of_generator(bank_file, path))
     with _first_rank_first():
         source_windows = read_windows(source_folder, channel=channel)
     return ExemplarTranslation(translators, banks, source_windows, device, channel), warnings

@@ -22,7 +22,8 @@ RESOLVED_FILE = "intrastyler_settings.json"
 SHOWN = 5  # exemplars in a message
 # What a training keeps from beginning to end.
 FIXED = (
-    "seed", "p_translate", "policy", "p_slerp", "exemplars", "channel", "self_training_sha256", "generator_sha256",
+    "seed", "p_translate", "policy", "p_slerp", "exemplars", "new_exemplars", "new_share", "channel",
+    "self_training_sha256", "generator_sha256",
 )  # fmt: skip
 
 
@@ -35,6 +36,11 @@ class TrainerSettings:
     policy: Policy | PolicyWeights = "uniform"  # "balanced": clusters of styles first, for rare scanners; or weights
     p_slerp: Probability = 0.0  # probability that a style lies between two exemplars; raise it when exemplars are few
     exemplars: FileNames | None = None  # draw only these target cases, for example to leave out bad scans
+    # File of a style bank instead of that of the target cases, such as `intrastyler adapt` writes it with the exemplars
+    # of a new scanner; those have `new_share` of all draws, however few they are.
+    style_bank: Text | None = None
+    new_exemplars: FileNames | None = None
+    new_share: Probability = 0.5
     # File, or files of several generators; None: where `pretrain` puts it.
     generator: Text | Annotated[list[Text], MinLen(1)] | None = None
     channel: Text | None = None  # name of the image channel that is translated; needed when there are several
@@ -95,11 +101,13 @@ def generator_paths(settings: TrainerSettings, synthesizer_folder: Path) -> list
 def resolve(settings: TrainerSettings, generators: list[Path], banks: Sequence[StyleBank] = ()) -> ResolvedSettings:
     """The settings with paths and checksums of the files in use; no generators and banks without translation."""
     cases = settings.self_training and Path(settings.self_training)
+    bank = settings.style_bank and Path(settings.style_bank)
     files = {
         "generator": _one_or_all([str(path) for path in generators]),
-        "generator_sha256": _one_or_all([_checksum(path) for path in generators]),
+        "generator_sha256": _one_or_all([checksum(path) for path in generators]),
+        "style_bank": str(bank.absolute()) if bank else None,
         "self_training": str(cases.absolute()) if cases else None,
-        "self_training_sha256": _checksum(cases) if cases else None,
+        "self_training_sha256": checksum(cases) if cases else None,
         "bank_fingerprint": _one_or_all([bank.fingerprint for bank in banks]),
         "exemplar_names": _one_or_all([list(bank.names) for bank in banks]),
     }
@@ -139,5 +147,6 @@ def _one_or_all(values: list):
     return values if len(values) > 1 else next(iter(values), None)
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """SHA-256 of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

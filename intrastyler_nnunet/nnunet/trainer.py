@@ -81,7 +81,8 @@ class TrainingOnTranslations:
         if self.settings.p_translate > 0:
             paths, self.translation = self._load_translation()
             banks = self.translation.banks
-            self.probabilities = exemplar_probabilities(banks, self.settings.policy, self.settings.exemplars)
+            new = self.settings.new_exemplars, self.settings.new_share
+            self.probabilities = exemplar_probabilities(banks, self.settings.policy, self.settings.exemplars, *new)
             keeps_source = self.settings.p_translate < 1
             self.validation_styles = choose_validation_styles(banks, self.probabilities, keeps_source)
             for warning in few_batches(self.num_val_iterations_per_epoch, len(self.validation_styles)):
@@ -107,6 +108,7 @@ class TrainingOnTranslations:
             self.device,
             self.label_manager.has_regions,
             translated_channel(self.dataset_json, settings.channel),
+            settings.style_bank and Path(settings.style_bank),
             samples_at_once=settings.translation_batch_size,
             compiled=settings.compile_generator,
         )

@@ -15,7 +15,7 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.exemplar_translation import check_generator_fits
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
 from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
-from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, exemplar_style, style_bank
+from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, bank_of_generator, exemplar_style, style_bank
 from intrastyler_nnunet.translation.windows import intensity_window
 
 
@@ -42,17 +42,20 @@ def generator_file(dataset: str, plans_name: str, configuration_name: str, given
 
 
 def open_style_space(
-    dataset: str, plans_name: str, configuration_name: str, generator_path: Path | None, device: torch.device
-) -> StyleSpace:
+    dataset: str, plans_name: str, configuration_name: str, generator_path: Path | None, device: torch.device,
+    bank_file: Path | None = None,
+) -> StyleSpace:  # fmt: skip
     """Load the generator of a dataset and build or read its style bank.
 
     Args:
         dataset, plans_name, configuration_name: what the generator was trained on.
         generator_path: None: where `intrastyler pretrain` puts it.
         device: where the style encoder runs.
+        bank_file: style bank of the generator, instead of the one of the target cases.
 
     Raises:
-        InputError: no generator, or one that does not fit the plans or has no style encoder; no target images.
+        InputError: no generator, or one that does not fit the plans or has no style encoder; no target images; the
+            style bank is another generator's.
     """
     plans = folders.read_plans(dataset, plans_name)
     configuration = folders.read_configuration(plans, configuration_name)
@@ -62,16 +65,28 @@ def open_style_space(
     check_generator_fits(generator.metadata, plans, configuration)
     if generator.style_encoder is None:
         raise InputError(f"{path}: trained by method {generator.metadata.method}, expected one with a style encoder")
-    target = folders.require_target(dataset, plans, configuration_name)
-    bank = style_bank(generator, path, target, tuple(configuration.patch_size), folder / BANK_FILE, device)
+    if bank_file is None:
+        target = folders.require_target(dataset, plans, configuration_name)
+        bank = style_bank(generator, path, target, tuple(configuration.patch_size), folder / BANK_FILE, device)
+    else:
+        bank = bank_of_generator(bank_file, path)
     return StyleSpace(generator, bank, plans, configuration, folders.read_dataset_json(dataset), device)
 
 
 @torch.no_grad()
-def image_styles(space: StyleSpace, image_folder: Path) -> tuple[list[str], torch.Tensor]:
-    """Case names and style vectors (M, K) of the images in a folder (see `preprocessed_images`)."""
-    styles = {name: volume_style(space, volume) for name, volume in preprocessed_images(space, image_folder)}
-    return list(styles), torch.stack(list(styles.values()))
+def image_bank(space: StyleSpace, image_folder: Path) -> StyleBank:
+    """The styles of the images in a folder (see `preprocessed_images`)."""
+    names, windows, vectors, dispersions = [], [], [], []
+    for name, volume in preprocessed_images(space, image_folder):
+        window = intensity_window(volume[0])
+        vector, dispersion = exemplar_style(
+            space.generator, torch.from_numpy(volume).to(space.device), window, space.patch_size
+        )
+        names.append(name)
+        windows.append(window)
+        vectors.append(vector.cpu())
+        dispersions.append(dispersion.cpu())
+    return StyleBank(tuple(names), torch.stack(vectors), torch.tensor(windows), torch.stack(dispersions))
 
 
 def preprocessed_images(space: StyleSpace, image_folder: Path) -> Iterator[tuple[str, np.ndarray]]:

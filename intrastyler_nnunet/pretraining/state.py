@@ -146,7 +146,7 @@ def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
     """Read the first of `paths` (newest first) that is intact, and remove the damaged ones before it."""
     for number, path in enumerate(paths):
         try:
-            content = _read_whole(path)
+            content = read_whole(path)
         except Exception as error:  # whatever a damaged file raises
             print(f"{path}: not readable ({(str(error) or type(error).__name__).splitlines()[0]})")
             continue
@@ -156,7 +156,7 @@ def _latest_readable(paths: list[Path]) -> tuple[Path, dict]:
     raise InputError(f"{paths[0]}: no readable checkpoint, expected one written by intrastyler; use a new folder")
 
 
-def _read_whole(path: Path) -> dict:
+def read_whole(path: Path) -> dict:
     """A checkpoint all of whose bytes are what was written; torch itself does not look at the checksums."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()

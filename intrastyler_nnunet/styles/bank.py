@@ -57,6 +57,17 @@ class StyleBank:
             return self.labels
         return cluster_styles(self.vectors[torch.from_numpy(chosen)]).labels
 
+    def joined(self, other: "StyleBank", fingerprint: str = "") -> "StyleBank":
+        """The exemplars of this bank, then those of another one of the same generator. Raises InputError for one name
+        in both."""
+        twice = sorted(set(self.names) & set(other.names))
+        if twice:
+            raise InputError(f"{twice[0]}: is already the name of an exemplar, expected another name")
+        vectors, windows, dispersion = (
+            torch.cat([getattr(self, name), getattr(other, name)]) for name in ("vectors", "windows", "dispersion")
+        )
+        return StyleBank((*self.names, *other.names), vectors, windows, dispersion, fingerprint)
+
     def save(self, path: Path | str) -> None:
         """Write to one safetensors file."""
         tensors = {"vectors": self.vectors, "windows": self.windows, "dispersion": self.dispersion}
@@ -119,6 +130,14 @@ def _bank_of(path: Path, fingerprint: str) -> StyleBank | None:
     """The bank at `path` if it is of this fingerprint and has its clusters."""
     bank = StyleBank.load(path) if path.is_file() else None
     return bank if bank is not None and bank.fingerprint == fingerprint and bank.clusters is not None else None
+
+
+def bank_of_generator(path: Path, generator_path: Path) -> StyleBank:
+    """The bank at `path`. Raises InputError if it was made by another generator than that of `generator_path`."""
+    bank = StyleBank.load(path)
+    if bank.fingerprint.split("-")[0] != hashlib.sha256(Path(generator_path).read_bytes()).hexdigest():
+        raise InputError(f"{path}: a style bank of another generator than {generator_path}, expected one of this")
+    return bank
 
 
 def _bank_without_targets(path: Path, target_folder: Path, generator_sha256: str) -> StyleBank:

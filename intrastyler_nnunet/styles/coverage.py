@@ -1,5 +1,6 @@
 """Do the exemplars cover the scanner that new images come from?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,11 @@ class Coverage:
     own_angles: torch.Tensor
 
     @property
+    def limit(self) -> float:
+        """Degrees; the exemplars' own largest gap."""
+        return float(self.own_angles.max())
+
+    @property
     def outside(self) -> torch.Tensor:
         """(M,) bool: farther from every exemplar than any exemplar is from its neighbour."""
         return self.angles > self.own_angles.max()
@@ -40,6 +46,35 @@ def coverage(new: torch.Tensor, exemplars: torch.Tensor) -> Coverage:
     own = degrees_between(exemplars, exemplars).fill_diagonal_(torch.inf)
     angles, nearest = degrees_between(new, exemplars).min(dim=1)
     return Coverage(angles, nearest, own.min(dim=1).values)
+
+
+def coverage_rows(result: Coverage, names: Sequence[str], exemplars: Sequence[str]) -> list[dict]:
+    """What a file of `intrastyler coverage -o` says of each image, the farthest first.
+
+    Args:
+        result: of M images and N exemplars.
+        names: of the images.
+        exemplars: their names.
+    """
+    return [
+        {
+            "case": names[i], "degrees": round(float(result.angles[i]), 2),
+            "nearest": exemplars[int(result.nearest[i])], "quantile": round(float(result.quantiles[i]), 3),
+            "outside": bool(result.outside[i]),
+        }
+        for i in result.angles.argsort(descending=True).tolist()
+    ]  # fmt: skip
+
+
+def coverage_lines(rows: list[dict], limit: float) -> list[str]:
+    """The rows of `coverage_rows` for people, and how many lie outside."""
+    lines = [
+        f"{row['case']:30} {row['degrees']:7.2f} degrees from {row['nearest']:30} {'OUTSIDE' if row['outside'] else ''}"
+        for row in rows
+    ]
+    count = sum(row["outside"] for row in rows)
+    end = f"{count} of {len(rows)} images outside: farther than {limit:.2f} degrees, the exemplars' own largest gap"
+    return [*lines, end]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,11 @@ PolicyWeights = Annotated[dict[Policy, Annotated[float, Ge(0), Le(1e6)]], Check(
 
 
 def exemplar_probabilities(
-    banks: Sequence[StyleBank], policy: str | dict, names: list[str] | None = None
+    banks: Sequence[StyleBank],
+    policy: str | dict,
+    names: list[str] | None = None,
+    new: list[str] | None = None,
+    new_share: float = 0.5,
 ) -> np.ndarray:
     """How often each exemplar of the generators' banks, one after the other, is drawn, (N,), summing to 1.
 
@@ -88,15 +92,21 @@ def exemplar_probabilities(
         banks: the exemplars of each generator.
         policy: "uniform" over exemplars (the paper), or "balanced": uniform over clusters of styles, then over their
             members, so that a rare scanner counts as much as a common one; or weights of the two, by name.
-        names: draw only these exemplars; None: all.
+        names: draw only these exemplars, and those of `new`; None: all.
+        new: exemplars that have a share of their own; None: there are none.
+        new_share: of all draws, the share of `new`, among which the policy counts as among the others.
 
     Raises:
         InputError: a name is in no bank.
     """
     known = [name for bank in banks for name in bank.names]
-    for name in names or ():
+    for name in [*(names or ()), *(new or ())]:
         if name not in known:
             raise InputError(f"exemplars: {name!r} is no target case, expected names such as {known[0]}")
+    if new:
+        old = [name for name in names or known if name not in new]
+        parts = ((old, 1 - new_share), (new, new_share))
+        return np.sum([share * exemplar_probabilities(banks, policy, part) for part, share in parts if share], axis=0)
     weights = {policy: 1.0} if isinstance(policy, str) else policy
     shares = np.array([share / sum(weights.values()) for share in weights.values()])
     return shares @ np.array([_probabilities(banks, name, names) for name in weights])

@@ -15,7 +15,7 @@ from intrastyler_nnunet.model.config import GeneratorConfig
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.model.tensor_file import save_tensors
-from intrastyler_nnunet.styles.bank import StyleBank, grid_patches, style_bank
+from intrastyler_nnunet.styles.bank import StyleBank, bank_of_generator, grid_patches, style_bank
 from intrastyler_nnunet.styles.clusters import cluster_styles
 from intrastyler_nnunet.translation.windows import intensity_window
 
@@ -145,3 +145,23 @@ def test_no_target_images_is_said(generator, tmp_path):
     (tmp_path / "target").mkdir()
     with pytest.raises(InputError, match="add-target"):
         built(generator, tmp_path / "target", tmp_path)
+
+
+def test_joined_banks_have_the_exemplars_of_both(generator, target_folder, tmp_path):
+    bank = style_bank(
+        generator, tmp_path / "generator.safetensors", target_folder, PATCH, tmp_path / "bank.safetensors"
+    )
+    new = StyleBank(("new",), -bank.vectors[:1], torch.tensor([[5.0, 6.0]]), torch.tensor([0.25]))
+    joined = bank.joined(new, bank.fingerprint)
+    joined.save(tmp_path / "joined.safetensors")
+    read = bank_of_generator(tmp_path / "joined.safetensors", tmp_path / "generator.safetensors")
+    assert read.names == (*bank.names, "new")
+    assert torch.equal(read.vectors, torch.cat([bank.vectors, -bank.vectors[:1]]))
+    assert read.windows[-1].tolist() == [5.0, 6.0]
+    assert read.labels[-1] not in read.labels[:-1]  # the opposite of a style is in no cluster with it
+    with pytest.raises(InputError, match="case_0: is already the name of an exemplar"):
+        joined.joined(bank)
+    generator.metadata = GeneratorMetadata()
+    generator.save(tmp_path / "generator.safetensors")
+    with pytest.raises(InputError, match="a style bank of another generator"):
+        bank_of_generator(tmp_path / "joined.safetensors", tmp_path / "generator.safetensors")

@@ -129,3 +129,18 @@ def test_styles_are_formed_on_a_cuda_device():
     with fake_cuda():
         vectors, windows = styles_of(draw, F.normalize(torch.rand(2, 8), dim=1), torch.rand(2, 2))
         assert vectors.device.type == windows.device.type == "cuda"
+
+
+def test_new_exemplars_have_their_share_however_few_they_are():
+    names = [f"old_{number}" for number in range(9)] + ["new"]
+    vectors = torch.nn.functional.normalize(torch.randn(10, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    bank = StyleBank(tuple(names), vectors, torch.zeros(10, 2), torch.zeros(10))
+    found = exemplar_probabilities([bank], "uniform", new=["new"], new_share=0.4)
+    assert np.allclose(found, [0.6 / 9] * 9 + [0.4])
+    assert np.allclose(exemplar_probabilities([bank], "uniform", new=["new"], new_share=1.0), [0] * 9 + [1])
+    some = exemplar_probabilities([bank], "uniform", ["old_1", "old_3"], ["new"], 0.5)
+    assert {names[i]: round(share, 6) for i, share in enumerate(some) if share} == {
+        "old_1": 0.25, "old_3": 0.25, "new": 0.5,
+    }  # fmt: skip
+    with pytest.raises(InputError, match="'other' is no target case"):
+        exemplar_probabilities([bank], "uniform", new=["other"])
