@@ -83,7 +83,7 @@ def test_parallel_plates_are_as_far_apart_as_their_voxels(axis):
     np.moveaxis(reference, axis, 0)[7, 2:9, 2:9] = 3
     cochlea = evaluate_case(prediction, reference, SPACING, CROSSMODA_LABELS).structures["cochlea"]
     assert cochlea.dice == 0
-    assert cochlea.assd == cochlea.hd95 == pytest.approx(4 * SPACING[axis])
+    assert [cochlea.assd, cochlea.hd95] == pytest.approx([4 * SPACING[axis]] * 2)
     assert cochlea.nsd == 0
     assert not cochlea.penalised
 
