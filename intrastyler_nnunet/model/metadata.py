@@ -54,6 +54,7 @@ class GeneratorMetadata:
     style_patch_size: Sizes | None = None  # of the style encoder
     codes: dict[FileName, tuple[float, ...]] = field(default_factory=dict)  # style by target case, where none is learnt
     label_hint: LabelHint | None = None  # the generator expects its input changed by this hint
+    acquisition: bool = False  # trained with blur and noise behind it, which translation then has to add
     training: dict = field(default_factory=dict)  # summary for people, never interpreted
 
     def to_dict(self) -> dict:

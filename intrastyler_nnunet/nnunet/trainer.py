@@ -54,6 +54,7 @@ from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, draw_styl
 
 # Independent random streams of one iteration.
 TRAINING_EXEMPLARS, INTENSITY = range(2)
+TRAINING_NOISE, VALIDATION_NOISE = 3, 4  # after the final validation's
 
 
 class TrainingOnTranslations:
@@ -108,6 +109,7 @@ class TrainingOnTranslations:
             self.device,
             self.label_manager.has_regions,
             translated_channel(self.dataset_json, settings.channel),
+            settings.acquisition,
             samples_at_once=settings.translation_batch_size,
             compiled=settings.compile_generator,
         )
@@ -192,7 +194,7 @@ class TrainingOnTranslations:
         if self.translation is not None:
             draw = self._draw(batch["keys"])
             with self.clock.part("translation"):
-                images = self._translated_to(images, outside, batch, draw)
+                images = self._translated_to(images, outside, batch, draw, TRAINING_NOISE)
         with self.clock.part("augmentation"):
             images = self._augmented(images, outside)
         if draw is not None and self.iteration == 0 and self.local_rank == 0 and is_pictured(self.current_epoch):
@@ -229,7 +231,7 @@ class TrainingOnTranslations:
         images, outside = split_outside(batch["data"], self.device)
         if self.translation is not None:
             draw = StyleDraw.of(np.full(len(images), self.validation_styles.exemplars[turn]))
-            images = self._translated_to(images, outside, batch, draw)
+            images = self._translated_to(images, outside, batch, draw, VALIDATION_NOISE)
         self.iteration += 1
         return batch | {"data": images}
 
@@ -276,13 +278,14 @@ class TrainingOnTranslations:
         return draw
 
     def _translated_to(
-        self, images: torch.Tensor, outside: torch.Tensor | None, batch: dict, draw: StyleDraw
+        self, images: torch.Tensor, outside: torch.Tensor | None, batch: dict, draw: StyleDraw, stream: int
     ) -> torch.Tensor:
         labels = None
         if self.translation.needs_labels:
             target = batch["target"]  # with deep supervision a list, full resolution first
             labels = (target[0] if isinstance(target, list) else target).to(self.device, non_blocking=True)
-        return self.translation.translate_batch(images, outside, labels, batch["keys"], draw)
+        noise = self.noise_generator.manual_seed(int(self._rng(stream).integers(2**63)))
+        return self.translation.translate_batch(images, outside, labels, batch["keys"], draw, noise)
 
     def _rng(self, stream: int) -> np.random.Generator:
         """Random numbers that depend on where training stands, so that a resumed one goes on the same."""

@@ -13,7 +13,9 @@ from intrastyler_nnunet.model.recomputation import RecomputedInParts
 from intrastyler_nnunet.objective.patch_nce import PatchProjector, attention_rows, sample_places
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
 from intrastyler_nnunet.objective.restyling import RandomCurves, Restyling, restyle
+from intrastyler_nnunet.translation.acquisition import measured
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
+from intrastyler_nnunet.translation.rescanning import blurred, noisy, sample_noise
 
 if TYPE_CHECKING:
     from intrastyler_nnunet.objective.config import PretrainingConfig  # which is made of the terms
@@ -193,9 +195,18 @@ class ForwardPass:
         ]
 
     @cached_property
+    def acquired(self) -> torch.Tensor:
+        """The translated images (B, 1, X, Y, Z) with their exemplar's blur and noise, if the generator makes none."""
+        images = self.translation.translated
+        if not self.config.acquisition:
+            return images
+        rows = measured(self.batch.target)
+        return noisy(blurred(images, rows), rows, sample_noise(images))
+
+    @cached_property
     def shown(self) -> torch.Tensor:
-        """The translated images (B, 1, X, Y, Z) with instance noise, as networks that judge them see them."""
-        return with_noise(self.translation.translated, self.plan.instance_noise)
+        """The acquired images (B, 1, X, Y, Z) with instance noise, as networks that judge them see them."""
+        return with_noise(self.acquired, self.plan.instance_noise)
 
 
 def with_noise(images: torch.Tensor, deviation: float) -> torch.Tensor:

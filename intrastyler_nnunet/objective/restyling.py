@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
+from intrastyler_nnunet.translation.curves import through_curves
 
 CANDIDATES = 512  # random curves to begin with
 ROUNDS, BEST, CHANGED = 4, 16, 128  # how often the best so far are changed, how many, and into how many others
@@ -108,7 +109,7 @@ def apply_curves(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
     """
     darkest, brightest = _neighbours(images)
     share = (images - darkest) / (brightest - darkest).clamp(min=1e-6)
-    return torch.lerp(_interpolated(darkest, curves), _interpolated(brightest, curves), share)
+    return torch.lerp(through_curves(darkest, curves), through_curves(brightest, curves), share)
 
 
 def _neighbours(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,19 +132,9 @@ def _curves(ranks: torch.Tensor, ordered: torch.Tensor) -> torch.Tensor:
 def _distances(curves: torch.Tensor, neighbours: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """How far each curve leaves the darkest and brightest neighbours (N, 2, COMPARED) from those wanted: (N, C)."""
     count = curves.shape[1]
-    mapped = _interpolated(neighbours.repeat_interleave(count, dim=0), curves.flatten(0, 1)).unflatten(0, (-1, count))
+    mapped = through_curves(neighbours.repeat_interleave(count, dim=0), curves.flatten(0, 1)).unflatten(0, (-1, count))
     found = mapped.sort(dim=2).values.sort(dim=-1).values  # first which one is the darker, then along the voxels
     return (found - wanted[:, None]).abs().mean(dim=-1).sum(dim=-1)
-
-
-def _interpolated(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
-    """The values of curves (N, 2, KNOTS) at intensities (N, ...): linear between knots, constant beyond."""
-    places, values = curves.to(images).unbind(1)
-    flat = images.flatten(1).contiguous()
-    right = torch.searchsorted(places.contiguous(), flat).clamp(1, KNOTS - 1)
-    (x0, x1), (y0, y1) = ((knots.gather(1, right - 1), knots.gather(1, right)) for knots in (places, values))
-    share = ((flat - x0) / (x1 - x0).clamp(min=1e-6)).clamp(0, 1)
-    return torch.lerp(y0, y1, share).view_as(images)
 
 
 def _evenly_spaced(images: torch.Tensor) -> torch.Tensor:

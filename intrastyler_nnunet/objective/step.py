@@ -18,14 +18,14 @@ def generator_step(
     """The generator's, projector's and style encoder's loss for one batch.
 
     Returns:
-        The loss (), its terms (detached, by name), and the translated images (B, 1, X, Y, Z), detached, for the
-        discriminator's step.
+        The loss (), its terms (detached, by name), and the translated images (B, 1, X, Y, Z) as they are acquired,
+        detached, for the discriminator's step.
     """
     forward = ForwardPass(networks, batch, plan, config)
     asked = [name for name in TERMS if config.uses(name) and (plan.weights[name] > 0 or not TERMS[name].pauses)]
     terms = {name: TERMS[name].compute(forward) for name in asked}
     loss = torch.stack([plan.weights[name] * value for name, value in terms.items()]).sum()
-    return loss, {name: value.detach() for name, value in terms.items()}, forward.translation.translated.detach()
+    return loss, {name: value.detach() for name, value in terms.items()}, forward.acquired.detach()
 
 
 def discriminator_step(
@@ -54,6 +54,7 @@ def sample_plan(
         perturbation = shared.scaled(sample_strengths(rng, count, config.negatives))
     x, y, z = (int(rng.integers(0, config.patch_size[a] - config.style_patch_size[a] + 1)) for a in axes)
     # Gone before the end, so that the exemplar's own noise can be learned too.
-    noise = config.instance_noise * max(0.0, 1 - config.progress(iteration) / config.noise_until)
+    left = 0.0 if config.acquisition else max(0.0, 1 - config.progress(iteration) / config.noise_until)
+    noise = config.instance_noise * left
     curves = sample_curves(rng, config.batch_size)
     return StepPlan(perturbation, shared, curves, (x, y, z), noise, config.weights(iteration))

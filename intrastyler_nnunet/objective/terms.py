@@ -24,7 +24,9 @@ from intrastyler_nnunet.objective.forward_pass import ForwardPass
 from intrastyler_nnunet.objective.options import NOT_NEGATIVE, POSITIVE, PROBABILITY, option
 from intrastyler_nnunet.objective.patch_nce import gather_places, patch_nce
 from intrastyler_nnunet.objective.style import style_consistency, style_contrast
+from intrastyler_nnunet.translation.acquisition import measured
 from intrastyler_nnunet.translation.label_hint import is_one_of
+from intrastyler_nnunet.translation.rescanning import blurred
 
 WEIGHT = "lambda_"  # begins the name of a term's weight
 
@@ -77,7 +79,7 @@ def _adversarial(forward: ForwardPass) -> torch.Tensor:
 
 def _consistency(forward: ForwardPass) -> torch.Tensor:
     generator, size = forward.networks.generator, forward.batch.style_query.shape[2:]
-    output = _crop(forward.translation.translated, forward.plan.output_start, size)
+    output = _crop(forward.acquired, forward.plan.output_start, size)
     config = forward.config
     is_judge = config.style_by_contrast and config.uses("style")
     output_style = generator.encode_style(output, fixed=is_judge)
@@ -119,8 +121,10 @@ def _fluid(forward: ForwardPass) -> torch.Tensor:
 
 
 def _restyling(forward: ForwardPass) -> torch.Tensor:
-    restyled = forward.translation.images[len(forward.batch.source) :]
-    return (restyled.float() - forward.restyling.wanted).abs().mean()
+    restyled, wanted = forward.translation.images[len(forward.batch.source) :].float(), forward.restyling.wanted
+    if forward.config.acquisition:  # the generator makes sharp images, whatever it is shown
+        restyled = blurred(restyled, measured(wanted))
+    return (restyled - wanted).abs().mean()
 
 
 def _crop(images: torch.Tensor, start: tuple[int, int, int], size: torch.Size) -> torch.Tensor:
@@ -192,6 +196,11 @@ class Objective:
     style_by_contrast: bool = True  # the style encoder learns from the style contrast alone; False: from all terms
     fluid_labels: tuple[int, ...] = ()  # source labels
     classes: int = 2  # of the source labels, background included; for the segmentation term
+    acquisition: bool = option(
+        False,
+        "translations are blurred and given noise as their exemplar has it before anybody judges them, so that the "
+        "generator makes neither, and translation does the same; instead of instance noise",
+    )
     instance_noise: float = option(
         0.0,
         "deviation of noise shown to the discriminator and the segmenter, falling to 0; try 0.1 when the "

@@ -221,7 +221,7 @@ def _pretrained(path: str, generator: Generator) -> dict[str, torch.Tensor]:
     ):
         if found != expected:
             raise InputError(f"{path}: {name} {found}, expected {expected}")
-    for name in ("spacing", "normalization", "label_hint"):
+    for name in ("spacing", "normalization", "label_hint", "acquisition"):
         found, here = getattr(other.metadata, name), getattr(generator.metadata, name)
         if found != here:
             print(f"{path}: trained with {name.replace('_', ' ')} {found}, here it is {here}", flush=True)
