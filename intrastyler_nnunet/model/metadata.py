@@ -35,6 +35,7 @@ class LabelHint:
     shift: float = -1.0
     mean: float | None = None  # then the tumour is shifted by as much as brings its mean over the image here
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
+    channels: tuple[LabelValues, ...] = ()  # label values, each group with a channel of the generator's input
     levels: tuple[tuple[LabelValues, float], ...] = ()  # label values and their z-score, in nnU-Net space
 
 

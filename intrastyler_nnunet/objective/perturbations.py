@@ -6,7 +6,7 @@ perceptibly. A field of `Perturbation` is all that there is to say about one eff
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -179,6 +179,32 @@ def sample_strengths(rng: np.random.Generator, count: int, negatives: int) -> np
     factors = rng.uniform(ranges[..., 0], ranges[..., 1])
     factors[:, 0] = 0
     return factors
+
+
+HARD_SIGMA, HARD_NOISE = (0.4, 1.0), (0.03, 0.1)  # of what query and positive have in common; voxels, of a range of 1
+HARDER = (1.3, 2.0)  # times as much, or as little, has a negative
+
+
+def sample_hard_negatives(rng: np.random.Generator, count: int, negatives: int) -> tuple[Perturbation, Perturbation]:
+    """Blur and noise that query and positive share, and what their negatives have instead.
+
+    A negative has more or less of one of the two: it may be noisier or cleaner, blurrier or sharper. The first one has
+    neither.
+
+    Returns:
+        For `count` exemplars, and for their `negatives` negatives each.
+    """
+    none = sample_perturbation(rng, count).only()
+    sigma, noise = rng.uniform(*HARD_SIGMA, (count, 1)) * np.ones(3), rng.uniform(*HARD_NOISE, count)
+    factors = rng.uniform(*HARDER, (count, negatives)) ** rng.choice((-1, 1), (count, negatives))
+    noisier = rng.random((count, negatives)) < 0.5
+    of_noise, of_sigma = np.where(noisier, factors, 1), np.where(noisier, 1, factors)
+    of_noise[:, 0] = of_sigma[:, 0] = 0
+    shared = replace(none, sigma=sigma, noise=noise)
+    return shared, replace(
+        shared.scaled(np.zeros((count, negatives))),
+        sigma=(sigma[:, None] * of_sigma[..., None]).reshape(-1, 3), noise=(noise[:, None] * of_noise).ravel(),
+    )  # fmt: skip
 
 
 RELEASED_SHARE = 0.25  # of images that each effect changes

@@ -106,10 +106,11 @@ def _image(differences: torch.Tensor, inside: torch.Tensor | None) -> torch.Tens
 def _flat(images: torch.Tensor, differences: torch.Tensor, inside: torch.Tensor | None) -> torch.Tensor:
     """Where noise is measured, (B, 1, X - 2, Y - 2, Z), bool."""
     image, means = _image(differences, inside), _local_means(images, 2)
-    around = F.pad(means, (0, 0, 1, 1, 1, 1), mode="replicate")
-    slope_x = around[:, :, 4:, 2:-2] - around[:, :, :-4, 2:-2]
-    slope_y = around[:, :, 2:-2, 4:] - around[:, :, 2:-2, :-4]
-    slope, means = slope_x.square() + slope_y.square(), means[:, :, 1:-1, 1:-1]
+    around = F.pad(means, (1, 1, 1, 1, 1, 1), mode="replicate")
+    slope_x = around[:, :, 4:, 2:-2, 1:-1] - around[:, :, :-4, 2:-2, 1:-1]
+    slope_y = around[:, :, 2:-2, 4:, 1:-1] - around[:, :, 2:-2, :-4, 1:-1]
+    slope_z = around[:, :, 2:-2, 2:-2, 2:] - around[:, :, 2:-2, 2:-2, :-2]
+    slope, means = slope_x.square() + slope_y.square() + slope_z.square(), means[:, :, 1:-1, 1:-1]
     low, high = _quantiles_where(image, means, BRAIN)
     brain = image & (means >= low) & (means <= high)
     (steep,) = _quantiles_where(brain, slope, (FLAT,))

@@ -31,8 +31,8 @@ def test_no_noise_is_found_in_an_image_without():
 
 @pytest.mark.parametrize("blur", [(0.4, 0.6, 0.5), (0.8, 0.5, 1.2)])
 def test_blur_of_straight_edges_along_each_axis(blur):
-    """Blocks of 24.33 voxels, so that edges lie anywhere between voxels."""
-    blocks = np.indices((147, 147, 147)) // 73 % 2
+    """One edge along each axis, a third of a voxel from a border of voxels."""
+    blocks = np.indices((147, 147, 147)) >= 73
     fine = gaussian_filter(blocks.sum(axis=0) % 2 * 1.2 - 0.6, [3 * sigma for sigma in blur], mode="nearest")
     image = uniform_filter(fine, 3)[1::3, 1::3, 1::3]
     image += np.random.default_rng(0).normal(0, 0.01, image.shape)
