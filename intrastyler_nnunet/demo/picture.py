@@ -75,9 +75,11 @@ class _Translations:
         target = np.array(nnUNetDatasetBlosc2(str(self.target_folder), [exemplar]).load_case(exemplar)[0])[0]
         index = self.bank.names.index(exemplar)
         bounds = self.bank.windows[index, None]
+        rows = self.bank.acquisitions_for(self.translator.generator.metadata, None)
         translated = self.translator(
-            image, torch.tensor([self.windows[case]]), self.bank.vectors[index, None], bounds, labels=labels
-        )
+            image, torch.tensor([self.windows[case]]), self.bank.vectors[index, None], bounds, labels=labels,
+            acquisitions=None if rows is None else rows[index, None], noise=torch.Generator().manual_seed(0),
+        )  # fmt: skip
         level, window = fullest_level(labels[0, 0].numpy()), tuple(bounds[0].tolist())
         return [
             (image[0, 0, level].numpy(), self.windows[case]),

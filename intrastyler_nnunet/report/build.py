@@ -115,10 +115,12 @@ def _add_map(
 def _add_translations(page: Page, atlas: StyleAtlas, space: StyleSpace, configuration: str) -> None:
     source_folder = folders.configuration_folder(space.plans.dataset_name, space.plans, configuration)
     source = PreprocessedCases(source_folder, space.generator.metadata.axes)
-    translations = StyleMatrix(space, source, atlas.vectors[atlas.typical])
-    rows, thumbnails = translations.matrix(), [point["picture"] for point in page.data["points"]]
-    _add(page, "translations", "Translations", TRANSLATIONS, sections.matrix(atlas, rows, thumbnails))
-    page.data["ends"] = [cell.picture for cell in rows[0].translations[:ENDS]]
+    acquisitions = space.bank.acquisitions_for(space.generator.metadata, None)
+    rows = None if acquisitions is None else acquisitions[atlas.typical]
+    translations = StyleMatrix(space, source, atlas.vectors[atlas.typical], rows)
+    matrix, thumbnails = translations.matrix(), [point["picture"] for point in page.data["points"]]
+    _add(page, "translations", "Translations", TRANSLATIONS, sections.matrix(atlas, matrix, thumbnails))
+    page.data["ends"] = [cell.picture for cell in matrix[0].translations[:ENDS]]
     page.data["frames"] = translations.frames()
     if page.data["frames"]:
         _add(page, "between", "Between two styles", BETWEEN, sections.interpolation(atlas, ENDS))
