@@ -54,6 +54,7 @@ class Discriminator(RecomputedInParts):
         assert style is not None, "a discriminator that knows styles needs one"
         along = (x * self.projection(style)[..., None, None, None]).sum(dim=1, keepdim=True)
         final = self.layers[-1]
+        assert isinstance(final, nn.Conv3d)
         mean = torch.ones_like(final.weight[:, :1]) / final.weight[0, 0].numel()
         return scores + F.conv3d(along, mean, padding=final.padding)
 

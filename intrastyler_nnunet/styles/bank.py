@@ -167,7 +167,8 @@ def build_style_bank(generator: Generator, target_folder: Path, windows: dict[st
     names = tuple(name for name in sorted(windows) if not codes or name in codes)
     if not names:
         raise InputError("the generator's styles are codes, and no preprocessed target image has one")
-    styles, rows = [], []
+    styles: list[tuple[torch.Tensor, torch.Tensor]] = []
+    rows: list[torch.Tensor] = []
     if codes:
         styles = [(torch.tensor(codes[name]), torch.zeros(())) for name in names]
     if not codes or generator.metadata.acquisition:
@@ -175,7 +176,8 @@ def build_style_bank(generator: Generator, target_folder: Path, windows: dict[st
             volume = volume.to(device)
             rows.append(exemplar_acquisition(generator.metadata, volume, windows[name]).cpu())
             if not codes:
-                styles.append(tuple(x.cpu() for x in exemplar_style(generator, volume, windows[name], patch_size)))
+                vector, dispersion = exemplar_style(generator, volume, windows[name], patch_size)
+                styles.append((vector.cpu(), dispersion.cpu()))
     vectors, dispersions = (torch.stack(column) for column in zip(*styles, strict=True))
     return StyleBank(
         names=names,
