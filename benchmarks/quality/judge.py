@@ -44,6 +44,10 @@ def main() -> None:
     parser.add_argument("-g", dest="generators", metavar="[SITE=]FILE", action="append", default=[])
     parser.add_argument("--seed", type=int, default=SEED, help="of the simulation; not the one of the training")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="30 or more for a number that means something")
+    parser.add_argument(
+        "--acquisition", action=argparse.BooleanOptionalAction, default=None,
+        help="whether translations get their exemplar's noise, sharpness and quantiles; none given: if trained so",
+    )  # fmt: skip
     parser.add_argument("-o", dest="output", type=Path, required=True, help="result file")
     arguments = parser.parse_args()
     with one_line_errors("benchmarks.quality.judge"):
@@ -52,9 +56,9 @@ def main() -> None:
         segmenter = frozen_segmenter()
         results = {"floors": floors(pairs, segmenter)}
         if translators:
-            images = [_translated(translators, pair) for pair in tqdm(pairs, "translations")]
+            images = [_translated(translators, pair, arguments.acquisition) for pair in tqdm(pairs, "translations")]
             results = judged(images, pairs, segmenter) | results
-        about = {"seed": arguments.seed, "pairs": arguments.pairs, "generators": arguments.generators}
+        about = {name: getattr(arguments, name) for name in ("seed", "pairs", "generators", "acquisition")}
         write_json(about | results, arguments.output)
         print_table(results)
 
@@ -154,9 +158,9 @@ def print_table(results: dict[str, dict]) -> None:
             )
 
 
-def _translated(translators: dict[str, Translator], pair: Pair) -> np.ndarray:
+def _translated(translators: dict[str, Translator], pair: Pair, acquisition: bool | None) -> np.ndarray:
     translator = translators.get(pair.exemplar.scan.site) or translators[""]
-    return translated(translator, pair.source, pair.exemplar)
+    return translated(translator, pair.source, pair.exemplar, acquisition)
 
 
 if __name__ == "__main__":
