@@ -24,8 +24,9 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.quality.perfect_translators import perfect_translations
+from benchmarks.quality.segmenter_training import segmented
 from benchmarks.quality.simulated_pairs import Pair, image_of, tissue_means, translated, wrong_orders
-from benchmarks.quality.t2_segmenter import CLASSES, class_map, dice_of, frozen_segmenter, segmented
+from benchmarks.quality.t2_segmenter import CLASSES, class_map, dice_of, frozen_segmenter
 from benchmarks.quality.within_scanners import MeasuredStyles
 from intrastyler_nnunet.errors import InputError, one_line_errors
 from intrastyler_nnunet.files import write_json
@@ -52,8 +53,7 @@ def main() -> None:
         segmenter = frozen_segmenter()
         results = {"floors": floors(pairs, segmenter)}
         if translators:
-            images = [_translated(translators, pair) for pair in tqdm(pairs, "translations")]
-            results = judged(images, pairs, segmenter) | results
+            results = judged(translated_pairs(translators, pairs), pairs, segmenter) | results
         about = {"seed": arguments.seed, "pairs": arguments.pairs, "generators": arguments.generators}
         write_json(about | results, arguments.output)
         print_table(results)
@@ -95,6 +95,14 @@ def judged_pairs(seed: int, count: int, scale: str = "small") -> list[Pair]:
         source = sources[number % len(sources)]
         pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
     return pairs
+
+
+def translated_pairs(translators: dict[str, Translator], pairs: list[Pair]) -> list[np.ndarray]:
+    """Every pair's source by the translator of its exemplar's sub-dataset, or by the one of "": images (x, y, z)."""
+    return [
+        translated(translators.get(pair.exemplar.scan.site) or translators[""], pair.source, pair.exemplar)
+        for pair in tqdm(pairs, "translations")
+    ]
 
 
 def floors(pairs: list[Pair], segmenter: nn.Module | None) -> dict[str, dict]:
@@ -152,11 +160,6 @@ def print_table(results: dict[str, dict]) -> None:
                 f"{translator:14} {site:18} {row['error']:8.3f} {row['error_structures']:10.3f} "
                 f"{row['orders_right']:6.2f} {r:9.2f} {slope:6.2f}"
             )
-
-
-def _translated(translators: dict[str, Translator], pair: Pair) -> np.ndarray:
-    translator = translators.get(pair.exemplar.scan.site) or translators[""]
-    return translated(translator, pair.source, pair.exemplar)
 
 
 if __name__ == "__main__":
