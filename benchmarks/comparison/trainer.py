@@ -1,13 +1,18 @@
-"""nnU-Net's training with every random number seeded."""
+"""nnU-Net's training with every random number seeded, in lengths that a CPU can do, and without target images."""
 
 import os
 import random
 
 import numpy as np
 import torch
-from nnunetv2.training.nnUNetTrainer.variants.optimizer.nnUNetTrainerAdam import nnUNetTrainerAdam1en3
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerDA5 import nnUNetTrainerDA5
 
+from benchmarks.comparison.random_convolutions import apply_random_convolutions, sample_random_convolutions
+from benchmarks.quality.segmenter_training import one_cycle, quick_forward
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
+
+RANDOM_CONVOLUTIONS = 2  # a stream of random numbers beside the trainer's
 
 
 class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
@@ -45,8 +50,46 @@ class nnUNetTrainerRepeatable(nnUNetTrainerIntraStyler):
         """None."""
 
 
-class nnUNetTrainerShort(nnUNetTrainerRepeatable, nnUNetTrainerAdam1en3):
-    """For short trainings: nnU-Net's AdamW instead of SGD, which finds a cochlea in time only by chance."""
+class nnUNetTrainerRepeatableDA5(nnUNetTrainerRepeatable, nnUNetTrainerDA5):
+    """nnU-Net's strongest augmentation, of images as they are."""
+
+
+class nnUNetTrainerRepeatableGIN(nnUNetTrainerRepeatable):
+    """Every training image through a random shallow network (`random_convolutions`), then nnU-Net's augmentation."""
+
+    def _augmented(self, images: torch.Tensor, outside: torch.Tensor | None) -> torch.Tensor:
+        networks = sample_random_convolutions(self._rng(RANDOM_CONVOLUTIONS), *images.shape[:2])
+        images = apply_random_convolutions(images, networks)
+        if outside is not None:
+            images = images.masked_fill(outside, 0.0)  # as padding is at inference
+        return super()._augmented(images, outside)
+
+
+class nnUNetTrainerOneCycle(nnUNetTrainer):
+    """AdamW with one cycle, bfloat16 on processors that have it: for trainings of minutes.
+
+    SGD finds a cochlea in that time only by chance.
+    """
+
+    def initialize(self):
+        super().initialize()
+        if self.device.type == "cpu":
+            self.network.forward = quick_forward(self.network)
+
+    def configure_optimizers(self):
+        return one_cycle(self.network, self.num_epochs + 1)  # the last step of the cycle has no learning rate
+
+
+class nnUNetTrainerShort(nnUNetTrainerRepeatable, nnUNetTrainerOneCycle):
+    """Images translated, or as they are."""
+
+
+class nnUNetTrainerShortDA5(nnUNetTrainerShort, nnUNetTrainerDA5):
+    """`nnUNetTrainerRepeatableDA5`, short."""
+
+
+class nnUNetTrainerShortGIN(nnUNetTrainerRepeatableGIN, nnUNetTrainerOneCycle):
+    """`nnUNetTrainerRepeatableGIN`, short."""
 
 
 def seed_all(*numbers: int) -> int:
