@@ -34,6 +34,7 @@ from benchmarks.quality.perfect_translators import ONE_STYLE, RESCAN, SUB_DATASE
 from benchmarks.quality.segmenter_training import LabelledVolume, fit, segmented, small_unet
 from benchmarks.quality.simulated_pairs import Image, image_of
 from intrastyler_nnunet.cli.options import whole_number
+from intrastyler_nnunet.demo.stages import MEMORY
 from intrastyler_nnunet.errors import one_line_errors, require_none
 from intrastyler_nnunet.evaluation.metrics import evaluate_case
 from intrastyler_nnunet.simulation.protocols import SCANNERS
@@ -64,7 +65,7 @@ def main() -> None:
         size = {name: getattr(arguments, name) for name in ("steps", "pairs", "tests", "scale")}
         results = Results(arguments.output.absolute())
         results.start(size)
-        os.environ["OMP_NUM_THREADS"] = "1"
+        os.environ.update(MEMORY, OMP_NUM_THREADS="1")
         jobs = [partial(train_kinds, results, seed, **size) for seed in range(arguments.seeds)]
         with workers(arguments.processes) as pool:
             problems = work_off(jobs, pool, lambda: None)

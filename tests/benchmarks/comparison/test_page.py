@@ -122,7 +122,9 @@ def test_endpoints_are_stated_and_every_claim_has_names():
     }  # fmt: skip
     segmenters = {key for claim in claims for key in (claim.method, claim.rival)}
     assert segmenters == METHODS.keys() - {"oracle"}
-    assert all(endpoint.table == SEGMENTATION for endpoint in endpoints_of(own_data=True))
+    own = endpoints_of(own_data=True)
+    assert all(endpoint.table == SEGMENTATION for endpoint in own)
+    assert [endpoint.measure for endpoint in own if endpoint.primary] == ["Dice"]
 
 
 def test_the_ceiling_says_what_seeds_can_separate(tmp_path):
