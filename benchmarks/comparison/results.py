@@ -5,7 +5,7 @@ from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-from intrastyler_nnunet.locks import in_turn
+from intrastyler_nnunet.locks import locked_in_turn
 
 
 class Results:
@@ -24,7 +24,7 @@ class Results:
 
     def put(self, rows: list[dict], **keys) -> None:
         """Add `rows` with these `keys` in place of those there that have the same keys."""
-        with in_turn(self.path.with_suffix(".lock")):
+        with locked_in_turn(self.path.with_suffix(".lock")):
             kept = [row for row in self._read() if any(row.get(name) != value for name, value in keys.items())]
             with written_atomically(self.path) as temporary:
                 temporary.write_text("".join(f"{json.dumps(row)}\n" for row in [*kept, *(keys | row for row in rows)]))
