@@ -1,23 +1,23 @@
-"""`python -m benchmarks.comparison`: run what is left to do, then write the page."""
+"""`python -m benchmarks.comparison`: run what is left to do, with the page after each piece."""
 
-import shlex
+import os
 import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks.comparison.checks import Comparison, checked
-from benchmarks.comparison.machine import machine
+from benchmarks.comparison.jobs import phases, work_off
 from benchmarks.comparison.options import parsed
-from benchmarks.comparison.page import write_page
-from benchmarks.comparison.plan import Method
-from benchmarks.comparison.results import NoResult, Results
-from benchmarks.comparison.run import REPOSITORY, Run
-from benchmarks.comparison.stages import data_stages, method_stages
-from intrastyler_nnunet.errors import one_line_errors
+from benchmarks.comparison.page import LADDER, PAGE, write_page
+from benchmarks.comparison.run import THREADS
+from intrastyler_nnunet.demo.stages import MEMORY
+from intrastyler_nnunet.errors import one_line_errors, require_none
+from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.locks import locked
-from intrastyler_nnunet.workflow import WALL_TIME_FILE, run_stages, seconds, timed
+from intrastyler_nnunet.workers import workers
 
 
 def main() -> None:
@@ -29,48 +29,30 @@ def main() -> None:
             start_in_background(comparison.folder)
         else:
             with locked(comparison.folder):
-                compare(comparison, arguments.publish)
+                compare(comparison)
+            if arguments.publish:
+                shutil.copyfile(comparison.results.path, LADDER)
+                write_page(LADDER, PAGE)
 
 
-def compare(comparison: Comparison, publish: bool) -> None:
-    """Every method of every seed that has no result yet, with the page after each seed."""
-    results = comparison.results
-    if not results.rows("comparison"):
-        results.put([comparison.description], table="comparison")
-    for seed in range(comparison.seeds):
-        run = Run(comparison.folder / f"seed_{seed}", seed, comparison.scale, comparison.device, comparison.own_data)
-        for method in comparison.methods:
-            if not results.hold(method, seed):
-                run_method(run, method, results)
-        if results.rows("segmentation"):
-            write_pages(comparison.folder, results, publish)
+def compare(comparison: Comparison) -> None:
+    """Everything that has no result yet. The plan, with its endpoints, is written before anything is trained.
 
-
-def run_method(run: Run, method: Method, results: Results) -> None:
-    """All stages of the method that are not finished yet; the first one's time includes the data's."""
-    print(f"\n{method.name}, seed {run.seed}", flush=True)
-    clock = run.folder / f"{method.key}_{WALL_TIME_FILE}"
-    with timed(clock):
-        try:
-            run_stages(data_stages(run), run.folder)
-            run_stages(method_stages(run, method, results), run.folder)
-        except NoResult as reason:
-            print(f"no result: {reason}", flush=True)
-            results.put([{"reason": str(reason)}], table="skipped", seed=run.seed, method=method.key)
-    row = {"seconds": seconds(clock), **machine(run.device)}
-    results.put([row], table="run", seed=run.seed, methods=[method.key])
-
-
-def write_pages(folder: Path, results: Results, publish: bool) -> None:
-    """The page in the folder and, to be published, the one in docs/ with its result file."""
-    pages = [folder / "benchmark.md"]
-    if publish:
-        pages.append(REPOSITORY / "docs" / "benchmark.md")
-        shutil.copyfile(results.path, REPOSITORY / "benchmarks" / "results" / "uda.jsonl")
-    command = f"python -m benchmarks.comparison {shlex.join(sys.argv[1:])}"
-    for page in pages:
-        write_page(results, command, page)
-        print(page)
+    Raises:
+        InputError: pieces failed; the others are done.
+    """
+    write_json(comparison.description, comparison.folder / "plan.json")
+    comparison.results.start(comparison.description)
+    os.environ.setdefault("OMP_NUM_THREADS", THREADS)
+    os.environ.update(MEMORY)
+    problems = []
+    write = partial(write_page, comparison.results.path, comparison.folder / "benchmark.md")
+    with workers(comparison.scale.processes) as pool:
+        for jobs in phases(comparison):
+            problems += work_off(jobs, pool, write)
+    write()
+    print(comparison.folder / "benchmark.md")
+    require_none(problems, "pieces that failed; the others are done")
 
 
 def start_in_background(folder: Path) -> None:
@@ -87,6 +69,6 @@ def start_in_background(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    # `kill` ends it like Ctrl-C, with the command that it runs.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # `kill` ends it like Ctrl-C, with the commands that it runs.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     main()

@@ -5,11 +5,11 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.comparison.endpoints import claims_of, endpoints_of
 from benchmarks.comparison.own_data import OwnData, find_own_data
 from benchmarks.comparison.plan import SCALES, SYNTHESIZERS, Method, Scale, chosen_methods
 from benchmarks.comparison.results import Results
 from intrastyler_nnunet.devices import chosen_device
-from intrastyler_nnunet.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,14 @@ class Comparison:
 
     @property
     def description(self) -> dict:
-        """What all rows of a result file have in common; a tuple is a list here, as in JSON."""
+        """The plan, endpoints included, that all rows of a result file have in common; tuples are lists, as in JSON."""
         own = self.own_data
+        endpoints = endpoints_of(own is not None)
         description = {
             "scale": asdict(self.scale), "dataset": own and own.dataset, "tests": own and str(own.tests),
             "subdomain_pattern": own and own.subdomain_pattern,
+            "endpoints": [asdict(endpoint) for endpoint in endpoints],
+            "claims": [f"{c.method} better than {c.rival}: {c.endpoint.name}" for c in claims_of(endpoints)],
         }  # fmt: skip
         return json.loads(json.dumps(description))
 
@@ -58,13 +61,5 @@ def checked(arguments: argparse.Namespace) -> Comparison:
         arguments.output.absolute(), SCALES[arguments.scale], arguments.seeds, methods,
         chosen_device(arguments.device).type, own_data,
     )  # fmt: skip
-    require_same(comparison.description, comparison.results)
+    comparison.results.require(comparison.description)
     return comparison
-
-
-def require_same(description: dict, results: Results) -> None:
-    """Raise InputError if the results are of another size or of other data."""
-    for held in results.rows("comparison"):
-        for name, value in description.items():
-            if held[name] != value:
-                raise InputError(f"{results.path}: found results with {name} {held[name]}, expected {value}")

@@ -22,11 +22,13 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--scale", choices=SCALES,
-        help="tiny only shows that all works; small, of simulated data the default, takes two cores three and a "
-        "half hours a seed; full, of your own data the default, is for a GPU",
+        help="tiny only shows that all works; small, of simulated data the default, takes two cores three to five "
+        "hours for three seeds; full, of your own data the default, is for a GPU",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=whole_number(1), help="repetitions, each with networks of its own; default: 3")
-    parser.add_argument("--quick", action="store_true", help="scale quick, one seed: below half an hour on two cores")
+    parser.add_argument(
+        "--seeds", type=whole_number(1), default=3,
+        help="repetitions, each with training images and networks of its own; more can be added later; default: 3",
+    )  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"some of {' '.join(METHODS)}; default: all")
     add_device(parser, "to train and predict")
     own = parser.add_argument_group("on your own data")
@@ -38,7 +40,7 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
         "unless the raw dataset has a sites.json",
     )  # fmt: skip
     parser.add_argument(
-        "--publish", action="store_true", help="also write docs/benchmark.md and benchmarks/results/uda.jsonl"
+        "--publish", action="store_true", help="also write docs/benchmark.md and benchmarks/results/ladder.jsonl"
     )
     parser.add_argument(
         "--background", action="store_true", help="return at once and go on without the terminal; see log.txt in -o"
@@ -57,9 +59,4 @@ def _complete(arguments: argparse.Namespace, parser: argparse.ArgumentParser) ->
         parser.error("--subdomain-pattern is for your own data, expected --dataset, too")
     if arguments.publish and own_data:
         parser.error("--publish writes this project's own page, expected no --dataset")
-    if arguments.quick:
-        if arguments.scale or arguments.seeds:
-            parser.error("--quick is a scale with one seed, expected neither --scale nor --seeds beside it")
-        arguments.scale, arguments.seeds = "quick", 1
     arguments.scale = arguments.scale or ("full" if own_data else "small")
-    arguments.seeds = 3 if arguments.seeds is None else arguments.seeds

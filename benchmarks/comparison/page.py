@@ -1,77 +1,121 @@
-"""docs/benchmark.md: everything between two marks is made from the result rows, what stands around it is kept."""
+"""docs/benchmark.md, made from the result files: `python -m benchmarks.comparison.page`.
 
+The first lines say what was decided, what was not, and how many seeds that would take.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.comparison import tables
-from benchmarks.comparison.claims import claims
-from benchmarks.comparison.figures import draw_boxes
-from benchmarks.comparison.plan import METHODS
+from benchmarks.comparison.ceiling_table import ceiling_sections
+from benchmarks.comparison.endpoints import TRANSLATIONS, Endpoint, endpoints_of
+from benchmarks.comparison.jobs import COST
 from benchmarks.comparison.results import Results
-from benchmarks.comparison.tables import Segmentation
+from benchmarks.comparison.run import REPOSITORY
+from benchmarks.comparison.tables import NAMES
+from benchmarks.comparison.translations import FLOORS
+from benchmarks.comparison.verdicts import Verdict, verdicts
 from intrastyler_nnunet.files import written_atomically
 
-BEGIN, END = "<!-- results: written by python -m benchmarks.comparison -->", "<!-- end of results -->"
-TITLE = "# The paper's comparison, measured\n\n"
-READING = """All cases of all seeds count alike. Worst decile: mean of the worst tenth of the cases. Failures:
-structures with Dice below 0.1, missed, or found where there is none. p: two-sided Wilcoxon signed-rank test of the
-cases' mean Dice against IntraStyler; it compares these trained networks on other cases, not methods on other seeds,
-and is not corrected for the number of tests. In tables by structure: mean / median / worst decile; in brackets the
-number of cases in which one of prediction and truth is empty, whose ASSD counts as 350 mm
-([definitions](metrics.md))."""
-EXPECTATIONS = "On the seeds that all of the methods have:"
-SYNTHESIS = """On subjects that no data set has, in the exemplar's standard deviations: mean absolute error to the
-truth, which is the source's subject in the exemplar's very protocol; the same in tumour and cochleae alone; the share
-of translations in which every two tissues that differ in the truth are in its order; Pearson's r between tissue
-contrast, noise and blur of translation and exemplar."""
+PAGE = REPOSITORY / "docs" / "benchmark.md"
+LADDER = REPOSITORY / "benchmarks" / "results" / "ladder.jsonl"
+CEILING = REPOSITORY / "benchmarks" / "results" / "ceiling.jsonl"
+TEXT = Path(__file__).with_name("page.md")  # what the page says whatever the results are
 
 
-def write_page(results: Results, command: str, path: Path) -> None:
-    """Write the page and its pictures beside it.
+def main() -> None:
+    """Write the page."""
+    write_page(LADDER, PAGE)
 
-    Args:
-        results: at least one row of table "segmentation".
-        command: that ran the benchmark.
-        path: of the page; text outside the marks of a page that is there already is kept.
-    """
-    segmentation = Segmentation(results.rows("segmentation"))
-    pictures = {metric: path.with_name(f"{path.stem}_{metric}.png") for metric in ("dice", "assd")}
-    for metric, picture in pictures.items():
-        draw_boxes(segmentation, metric, picture)
-    before, after = _kept(path)
-    content = "\n\n".join(_sections(results, segmentation, command, pictures))
+
+def write_page(ladder: Path, path: Path) -> None:
+    """Write the page of a result file; rows that have no results yet are left out."""
     with written_atomically(path) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n\n{content}\n\n{END}{after}")
+        temporary.write_text(page(ladder, CEILING))
 
 
-def _sections(results: Results, segmentation: Segmentation, command: str, pictures: dict[str, Path]) -> list[str]:
-    sections = ["## Results", f"`{command}`", tables.runs(results.rows("run"))]
-    expected = claims(segmentation)
-    if expected:
-        sections += ["### What the paper leads one to expect", EXPECTATIONS, "\n".join(expected)]
-    skipped = [
-        f"- {METHODS[row['method']].name}, seed {row['seed']}: {row['reason']}" for row in results.rows("skipped")
-    ]
-    if skipped:
-        sections += ["### Without a result", "\n".join(skipped)]
-    sections += ["### Segmentation", READING]
-    for test_set in segmentation.test_sets:
-        sections += [
-            f"#### {test_set[0].upper()}{test_set[1:]}",
-            tables.overview(segmentation, test_set),
-            tables.by_structure(segmentation, test_set, "dice"),
-            tables.by_structure(segmentation, test_set, "assd"),
-        ]
-    sections += [f"![{metric} of every case]({picture.name})" for metric, picture in pictures.items()]
-    if results.rows("synthesis"):
-        sections += ["### Synthesis", SYNTHESIS, tables.synthesis(results.rows("synthesis"))]
-        sections += tables.does_dice_follow_the_error(segmentation, results.rows("synthesis"))
-    if results.rows("cost"):
-        sections += ["### Cost of pretraining", tables.cost(results.rows("cost"))]
+def page(ladder: Path, ceiling: Path) -> str:
+    """What the page says of two result files, which need not be there."""
+    results = Results(ladder)
+    own_data = next((row["dataset"] for row in results.rows("comparison")), None)
+    endpoints = endpoints_of(own_data is not None)
+    found = verdicts(results, endpoints)
+    first_lines = summary(found, _seeds(results))
+    if own_data:
+        sections = [f"# The comparison on {own_data}", first_lines]
+    else:
+        text = TEXT.read_text().format(summary=first_lines, **stated(endpoints))
+        sections = [text.strip(), *ceiling_sections(Results(ceiling))]
+    return "\n\n".join([*sections, *_ladder(results, endpoints, found)]) + "\n"
+
+
+def summary(found: Sequence[Verdict], seeds: int) -> str:
+    """Primary verdicts one by one, the others counted."""
+    if not found:
+        return (
+            "**Nothing is decided yet**: the ladder has not been run on the present simulation with two seeds or more."
+        )
+    primary = [verdict for verdict in found if verdict.claim.endpoint.primary]
+    parts = []
+    for title, chosen in (
+        (f"**Decided**, with {seeds} seeds:", [v for v in primary if v.true is not None]),
+        (f"**Not decided**, with {seeds} seeds:", [v for v in primary if v.true is None]),
+    ):
+        parts.append("\n".join([title, "", *(map(_sentence, chosen) if chosen else ["- nothing"])]))
+    others = [verdict.word for verdict in found if not verdict.claim.endpoint.primary]
+    counts = ", ".join(f"{others.count(word)} {word}" for word in ("confirmed", "refuted", "undecided"))
+    parts.append(f"Of {len(others)} secondary comparisons: {counts} (tables below).")
+    return "\n\n".join(parts)
+
+
+def _sentence(verdict: Verdict) -> str:
+    claim, i = verdict.claim, verdict.interval
+    needed = f"; about {tables.needed_seeds(verdict)} would decide it" if verdict.true is None else ""
+    return (
+        f"- {verdict.word.capitalize()}: {NAMES[claim.method]} better than {NAMES[claim.rival]} in "
+        f"{claim.endpoint.name} (difference {i.estimate:+.3f}, 95 % interval {i.low:+.3f} to {i.high:+.3f}{needed})."
+    )
+
+
+def _ladder(results: Results, endpoints: list[Endpoint], found: list[Verdict]) -> list[str]:
+    sections = []
+    if results.rows(TRANSLATIONS):
+        chosen = tables.of_table(endpoints, TRANSLATIONS)
+        above = [line for row in results.rows(FLOORS) for line in tables.floors(row, chosen)]
+        sections += ["## Translations", tables.means(results, chosen, NAMES, above)]
+        sections += _differences(found, chosen)
+    for test_set, chosen in tables.by_test_set(endpoints).items():
+        if any(row["test_set"] == test_set for row in results.rows("segmentation")):
+            sections += [f"## Segmenters on {test_set}", tables.means(results, chosen, NAMES)]
+            sections += _differences(found, chosen)
+    if results.rows(COST):
+        sections += ["## Cost", tables.cost(results.rows(COST))]
     return sections
 
 
-def _kept(path: Path) -> tuple[str, str]:
-    """The text before and after the marks."""
-    text = path.read_text() if path.is_file() else f"{TITLE}{BEGIN}{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    return before, rest.partition(END)[2]
+def _differences(found: list[Verdict], endpoints: list[Endpoint]) -> list[str]:
+    own = [verdict for verdict in found if verdict.claim.endpoint in endpoints]
+    return [tables.differences(own)] if own else []
+
+
+def _seeds(results: Results) -> int:
+    return len({row["seed"] for row in results.rows(COST)})
+
+
+def stated(endpoints: list[Endpoint]) -> dict[str, str]:
+    """The endpoints in words: primary, secondary, those of segmenters, and the test sets that these are of."""
+    judged, test_sets = tables.of_table(endpoints, TRANSLATIONS), tables.by_test_set(endpoints)
+    return {
+        "primary": ", ".join(_directed(e.name, e) for e in judged if e.primary),
+        "secondary": ", ".join(_directed(e.name, e) for e in judged if not e.primary),
+        "of_segmenters": ", ".join(_directed(e.measure, e) for e in next(iter(test_sets.values()))),
+        "test_sets": ", ".join(test_sets),
+    }
+
+
+def _directed(name: str, endpoint: Endpoint) -> str:
+    return f"{name} ({'larger' if endpoint.larger_is_better else 'smaller'} is better)"
+
+
+if __name__ == "__main__":
+    main()

@@ -6,51 +6,51 @@ from pathlib import Path
 
 from intrastyler_nnunet.errors import InputError
 
-REFERENCE = "intrastyler"  # the method that the others are tested against
+REFERENCE = "intrastyler"  # the method that the others are compared with
+PLAIN = "-plain"  # ends the keys of generators without restyling
 
 
 @dataclass(frozen=True)
 class Synthesizer:
-    """A way to pretrain generators."""
+    """A way to pretrain generators. All have as many steps in total, in which every target image is drawn equally."""
 
     key: str
     name: str  # in tables
     method: str  # of `intrastyler pretrain`
-    per_subdomain: bool = False  # a network for each sub-domain
-    lengthening: int = 1  # of its training, relative to the others'
-    shipped: bool = False  # the generator of simulated images that comes with the package: not trained here
+    per_subdomain: bool = False  # a network for each sub-domain, which share the steps
+    restyling: bool = True
 
     @property
     def needs_subdomains(self) -> bool:
         """Whether it must be told which target case is of which sub-domain."""
         return self.per_subdomain or self.method == "unified"
 
+    @property
+    def plain(self) -> "Synthesizer":
+        """The same without restyling."""
+        return replace(self, key=self.key + PLAIN, name=f"{self.name}, no restyling", restyling=False)
+
 
 @dataclass(frozen=True)
 class Method:
-    """A way to train the segmenter. All have the same network, patches, iterations and augmentation."""
+    """A way to train the segmenter. All have the same network, patches and iterations."""
 
-    key: str
+    key: str  # of a method that uses a synthesizer as it is: that one's
     name: str  # in tables
     synthesizer: str | None = None  # key of SYNTHESIZERS; None: nothing is translated
     policy: str = "uniform"  # how exemplars are drawn
     p_slerp: float = 0.0  # share of styles between two exemplars
     images: str = "source"  # "offline": source images translated beforehand; "oracle": labelled target images
-    self_training: bool = False  # a second training, also on target images with the first one's pseudo-labels
+    augmentation: str = ""  # "DA5" or "GIN" instead of nnU-Net's own
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Length and options of a network's training."""
+    """Length and options of a generator's training."""
 
-    steps: int  # of generator and discriminator
-    style_warmup: int  # before them, for IntraStyler's style encoder alone
+    steps: int  # of generator and discriminator, over all networks
+    style_warmup: int  # before them, for IntraStyler's style encoder alone, which the others do not have
     options: str  # other options of `intrastyler pretrain`
-
-    def of(self, synthesizer: Synthesizer) -> "Pretraining":
-        """The training of each of a synthesizer's networks."""
-        warmup = self.style_warmup if synthesizer.method == "intrastyler" else 0
-        return replace(self, steps=self.steps * synthesizer.lengthening, style_warmup=warmup)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Segmenter:
 
     epochs: int
     iterations_per_epoch: int
-    trainer: str = "nnUNetTrainerShort"
-    validation_iterations: int = 2
+    trainer: str = "nnUNetTrainerRepeatableShort"
+    validation_iterations: int = 1
     patch_size: tuple[int, int, int] | None = None  # None: network and patch as nnU-Net planned them
     batch_size: int = 2
     narrowing: int = 2  # nnU-Net's channels are divided by it
@@ -77,46 +77,37 @@ class Segmenter:
 
 @dataclass(frozen=True)
 class Scale:
-    """Size of a benchmark."""
+    """Size of a comparison."""
 
     grid: str  # key of the simulation's SCALES, whose image grid is taken
     source: int  # number of simulated labelled source images
     target: int  # of unlabelled target images, over the sub-datasets by their shares
     test: int  # of test images in each test set
+    pairs: int  # of a source subject and an exemplar, that the judge sees
     pretraining: Pretraining
     segmenter: Segmenter
     styles_per_case: int  # of the offline data set
-    held_out: int  # source subjects that translations are scored on, each with an exemplar of every seen site
-    processes: int  # that simulate and preprocess
+    processes: int  # at once, each of one thread; 1 on a GPU
 
 
-SYNTHESIZERS = {
-    synthesizer.key: synthesizer
-    for synthesizer in (
-        Synthesizer("nodiverse", "NoDiverse", "nodiverse"),
-        Synthesizer("multinets", "MultiNets", "nodiverse", per_subdomain=True),
-        Synthesizer("unified", "Unified", "unified"),
-        Synthesizer("intrastyler", "IntraStyler", "intrastyler"),
-        # as many steps as MultiNets' networks have together, with three sites
-        Synthesizer("longer", "IntraStyler, 3 x steps", "intrastyler", lengthening=3),
-        Synthesizer("shipped", "IntraStyler, shipped generator", "intrastyler", shipped=True),
-    )
-}
+_RESTYLED = (
+    Synthesizer("nodiverse", "NoDiverse", "nodiverse"),
+    Synthesizer("multinets", "MultiNets", "nodiverse", per_subdomain=True),
+    Synthesizer("unified", "Unified", "unified"),
+    Synthesizer(REFERENCE, "IntraStyler", "intrastyler"),
+)
+SYNTHESIZERS = {synthesizer.key: synthesizer for restyled in _RESTYLED for synthesizer in (restyled, restyled.plain)}
 
 METHODS = {
     method.key: method
     for method in (
         Method("noadapt", "NoAdapt"),
-        Method("nodiverse", "NoDiverse", "nodiverse"),
-        Method("multinets", "MultiNets", "multinets"),
-        Method("unified", "Unified", "unified"),
-        Method("intrastyler", "IntraStyler", "intrastyler"),
-        Method("balanced", "IntraStyler + balanced", "intrastyler", policy="balanced"),
-        Method("slerp", "IntraStyler + SLERP", "intrastyler", p_slerp=1.0),
-        Method("offline", "Offline IntraStyler", "intrastyler", images="offline"),
-        Method("self-training", "IntraStyler + self-training", "intrastyler", self_training=True),
-        Method("longer", "IntraStyler, 3 x steps", "longer"),
-        Method("shipped", "IntraStyler, shipped generator", "shipped"),
+        Method("da5", "DA5", augmentation="DA5"),
+        Method("gin", "GIN", augmentation="GIN"),
+        *(Method(key, synthesizer.name, key) for key, synthesizer in SYNTHESIZERS.items()),
+        Method("slerp", "IntraStyler + SLERP", REFERENCE, p_slerp=1.0),
+        Method("balanced", "IntraStyler + balanced", REFERENCE, policy="balanced"),
+        Method("offline", "Offline IntraStyler", REFERENCE, images="offline"),
         Method("oracle", "Oracle", images="oracle"),
     )
 }
@@ -128,24 +119,19 @@ SHORT = f"--recipe {shlex.quote(str(RECIPES / 'short.json'))} --held-out 0"
 SCALES = {
     # to see that everything works; the figures mean nothing
     "tiny": Scale(
-        "tiny", source=4, target=20, test=1, pretraining=Pretraining(3, 2, SHORT),
-        segmenter=Segmenter(2, 2, validation_iterations=1, patch_size=(8, 32, 32), narrowing=8),
-        styles_per_case=1, held_out=1, processes=1,
+        "tiny", source=4, target=20, test=1, pairs=18, pretraining=Pretraining(4, 2, SHORT),
+        segmenter=Segmenter(2, 2, patch_size=(8, 32, 32), narrowing=8), styles_per_case=1, processes=2,
     ),
-    # less than half an hour on two cores: the networks have hardly begun to learn
-    "quick": Scale(
-        "small", source=24, target=40, test=3, pretraining=Pretraining(15, 30, SHORT),
-        segmenter=Segmenter(3, 20, patch_size=(16, 64, 48)), styles_per_case=3, held_out=4, processes=2,
-    ),
-    # three and a half hours on two cores for each seed
+    # for two cores: what each stage costs stands in docs/benchmark.md
     "small": Scale(
-        "small", source=40, target=60, test=16, pretraining=Pretraining(400, 350, SHORT),
-        segmenter=Segmenter(20, 50, patch_size=(16, 64, 48)), styles_per_case=3, held_out=12, processes=2,
+        "small", source=40, target=60, test=16, pairs=120, pretraining=Pretraining(300, 200, SHORT),
+        segmenter=Segmenter(14, 50, patch_size=(16, 64, 48)), styles_per_case=3, processes=2,
     ),
     # nnU-Net's and the paper's own lengths; for a GPU
     "full": Scale(
-        "full", source=60, target=80, test=16, pretraining=Pretraining(99_000, 1000, "--preset reference --held-out 0"),
-        segmenter=Segmenter(1000, 250, "nnUNetTrainerRepeatable", 50), styles_per_case=5, held_out=4, processes=4,
+        "full", source=60, target=80, test=16, pairs=120,
+        pretraining=Pretraining(99_000, 1000, "--preset reference --held-out 0"),
+        segmenter=Segmenter(1000, 250, "nnUNetTrainerRepeatable", 50), styles_per_case=5, processes=1,
     ),
 }  # fmt: skip
 
@@ -154,19 +140,12 @@ def chosen_methods(keys: list[str] | None, own_data: bool) -> list[Method]:
     """The methods with these keys in the order of METHODS; none given: all that the data allow.
 
     Raises:
-        InputError: an unknown key; of one's own data, an Oracle, since target images have no labels to train on, or
-            the generator of simulated images.
+        InputError: an unknown key; of one's own data, an Oracle, since target images have no labels to train on.
     """
-    possible = [method for method in METHODS.values() if not (own_data and needs_simulation(method))]
+    possible = [method for method in METHODS.values() if not (own_data and method.images == "oracle")]
     for key in keys or ():
         if key not in METHODS:
             raise InputError(f"method {key!r} is not known, expected some of {', '.join(METHODS)}")
         if METHODS[key] not in possible:
             raise InputError(f"method {key!r} is for simulated images only, expected another with --dataset")
     return [method for method in possible if keys is None or method.key in keys]
-
-
-def needs_simulation(method: Method) -> bool:
-    """Whether it has labelled target images to train on, or a generator that was trained on simulated ones."""
-    shipped = method.synthesizer is not None and SYNTHESIZERS[method.synthesizer].shipped
-    return shipped or method.images == "oracle"

@@ -1,30 +1,28 @@
-"""Stages that pretrain the generators of a synthesizer, and what they cost."""
+"""Stages that pretrain the generators of a synthesizer, and judge them."""
 
 import shlex
+from collections import Counter
 from functools import partial
 
 from benchmarks.comparison.plan import Synthesizer
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import BASE_CONFIGURATION, PLANS, Run
-from benchmarks.comparison.synthesis import score_translations
+from benchmarks.comparison.translations import judge_translations
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.pretraining.competitors import read_subdomains
-from intrastyler_nnunet.workflow import WALL_TIME_FILE, Stage, run_command, seconds, timed
+from intrastyler_nnunet.workflow import Stage, run_command
 
 
 def pretraining_stages(run: Run, synthesizer: Synthesizer, results: Results) -> list[Stage]:
-    """Pretrain one generator, or one for each sub-domain, and record the cost; then score the translations."""
+    """Pretrain one generator, or one for each sub-domain; of simulated data, judge the translations."""
     names = subdomains(run, synthesizer)
-    stages = []
-    if not synthesizer.shipped:
-        stages = [
-            Stage(f"pretrain-{run.synthesizer(synthesizer, name).name}", partial(pretrain, run, synthesizer, name))
-            for name in names
-        ]
-        stages.append(Stage(f"cost-{synthesizer.key}", partial(record_cost, run, synthesizer, results)))
+    stages = [
+        Stage(f"pretrain-{run.synthesizer(synthesizer, name).name}", partial(pretrain, run, synthesizer, name))
+        for name in names
+    ]
     if run.own_data is None:
-        score = partial(score_translations, run, synthesizer, names, results)
-        stages.append(Stage(f"score-translations-{synthesizer.key}", score))
+        judge = partial(judge_translations, run, synthesizer, names, results)
+        stages.append(Stage(f"judge-{synthesizer.key}", judge))
     return stages
 
 
@@ -43,29 +41,38 @@ def subdomain_of_targets(run: Run) -> dict[str, str]:
         return read_subdomains(run.dataset, cases, run.own_data and run.own_data.subdomain_pattern)
 
 
+def steps_of(run: Run, synthesizer: Synthesizer) -> dict[str | None, int]:
+    """The steps of each network: together as many as one has alone, by the shares of the sub-domains' images.
+
+    Every target image is then drawn as often by several networks as by one.
+    """
+    steps = run.scale.pretraining.steps
+    if not synthesizer.per_subdomain:
+        return {None: steps}
+    counts = Counter(subdomain_of_targets(run).values())
+    ends, done = {}, 0
+    for name in sorted(counts):
+        done += counts[name]
+        ends[name] = round(steps * done / counts.total())
+    starts = [0, *ends.values()]
+    return {name: end - start for start, (name, end) in zip(starts, ends.items(), strict=False)}
+
+
 def pretrain(run: Run, synthesizer: Synthesizer, subdomain: str | None) -> None:
     """Pretrain, or go on where an interrupted pretraining stopped."""
-    folder, length = run.synthesizer(synthesizer, subdomain), run.scale.pretraining.of(synthesizer)
+    folder, length = run.synthesizer(synthesizer, subdomain), run.scale.pretraining
     readers = 0 if run.device == "cpu" else 2  # on a CPU they would take the time of what they save
-    iterations = length.steps + length.style_warmup
-    options = [f"--iterations {iterations} --style-warmup {length.style_warmup} -np {readers} {length.options}"]
+    warmup = length.style_warmup if synthesizer.method == "intrastyler" else 0
+    iterations = steps_of(run, synthesizer)[subdomain] + warmup
+    options = [f"--iterations {iterations} --style-warmup {warmup} -np {readers} {length.options}"]
+    if not synthesizer.restyling:
+        options.append("--weight restyling=0")
     if subdomain:
         options.append(f"--subdomain {shlex.quote(subdomain)}")
     if run.own_data and run.own_data.subdomain_pattern and synthesizer.needs_subdomains:
         options.append(f"--subdomain-pattern {shlex.quote(run.own_data.subdomain_pattern)}")
-    with timed(folder / WALL_TIME_FILE), run.environment():
+    with run.environment():
         run_command(
             f"intrastyler pretrain -d {run.number} -c {BASE_CONFIGURATION} -o {shlex.quote(str(folder))} "
             f"--method {synthesizer.method} --seed {run.seed} -device {run.device} {' '.join(options)}"
         )
-
-
-def record_cost(run: Run, synthesizer: Synthesizer, results: Results) -> None:
-    """Networks, steps and wall time of a synthesizer."""
-    names = subdomains(run, synthesizer)
-    length = run.scale.pretraining.of(synthesizer)
-    row = {
-        "networks": len(names), "steps": len(names) * length.steps, "style_warmup": length.style_warmup,
-        "seconds": sum(seconds(run.synthesizer(synthesizer, name) / WALL_TIME_FILE) for name in names),
-    }  # fmt: skip
-    results.put([row], table="cost", seed=run.seed, synthesizer=synthesizer.key)

@@ -1,19 +1,15 @@
-"""The result file: JSON lines, complete at any moment."""
+"""The result file: JSON lines, complete at any moment, written to by several processes."""
 
 import json
 from pathlib import Path
 
-from benchmarks.comparison.plan import Method
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.files import written_atomically
-
-
-class NoResult(InputError):
-    """A method that has no result here, for a reason that the page states; the benchmark goes on without it."""
+from intrastyler_nnunet.locks import locked_in_turn
 
 
 class Results:
-    """Rows of several tables: comparison, segmentation, skipped, synthesis, cost, run."""
+    """Rows of several tables, most of a method and a seed; table "comparison" has one that says what is compared."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -22,15 +18,33 @@ class Results:
         """The rows of a table in the order they came."""
         return [row for row in self._read() if row["table"] == table]
 
-    def hold(self, method: Method, seed: int) -> bool:
-        """Whether the method's run of this seed has ended."""
-        return any(row["seed"] == seed and method.key in row["methods"] for row in self.rows("run"))
+    def hold(self, table: str, method: str, seed: int) -> bool:
+        """Whether the method has rows of this seed in the table."""
+        return any((row["method"], row["seed"]) == (method, seed) for row in self.rows(table))
 
     def put(self, rows: list[dict], **keys) -> None:
         """Add `rows` with these `keys` in place of those there that have the same keys."""
-        kept = [row for row in self._read() if any(row.get(name) != value for name, value in keys.items())]
-        with written_atomically(self.path) as temporary:
-            temporary.write_text("".join(f"{json.dumps(row)}\n" for row in [*kept, *(keys | row for row in rows)]))
+        with locked_in_turn(self.path.with_suffix(".lock")):
+            kept = [row for row in self._read() if any(row.get(name) != value for name, value in keys.items())]
+            with written_atomically(self.path) as temporary:
+                temporary.write_text("".join(f"{json.dumps(row)}\n" for row in [*kept, *(keys | row for row in rows)]))
+
+    def start(self, description: dict) -> None:
+        """Say what is compared, in words that JSON keeps as they are; of results that are there, check it.
+
+        Raises:
+            InputError: the results are of another comparison.
+        """
+        self.require(description)
+        if not self.rows("comparison"):
+            self.put([description], table="comparison")
+
+    def require(self, description: dict) -> None:
+        """Raise InputError if the results that are there are of another comparison."""
+        for held in self.rows("comparison"):
+            for name, value in description.items():
+                if held.get(name) != value:
+                    raise InputError(f"{self.path}: found results with {name} {held.get(name)}, expected {value}")
 
     def _read(self) -> list[dict]:
         try:

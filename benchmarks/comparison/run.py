@@ -10,12 +10,12 @@ from benchmarks.comparison.own_data import OwnData
 from benchmarks.comparison.plan import Method, Scale, Synthesizer
 from intrastyler_nnunet.demo.stages import MEMORY
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE, GENERATOR_VARIABLE, SETTINGS_VARIABLE
-from intrastyler_nnunet.shipped import shipped_generator, trainers_folder
+from intrastyler_nnunet.shipped import trainers_folder
 
 SIMULATED = "Dataset990_SimCrossMoDA"
 ORACLE = "Dataset991_SimCrossMoDAOracle"
 PLANS, BASE_CONFIGURATION = "nnUNetPlans", "3d_fullres"
-THREADS = "2"  # unless OMP_NUM_THREADS says otherwise
+THREADS = "1"  # unless OMP_NUM_THREADS says otherwise; two trainings of two threads on two cores take ten times as long
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -49,10 +49,9 @@ class Run:
         """nnU-Net's configuration that segmenters are trained with."""
         return BASE_CONFIGURATION if self.scale.segmenter.patch_size is None else "3d_benchmark"
 
-    @property
-    def trainer(self) -> str:
-        """Class of nnU-Net trainer that segmenters are trained by."""
-        return self.scale.segmenter.trainer
+    def trainer(self, method: Method) -> str:
+        """Class of nnU-Net trainer that a method's segmenter is trained by."""
+        return self.scale.segmenter.trainer + method.augmentation
 
     def dataset_of(self, method: Method) -> str:
         """DatasetXXX_Name that a method's segmenter is trained on."""
@@ -71,8 +70,8 @@ class Run:
 
     @property
     def tests(self) -> Path:
-        """Folder with imagesTs, labelsTs and, of simulated data, test_sets.json."""
-        return self.own_data.tests if self.own_data else self.folder / "tests"
+        """Folder with imagesTs, labelsTs and, of simulated data, test_sets.json: the same for all seeds."""
+        return self.own_data.tests if self.own_data else self.folder.parent / "tests"
 
     def synthesizer(self, synthesizer: Synthesizer, subdomain: str | None = None) -> Path:
         """Folder of a pretraining."""
@@ -80,8 +79,6 @@ class Run:
 
     def generator(self, synthesizer: Synthesizer, subdomain: str | None = None) -> Path:
         """File of a generator."""
-        if synthesizer.shipped:
-            return shipped_generator()
         return self.synthesizer(synthesizer, subdomain) / GENERATOR_FILE
 
     def settings(self, method: Method) -> Path:
@@ -92,14 +89,9 @@ class Run:
         """The method's own nnUNet_results."""
         return self.folder / "models" / method.key
 
-    @property
-    def pseudo_labels(self) -> Path:
-        """Case list of self-training."""
-        return self.folder / "pseudo_labels.json"
-
-    def predictions(self, method: Method, images: str = "test") -> Path:
-        """Folder of a method's label maps of the test or the target images."""
-        return self.folder / "predictions" / f"{method.key}-{images}"
+    def predictions(self, method: Method) -> Path:
+        """Folder of a method's label maps of the test images."""
+        return self.folder / "predictions" / method.key
 
     @contextmanager
     def environment(self, method: Method | None = None, **more: str) -> Iterator[None]:

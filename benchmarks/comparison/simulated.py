@@ -1,4 +1,4 @@
-"""The simulated data of one seed: training images, four test sets, and the Oracle's labelled target images."""
+"""The simulated data: training images of every seed, the Oracle's labelled ones, and the test sets that all share."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -11,9 +11,10 @@ from intrastyler_nnunet.simulation.plan import TRAINING_HEADS, Case, plan_paired
 from intrastyler_nnunet.simulation.raw_dataset import dataset_json, write_all, write_case
 from intrastyler_nnunet.simulation.sites import sites_by_share, sites_of
 
+TEST_SEED = 4040  # of the simulation; no training has it
 # Name, sites and heads; the sites of the last one have exemplars, its head has none.
 TEST_SETS = (
-    ("seen sites", sites_by_share("target"), TRAINING_HEADS),
+    ("seen scanners", sites_by_share("target"), TRAINING_HEADS),
     ("interpolation", ["target_interpolation"], TRAINING_HEADS),
     ("extrapolation", ["target_extrapolation"], TRAINING_HEADS),
     ("unseen head", sites_by_share("target"), ("mni2009c",)),
@@ -26,12 +27,11 @@ def training_cases(scale: Scale, seed: int) -> list[Case]:
     return source + plan_split("target", scale.target, sites_by_share("target"), seed, scale.source, TRAINING_HEADS)
 
 
-def cases_by_test_set(scale: Scale, seed: int) -> dict[str, list[Case]]:
+def cases_by_test_set(scale: Scale) -> dict[str, list[Case]]:
     """The cases of every test set, each of its own subject, named after their set."""
     sets = {}
     for number, (name, sites, heads) in enumerate(TEST_SETS):
-        first_subject = scale.source + scale.target + number * scale.test
-        cases = plan_split("test", scale.test, sites, seed, first_subject, heads)
+        cases = plan_split("test", scale.test, sites, TEST_SEED, number * scale.test, heads)
         sets[name] = [replace(case, case=case.case.replace("test", name.replace(" ", "_"))) for case in cases]
     return sets
 
@@ -50,10 +50,10 @@ def simulate_training(scale: Scale, seed: int, raw: Path) -> None:
     write_json(dataset_json(scale.source), raw / "dataset.json")
 
 
-def simulate_tests(scale: Scale, seed: int, folder: Path) -> None:
+def simulate_tests(scale: Scale, folder: Path) -> None:
     """Write imagesTs, labelsTs and test_sets.json, which has each case's test set."""
-    sets = cases_by_test_set(scale, seed)
-    _write([case for cases in sets.values() for case in cases], folder, scale, seed)
+    sets = cases_by_test_set(scale)
+    _write([case for cases in sets.values() for case in cases], folder, scale, TEST_SEED)
     write_json({case.case: name for name, cases in sets.items() for case in cases}, folder / "test_sets.json")
 
 
@@ -66,4 +66,4 @@ def simulate_oracle(scale: Scale, seed: int, raw: Path) -> None:
 
 def _write(cases: Sequence[Case], folder: Path, scale: Scale, seed: int) -> None:
     remove_half_written(folder)
-    write_all(partial(write_case, folder=folder, scale=scale.grid, seed=seed), list(cases), scale.processes)
+    write_all(partial(write_case, folder=folder, scale=scale.grid, seed=seed), list(cases), processes=1)

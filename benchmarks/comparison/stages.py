@@ -1,18 +1,16 @@
-"""The stages of one seed: from images to scores, each a real command or a function of a few lines."""
+"""The stages of one seed but pretraining: from images to scores, each a real command or a function of a few lines."""
 
 import shlex
 import shutil
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from benchmarks.comparison import own_data, simulated
-from benchmarks.comparison.plan import METHODS, REFERENCE, SYNTHESIZERS, Method
-from benchmarks.comparison.pretraining import pretraining_stages, subdomains
+from benchmarks.comparison.plan import SYNTHESIZERS, Method
+from benchmarks.comparison.pretraining import subdomains
 from benchmarks.comparison.results import Results
 from benchmarks.comparison.run import BASE_CONFIGURATION, ORACLE, PLANS, Run
 from benchmarks.comparison.scores import score_predictions
-from benchmarks.comparison.self_training import choose_pseudo_labels
 from intrastyler_nnunet.demo.stages import add_demo_configuration
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.nnunet.descriptions import PlansDescription
@@ -27,28 +25,22 @@ def data_stages(run: Run) -> list[Stage]:
             Stage("link", lambda: own_data.link(run.own_data, run.raw, run.preprocessed)),
             Stage("configure", lambda: configure(run)),
         ]
-    processes = run.scale.processes
     return [
         Stage("simulate", lambda: simulated.simulate_training(run.scale, run.seed, run.raw)),
-        Stage("simulate-tests", lambda: simulated.simulate_tests(run.scale, run.seed, run.tests)),
         _command(
-            run, "preprocess",
-            f"nnUNetv2_plan_and_preprocess -d {run.number} -c {BASE_CONFIGURATION} -np {processes} -npfp {processes}",
+            run, "preprocess", f"nnUNetv2_plan_and_preprocess -d {run.number} -c {BASE_CONFIGURATION} -np 1 -npfp 1"
         ),
         Stage("configure", lambda: configure(run)),
-        _command(
-            run, "add-target", f"intrastyler add-target -d {run.number} -c {BASE_CONFIGURATION} -np {processes}"
-        ),
+        _command(run, "add-target", f"intrastyler add-target -d {run.number} -c {BASE_CONFIGURATION} -np 1"),
     ]  # fmt: skip
 
 
-def method_stages(run: Run, method: Method, results: Results) -> list[Stage]:
-    """Everything a method needs, what it shares with others included; the data stages are finished."""
+def segmenter_stages(run: Run, method: Method, results: Results) -> list[Stage]:
+    """From a method's images to its scores; the data and its generators are there."""
     return [
-        *(pretraining_stages(run, SYNTHESIZERS[method.synthesizer], results) if method.synthesizer else []),
         *image_stages(run, method),
-        *(pseudo_label_stages(run) if method.self_training else []),
-        *segmenter_stages(run, method),
+        Stage(f"train-{method.key}", lambda: train(run, method)),
+        Stage(f"predict-{method.key}", lambda: predict(run, method)),
         Stage(f"score-{method.key}", partial(score_predictions, run, method, results)),
     ]
 
@@ -74,27 +66,9 @@ def image_stages(run: Run, method: Method) -> list[Stage]:
         Stage(f"plan-{method.key}", lambda: copy_plans(run, dataset)),
         _command(
             run, f"preprocess-{method.key}",
-            f"nnUNetv2_preprocess -d {_number(dataset)} -c {BASE_CONFIGURATION} -np {run.scale.processes}", method,
+            f"nnUNetv2_preprocess -d {_number(dataset)} -c {BASE_CONFIGURATION} -np 1", method,
         ),
     ]  # fmt: skip
-
-
-def pseudo_label_stages(run: Run) -> list[Stage]:
-    """IntraStyler's own segmenter labels the target images."""
-    first = METHODS[REFERENCE]
-    return [
-        *segmenter_stages(run, first),
-        Stage("predict-targets", lambda: predict(run, first, run.raw / "imagesTarget", "target")),
-        Stage("pseudo-label", lambda: choose_pseudo_labels(run)),
-    ]
-
-
-def segmenter_stages(run: Run, method: Method) -> list[Stage]:
-    """Train the segmenter and predict the test images."""
-    return [
-        Stage(f"train-{method.key}", lambda: train(run, method)),
-        Stage(f"predict-{method.key}", lambda: predict(run, method, run.tests / "imagesTs", "test")),
-    ]
 
 
 def configure(run: Run) -> None:
@@ -126,8 +100,6 @@ def trainer_settings(run: Run, method: Method) -> dict:
             "p_translate": 1.0, "policy": method.policy, "p_slerp": method.p_slerp,
             "generator": generators if len(generators) > 1 else generators[0],
         }  # fmt: skip
-    if method.self_training:
-        settings["self_training"] = str(run.pseudo_labels)
     return settings
 
 
@@ -135,23 +107,24 @@ def train(run: Run, method: Method) -> None:
     """Train on all labelled cases, or go on where an interrupted training stopped."""
     write_json(trainer_settings(run, method), run.settings(method))
     dataset = run.dataset_of(method)
-    model = run.models(method) / dataset / f"{run.trainer}__{PLANS}__{run.configuration}" / "fold_all"
+    model = run.models(method) / dataset / f"{run.trainer(method)}__{PLANS}__{run.configuration}" / "fold_all"
     resume = " --c" if any(model.glob("checkpoint_*.pth")) else ""
     # On a CPU the training process augments, see `trainer`; a GPU waits for no one.
     workers = {"nnUNet_n_proc_DA": "0"} if run.device == "cpu" else {}
     with run.environment(method, **workers):
         run_command(
-            f"nnUNetv2_train {_number(dataset)} {run.configuration} all -tr {run.trainer} -device {run.device}{resume}"
+            f"nnUNetv2_train {_number(dataset)} {run.configuration} all -tr {run.trainer(method)} "
+            f"-device {run.device}{resume}"
         )
 
 
-def predict(run: Run, method: Method, images: Path, name: str) -> None:
-    """Predict a folder of images with stock nnU-Net."""
+def predict(run: Run, method: Method) -> None:
+    """Predict the test images with stock nnU-Net."""
     with run.environment(method):
         run_command(
-            f"nnUNetv2_predict -i {shlex.quote(str(images))} -o {shlex.quote(str(run.predictions(method, name)))} "
-            f"-d {_number(run.dataset_of(method))} -c {run.configuration} -f all -tr {run.trainer} "
-            f"-device {run.device} --disable_tta -npp 1 -nps 1"
+            f"nnUNetv2_predict -i {shlex.quote(str(run.tests / 'imagesTs'))} "
+            f"-o {shlex.quote(str(run.predictions(method)))} -d {_number(run.dataset_of(method))} "
+            f"-c {run.configuration} -f all -tr {run.trainer(method)} -device {run.device} --disable_tta -npp 0 -nps 0"
         )
 
 

@@ -1,30 +1,25 @@
-"""Statistics of per-case scores."""
+"""Statistics over generators. Cases of one network are not independent, so no test counts them.
+
+Every endpoint gives one number for each method and seed. The mixed model is
+
+    value = method + seed + generator,
+
+with a fixed effect of the method, a random one of the seed (whose training data all methods share) and a residual,
+which is the generator's (and its segmenter's): what another training of the same method on the same data may change.
+"""
 
 import math
-from collections import defaultdict
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import pearsonr, wilcoxon
+import statsmodels.api as sm
+from scipy.stats import t
 
 FAILURE_DICE = 0.1  # a structure below it, or missed, is a failure
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Of one figure over N cases."""
-
-    mean: float
-    median: float
-    worst_decile: float  # mean of the worst ceil(N / 10) cases
-
-
-def distribution(values: list[float], *, larger_is_better: bool) -> Distribution:
-    """Of `values`, at least one."""
-    ordered = np.sort(values) if larger_is_better else np.sort(values)[::-1]
-    return Distribution(
-        float(np.mean(values)), float(np.median(values)), float(ordered[: math.ceil(len(ordered) / 10)].mean())
-    )
+LEVEL = 0.95
+MOST_SEEDS = 1000  # beyond it nobody goes on
 
 
 def mean_dice(row: dict) -> float:
@@ -32,59 +27,87 @@ def mean_dice(row: dict) -> float:
     return float(np.mean([scores["dice"] for scores in row["structures"].values()]))
 
 
-def dice_distribution(rows: list[dict]) -> Distribution:
-    """Of the cases' mean Dice; at least one row."""
-    return distribution([mean_dice(row) for row in rows], larger_is_better=True)
+def worst_decile(rows: list[dict]) -> float:
+    """Mean of the worst ceil(N / 10) mean Dice of N cases."""
+    ordered = np.sort([mean_dice(row) for row in rows])
+    return float(ordered[: math.ceil(len(ordered) / 10)].mean())
 
 
-def failures(rows: list[dict]) -> int:
-    """Number of structures, over all cases, with Dice below 0.1, missed, or found where there is none."""
-    return sum(
-        scores["dice"] < FAILURE_DICE or scores["penalised"] for row in rows for scores in row["structures"].values()
-    )
+def failures(rows: list[dict]) -> float:
+    """Share of the structures, over all cases, with Dice below 0.1, missed, or found where there is none."""
+    scores = [scores for row in rows for scores in row["structures"].values()]
+    return float(np.mean([each["dice"] < FAILURE_DICE or each["penalised"] for each in scores]))
 
 
-def paired_p(rows: list[dict], reference: list[dict], pairing: tuple[str, ...] = ("seed", "case")) -> float:
-    """P of the two-sided Wilcoxon signed-rank test of the cases' mean Dice.
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval."""
 
-    Args:
-        rows, reference: of two methods.
-        pairing: entries of a row that say which case it is of; several rows of one case count as their mean.
+    estimate: float
+    low: float
+    high: float
 
-    Returns:
-        1 if no pair differs, nan if there is no pair.
+
+@dataclass(frozen=True)
+class MixedModel:
+    """Fitted to one endpoint."""
+
+    methods: tuple[str, ...]
+    means: np.ndarray  # (M,)
+    covariance: np.ndarray  # (M, M) of the means
+    deviation: float  # of generators of one method about their seed's level
+    freedom: int  # degrees of freedom of the deviation
+
+    def difference(self, method: str, rival: str) -> Interval:
+        """Mean of `method` minus that of `rival`."""
+        contrast = np.array([float(name == method) - float(name == rival) for name in self.methods])
+        estimate = float(contrast @ self.means)
+        half = float(t.ppf((1 + LEVEL) / 2, self.freedom) * np.sqrt(contrast @ self.covariance @ contrast))
+        return Interval(estimate, estimate - half, estimate + half)
+
+
+def fit_mixed_model(values: Mapping[tuple[str, int], float]) -> MixedModel | None:
+    """Fit one endpoint's values by method and seed; None: too few of them, or no second seed, to tell a deviation.
+
+    By restricted maximum likelihood (statsmodels' MixedLM), on values scaled to a standard deviation of 1.
     """
-    own, others = (_mean_dice_by(pairing, of_method) for of_method in (rows, reference))
-    differences = np.array([own[case] - others[case] for case in own.keys() & others.keys()])
-    if not differences.size:
-        return math.nan
-    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+    methods = tuple(dict.fromkeys(method for method, _ in values))
+    seeds = np.array([seed for _, seed in values])
+    freedom = len(values) - len(methods) - (len(set(seeds)) - 1)
+    if len(set(seeds)) < 2 or freedom < 1:
+        return None
+    outcomes = np.array(list(values.values()))
+    design = np.array([[float(name == method) for name in methods] for method, _ in values])
+    means = np.linalg.lstsq(design, outcomes, rcond=None)[0]
+    spread = float((outcomes - design @ means).std())
+    if spread <= 1e-12 * np.abs(outcomes).max():  # all seeds of every method agree
+        return MixedModel(methods, means, np.zeros((len(methods),) * 2), 0.0, freedom)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that seeds may make no difference is no fault
+        fitted = sm.MixedLM(outcomes / spread, design, groups=seeds).fit(reml=True)
+    covariance = np.asarray(fitted.cov_params())[: len(methods), : len(methods)] * spread**2
+    deviation = float(np.sqrt(fitted.scale)) * spread
+    return MixedModel(methods, np.asarray(fitted.fe_params) * spread, covariance, deviation, freedom)
 
 
-def dice_and_error(rows: list[dict], synthesis: list[dict], test_set: str) -> list[tuple[float, float]]:
-    """Mean Dice of a segmenter, and error in tumour and cochleae of the generators it was trained with.
-
-    Args:
-        rows: of table "segmentation".
-        synthesis: rows of table "synthesis"; counted are those whose synthesizer is also the key of a method.
-        test_set: on which Dice counts.
-
-    Returns:
-        One pair for each synthesizer and seed.
-    """
-    dice = _mean_dice_by(("method", "seed"), [row for row in rows if row["test_set"] == test_set])
-    errors = {(row["synthesizer"], row["seed"]): row["structure_error"] for row in synthesis}
-    return [(dice[key], errors[key]) for key in errors if key in dice]
+def half_width(deviation: float, seeds: int, methods: int) -> float:
+    """Of the interval of a difference between two of `methods`, all with as many seeds: what they can separate."""
+    return float(t.ppf((1 + LEVEL) / 2, (seeds - 1) * (methods - 1)) * deviation * math.sqrt(2 / seeds))
 
 
-def correlation(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    """Pearson's r and its p, of at least three pairs."""
-    found = pearsonr(*zip(*pairs, strict=True))
-    return float(found.statistic), float(found.pvalue)
+def seeds_needed(difference: float, deviation: float, methods: int) -> int | None:
+    """The fewest seeds whose interval would exclude 0, if the difference stayed as it is; None: more than 1000."""
+    enough = (seeds for seeds in range(2, MOST_SEEDS + 1) if half_width(deviation, seeds, methods) < abs(difference))
+    return next(enough, None)
 
 
-def _mean_dice_by(pairing: tuple[str, ...], rows: list[dict]) -> dict[tuple, float]:
-    values = defaultdict(list)
-    for row in rows:
-        values[tuple(row[name] for name in pairing)].append(mean_dice(row))
-    return {case: float(np.mean(own)) for case, own in values.items()}
+def decided(interval: Interval, larger_is_better: bool) -> bool | None:
+    """Whether the first of the two is the better one; None: the interval does not exclude that they are alike."""
+    if interval.low <= 0 <= interval.high:
+        return None
+    return (interval.low > 0) == larger_is_better
+
+
+def spread_over_seeds(values: Sequence[float]) -> float:
+    """Standard deviation; nan of a single one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan

@@ -2,186 +2,94 @@
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
+from collections.abc import Sequence
 
-from benchmarks.comparison.own_data import TEST_SET
-from benchmarks.comparison.plan import METHODS, REFERENCE, SYNTHESIZERS
-from benchmarks.comparison.simulated import TEST_SETS
-from benchmarks.comparison.statistics import (
-    Distribution,
-    correlation,
-    dice_and_error,
-    dice_distribution,
-    distribution,
-    failures,
-    mean_dice,
-    paired_p,
-)
-from benchmarks.comparison.synthesis import UNTRANSLATED
+import numpy as np
 
-BOUNDARY = "boundary"
+from benchmarks.comparison.endpoints import SEGMENTATION, Endpoint
+from benchmarks.comparison.plan import METHODS, SYNTHESIZERS
+from benchmarks.comparison.results import Results
+from benchmarks.comparison.statistics import spread_over_seeds
+from benchmarks.comparison.verdicts import Verdict, values_of
 
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The rows of table "segmentation", at least one."""
-
-    rows: list[dict]
-
-    names: ClassVar[dict[str, str]] = {key: method.name for key, method in METHODS.items()}
-
-    @cached_property
-    def methods(self) -> list[str]:
-        """Keys of the methods that have rows, in the order of METHODS."""
-        present = {row["method"] for row in self.rows}
-        return [key for key in METHODS if key in present]
-
-    @cached_property
-    def test_sets(self) -> list[str]:
-        """In the order of TEST_SETS."""
-        order = [name for name, *_ in TEST_SETS] + [TEST_SET]
-        return sorted({row["test_set"] for row in self.rows}, key=order.index)
-
-    @cached_property
-    def structures(self) -> list[str]:
-        return list(self.rows[0]["structures"])
-
-    @cached_property
-    def has_boundary(self) -> bool:
-        """Whether there is an interface between two parts of a tumour to score."""
-        return self.rows[0][BOUNDARY] is not None
-
-    def columns(self, metric: str) -> list[str]:
-        """What "dice" or "assd" is given of: the structures, the latter also of the boundary."""
-        return [*self.structures, *([BOUNDARY] if metric == "assd" and self.has_boundary else [])]
-
-    @cached_property
-    def seeds(self) -> list[int]:
-        return sorted({row["seed"] for row in self.rows})
-
-    def of_common_seeds(self, methods: list[str]) -> "Segmentation | None":
-        """The rows of the seeds that each of these methods has; None: there is no such seed."""
-        seeds = [{row["seed"] for row in self.rows if row["method"] == method} for method in methods]
-        rows = [row for row in self.rows if row["seed"] in set.intersection(*seeds)]
-        return Segmentation(rows) if rows else None
-
-    def of(self, method: str, test_set: str) -> list[dict]:
-        """The rows of one method on one test set."""
-        return [row for row in self.rows if row["method"] == method and row["test_set"] == test_set]
-
-
-def column_scores(row: dict, column: str) -> dict:
-    """Of a case's row, the scores of a structure or of the boundary."""
-    return row[BOUNDARY] if column == BOUNDARY else row["structures"][column]
-
-
-def overview(results: Segmentation, test_set: str) -> str:
-    """Mean Dice over structures: its distribution over cases, failures, the test against IntraStyler, every seed."""
-    seeds = [f"seed {seed}" for seed in results.seeds]
-    lines = []
-    reference = results.of(REFERENCE, test_set)
-    # One's own test images are the same in every seed; simulated subjects are new.
-    pairing = ("case",) if test_set == TEST_SET else ("seed", "case")
-    for method in results.methods:
-        rows = results.of(method, test_set)
-        dice = dice_distribution(rows)
-        p = "" if method == REFERENCE else _probability(paired_p(rows, reference, pairing))
-        of_seeds = [[mean_dice(row) for row in rows if row["seed"] == seed] for seed in results.seeds]
-        lines.append([
-            results.names[method], *map(number, (dice.mean, dice.median, dice.worst_decile)),
-            f"{failures(rows)} of {len(rows) * len(results.structures)}", p,
-            *(number(sum(values) / len(values)) if values else "" for values in of_seeds),
-        ])  # fmt: skip
-    return table(["", "mean Dice", "median", "worst decile", "failures", "p", *seeds], lines)
-
-
-def _probability(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else number(value, 4)
-
-
-def by_structure(results: Segmentation, test_set: str, metric: str) -> str:
-    """Mean / median / worst decile of Dice or ASSD of every structure, ASSD also of the boundary."""
-    columns = results.columns(metric)
-    lines = []
-    for method in results.methods:
-        rows = results.of(method, test_set)
-        cells = [_cell([column_scores(row, name) for row in rows], metric) for name in columns]
-        lines.append([results.names[method], *cells])
-    unit = "Dice" if metric == "dice" else "ASSD (mm)"
-    return table(["", *(f"{name.replace('_', '-')} {unit}" for name in columns)], lines)
-
-
-def _cell(scores: list[dict], metric: str) -> str:
-    d: Distribution = distribution([score[metric] for score in scores], larger_is_better=metric == "dice")
-    digits = 3 if metric == "dice" else 2
-    missed = sum(score["penalised"] for score in scores) if metric == "assd" else 0
-    cell = " / ".join(number(value, digits) for value in (d.mean, d.median, d.worst_decile))
-    return f"{cell} ({missed})" if missed else cell
-
-
-SYNTHESIS_COLUMNS = {
-    "error": "error", "structure_error": "error in tumour and cochleae", "orders_right": "tissue orders right",
-    "style_control": "style control (r)",
+NAMES = {key: each.name for key, each in (*METHODS.items(), *SYNTHESIZERS.items())}
+FLOOR_NAMES = {
+    "rescan": "perfect, of the exemplar's scanner", "sub_dataset": "perfect, of a network per sub-dataset",
+    "one_style": "perfect, of a single style",
 }  # fmt: skip
 
 
-def synthesis(rows: list[dict]) -> str:
-    """Means over seeds of each synthesizer's measures (`synthesis.judged`)."""
-    names = {UNTRANSLATED: "source, not translated"} | {key: each.name for key, each in SYNTHESIZERS.items()}
+def means(
+    results: Results, endpoints: Sequence[Endpoint], names: dict[str, str], above: Sequence[list[str]] = ()
+) -> str:
+    """Mean over seeds and, in brackets, standard deviation of every method that has results; `above` lines first."""
+    columns = [(endpoint, values_of(results, endpoint)) for endpoint in endpoints]
+    columns = [(endpoint, values) for endpoint, values in columns if values]
+    present = {method for _, values in columns for method, _ in values}
     lines = []
-    for key, name in names.items():
-        own = [row for row in rows if row["synthesizer"] == key]
-        if own:
-            lines.append([name, *(number(sum(r[c] for r in own) / len(own)) for c in SYNTHESIS_COLUMNS)])
-    return table(["", *SYNTHESIS_COLUMNS.values()], lines)
+    for key in (key for key in names if key in present):
+        of_method = [[value for (method, _), value in values.items() if method == key] for _, values in columns]
+        seeds = max(map(len, of_method))
+        lines.append([names[key], str(seeds), *map(_mean_and_spread, of_method)])
+    return table(["", "seeds", *(endpoint.name for endpoint, _ in columns)], [*above, *lines])
 
 
-def does_dice_follow_the_error(results: Segmentation, rows: list[dict]) -> list[str]:
-    """A sentence on generators and their segmenters, of at least three of them."""
-    test_set = results.test_sets[0]
-    pairs = dice_and_error(results.rows, rows, test_set)
-    if len(pairs) < 3:
-        return []
-    r, p = correlation(pairs)
+def floors(row: dict, endpoints: Sequence[Endpoint]) -> list[list[str]]:
+    """The perfect translators' lines of a table of translations."""
     return [
-        f"Over {len(pairs)} methods and seeds, Pearson's r between the error in tumour and cochleae and the mean Dice "
-        f"of the segmenter on {test_set} is {number(r, 2)} (p {_probability(p)})."
+        [FLOOR_NAMES[name], "", *(number(endpoint.value([{"judged": judged}])) for endpoint in endpoints)]
+        for name, judged in row["floors"].items()
     ]
 
 
+def differences(found: Sequence[Verdict]) -> str:
+    """A line for each pair of methods, a column for each endpoint: difference, 95 % interval and verdict."""
+    endpoints = dict.fromkeys(verdict.claim.endpoint for verdict in found)
+    pairs = dict.fromkeys((verdict.claim.method, verdict.claim.rival) for verdict in found)
+    cells = {(v.claim.method, v.claim.rival, v.claim.endpoint): _difference(v) for v in found}
+    lines = [
+        [f"{NAMES[method]} - {NAMES[rival]}", *(cells.get((method, rival, endpoint), "") for endpoint in endpoints)]
+        for method, rival in pairs
+    ]
+    return table(["", *(endpoint.name for endpoint in endpoints)], lines)
+
+
+def _difference(verdict: Verdict) -> str:
+    i = verdict.interval
+    word = {True: "better", False: "worse", None: f"undecided, {needed_seeds(verdict)}"}[verdict.true]
+    return f"{i.estimate:+.3f} [{i.low:+.3f}, {i.high:+.3f}] {word}"
+
+
+def needed_seeds(verdict: Verdict) -> str:
+    """How many seeds would decide it."""
+    return "over 1000 seeds" if verdict.needed is None else f"{verdict.needed} seeds"
+
+
 def cost(rows: list[dict]) -> str:
-    """Networks, steps and minutes of each synthesizer, means over seeds."""
-    lines = []
-    for key, synthesizer in SYNTHESIZERS.items():
-        own = [row for row in rows if row["synthesizer"] == key]
-        if own:
-            minutes = sum(row["seconds"] for row in own) / len(own) / 60
-            first = own[0]
-            lines.append([
-                synthesizer.name, str(first["networks"]), str(first["steps"]), str(first["style_warmup"]),
-                number(minutes, 1),
-            ])  # fmt: skip
-    return table(["", "networks", "steps of all", "style warm-up", "minutes"], lines)
-
-
-def runs(rows: list[dict]) -> str:
-    """Wall time of the methods of every seed on every machine."""
-    hours, methods = defaultdict(float), defaultdict(list)
+    """Minutes of a generator and of a segmenter, and hours of all; each ran beside others, on a thread of its own."""
+    grouped = defaultdict(list)
     for row in rows:
-        place = row["seed"], row["machine"], row["software"]
-        hours[place] += row["seconds"] / 3600
-        methods[place] += row["methods"]
-    lines = [[str(place[0]), _names(methods[place]), number(hours[place], 1), *place[1:]] for place in sorted(hours)]
-    return table(["seed", "methods", "wall time (h)", "machine", "software"], lines)
+        grouped[row["kind"], row["machine"], row["software"]].append(row["seconds"])
+    lines = [
+        [kind, str(len(seconds)), number(np.mean(seconds) / 60, 1), number(sum(seconds) / 3600, 1), *place]
+        for (kind, *place), seconds in sorted(grouped.items())
+    ]
+    return table(["", "number", "minutes each", "hours in total", "machine", "software"], lines)
 
 
-def _names(methods: list[str]) -> str:
-    return "all" if set(methods) == set(METHODS) else ", ".join(METHODS[key].name for key in METHODS if key in methods)
+def of_table(endpoints: Sequence[Endpoint], name: str) -> list[Endpoint]:
+    return [endpoint for endpoint in endpoints if endpoint.table == name]
 
 
-def table(header: list[str], lines: list[list[str]]) -> str:
+def by_test_set(endpoints: Sequence[Endpoint]) -> dict[str, list[Endpoint]]:
+    """The segmenters' endpoints."""
+    sets = defaultdict(list)
+    for endpoint in of_table(endpoints, SEGMENTATION):
+        sets[endpoint.part].append(endpoint)
+    return sets
+
+
+def table(header: list[str], lines: Sequence[list[str]]) -> str:
     """A Markdown table."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
@@ -190,3 +98,10 @@ def table(header: list[str], lines: list[list[str]]) -> str:
 def number(value: float, digits: int = 3) -> str:
     """A fixed number of digits; a dash for nan."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _mean_and_spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    spread = spread_over_seeds(values)
+    return number(float(np.mean(values))) + ("" if math.isnan(spread) else f" ({number(spread)})")

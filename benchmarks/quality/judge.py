@@ -24,8 +24,9 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.quality.perfect_translators import perfect_translations
+from benchmarks.quality.segmenter_training import segmented
 from benchmarks.quality.simulated_pairs import Pair, image_of, tissue_means, translated, wrong_orders
-from benchmarks.quality.t2_segmenter import CLASSES, class_map, dice_of, frozen_segmenter, segmented
+from benchmarks.quality.t2_segmenter import CLASSES, class_map, dice_of, frozen_segmenter
 from benchmarks.quality.within_scanners import MeasuredStyles
 from intrastyler_nnunet.errors import InputError, one_line_errors
 from intrastyler_nnunet.files import write_json
@@ -44,6 +45,10 @@ def main() -> None:
     parser.add_argument("-g", dest="generators", metavar="[SITE=]FILE", action="append", default=[])
     parser.add_argument("--seed", type=int, default=SEED, help="of the simulation; not the one of the training")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="30 or more for a number that means something")
+    parser.add_argument(
+        "--acquisition", action=argparse.BooleanOptionalAction, default=None,
+        help="whether translations get their exemplar's noise, sharpness and quantiles; none given: if trained so",
+    )  # fmt: skip
     parser.add_argument("-o", dest="output", type=Path, required=True, help="result file")
     arguments = parser.parse_args()
     with one_line_errors("benchmarks.quality.judge"):
@@ -52,9 +57,8 @@ def main() -> None:
         segmenter = frozen_segmenter()
         results = {"floors": floors(pairs, segmenter)}
         if translators:
-            images = [_translated(translators, pair) for pair in tqdm(pairs, "translations")]
-            results = judged(images, pairs, segmenter) | results
-        about = {"seed": arguments.seed, "pairs": arguments.pairs, "generators": arguments.generators}
+            results = judged(translated_pairs(translators, pairs, arguments.acquisition), pairs, segmenter) | results
+        about = {name: getattr(arguments, name) for name in ("seed", "pairs", "generators", "acquisition")}
         write_json(about | results, arguments.output)
         print_table(results)
 
@@ -95,6 +99,19 @@ def judged_pairs(seed: int, count: int, scale: str = "small") -> list[Pair]:
         source = sources[number % len(sources)]
         pairs.append(Pair(source, exemplar, exemplar.rescan(source.anatomy, 1)))
     return pairs
+
+
+def translated_pairs(
+    translators: dict[str, Translator], pairs: list[Pair], acquisition: bool | None = None
+) -> list[np.ndarray]:
+    """Every pair's source by the translator of its exemplar's sub-dataset, or by the one of "": images (x, y, z).
+
+    `acquisition`: whether they are acquired as their exemplar; None: if the generator was trained for it.
+    """
+    return [
+        translated(translators.get(pair.exemplar.scan.site) or translators[""], pair.source, pair.exemplar, acquisition)
+        for pair in tqdm(pairs, "translations")
+    ]
 
 
 def floors(pairs: list[Pair], segmenter: nn.Module | None) -> dict[str, dict]:
@@ -152,11 +169,6 @@ def print_table(results: dict[str, dict]) -> None:
                 f"{translator:14} {site:18} {row['error']:8.3f} {row['error_structures']:10.3f} "
                 f"{row['orders_right']:6.2f} {r:9.2f} {slope:6.2f}"
             )
-
-
-def _translated(translators: dict[str, Translator], pair: Pair) -> np.ndarray:
-    translator = translators.get(pair.exemplar.scan.site) or translators[""]
-    return translated(translator, pair.source, pair.exemplar)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from intrastyler_nnunet.simulation.scanner import scan_anatomy
 from intrastyler_nnunet.simulation.sites import SITES, sample_scan, sites_of
 from intrastyler_nnunet.simulation.subject import sample_subject
 from intrastyler_nnunet.simulation.tissues import Tissue
-from intrastyler_nnunet.styles.bank import exemplar_style
+from intrastyler_nnunet.styles.bank import exemplar_acquisition, exemplar_style
 from intrastyler_nnunet.translation.translator import Translator
 from intrastyler_nnunet.translation.windows import from_generator_space, intensity_window, to_generator_space
 
@@ -122,14 +122,21 @@ def _in_style(image: Image, pair: Pair) -> np.ndarray:
     return mapped[0, 0].numpy().transpose(2, 1, 0)
 
 
-def translated(translator: Translator, source: Image, exemplar: Image) -> np.ndarray:
-    """`source` in the style of `exemplar`, or with the code of its site: (x, y, z) in the exemplar's z-score units."""
+def translated(translator: Translator, source: Image, exemplar: Image, acquisition: bool | None = None) -> np.ndarray:
+    """`source` in the style of `exemplar`, or with the code of its site: (x, y, z) in the exemplar's z-score units.
+
+    With `acquisition` it also gets the noise, sharpness and quantiles; None: if the generator was trained so.
+    """
+    metadata, volume = translator.generator.metadata, tensor(exemplar.volume.astype(np.float32))[0]
+    wanted = metadata.acquisition if acquisition is None else acquisition
     style = code_of(translator.generator, exemplar.scan.site)
     if style is None:
         style = style_of(translator, exemplar)
     result = translator(
         tensor(source.volume), torch.tensor([source.window]), style[None], torch.tensor([exemplar.window]),
         labels=tensor(source.anatomy.labels.astype(np.int16)),
+        acquisitions=exemplar_acquisition(metadata, volume, exemplar.window)[None] if wanted else None,
+        noise=torch.Generator().manual_seed(exemplar.scan.seed),
     )  # fmt: skip
     return result[0, 0].numpy().transpose(2, 1, 0)
 

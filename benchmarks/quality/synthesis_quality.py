@@ -27,6 +27,7 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.quality.contrast_measures import style_control
+from benchmarks.quality.segmenter_training import segmented
 from benchmarks.quality.simulated_pairs import (
     TISSUES,
     Pair,
@@ -38,7 +39,7 @@ from benchmarks.quality.simulated_pairs import (
     wrong_orders,
 )
 from benchmarks.quality.style_space import style_space
-from benchmarks.quality.t2_segmenter import CLASSES, STEPS, class_map, dice_of, segmented, true_t2_segmenter
+from benchmarks.quality.t2_segmenter import CLASSES, STEPS, class_map, dice_of, true_t2_segmenter
 from intrastyler_nnunet.files import write_json
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.shipped import shipped_generator

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
-from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
-from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from safetensors.torch import load_model, save_model
 from torch import nn
-from tqdm import tqdm, trange
+from tqdm import tqdm
 
-from benchmarks.quality.simulated_pairs import Image, image_of, tensor
+from benchmarks.quality.segmenter_training import fit, segmented, small_unet
+from benchmarks.quality.simulated_pairs import Image, image_of
 from intrastyler_nnunet.evaluation.metrics import dice
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.simulation.sites import in_turn, sites_by_share
@@ -25,10 +23,9 @@ from intrastyler_nnunet.simulation.sites import in_turn, sites_by_share
 SEED = 3026  # of the simulated training images
 IMAGES = 90
 UNSEEN = 9  # more images, to try it on
-BATCH = 2
 STEPS = 1200
 CLASSES = {"tumour": 1, "cochlea": 2}
-CLASS_WEIGHTS = (1.0, 10.0, 50.0)  # of the cross entropy: equal ones let some trainings forget the cochlea
+CLASS_WEIGHTS = (1.0, 10.0, 50.0)  # of background and the two
 LEAST_DICE = 0.6  # tumours of a few voxels among them
 FROZEN = Path(__file__).with_name("t2_segmenter.safetensors")
 
@@ -40,11 +37,13 @@ def true_t2_segmenter(folder: Path, steps: int = STEPS) -> nn.Module:
         SystemExit: trained for `STEPS` or longer, it finds too little of a structure in images it has not seen.
     """
     path = folder / f"t2_segmenter_weighted_{steps}.safetensors"
+    torch.manual_seed(SEED)
     network = _network()
     if path.is_file():
         load_model(network, path)
     else:
-        _train(network, steps)
+        images = [(image.volume, class_map(image.anatomy.labels)) for image in _images(range(IMAGES))]
+        fit(network, images, steps, SEED, CLASS_WEIGHTS)
         if steps >= STEPS:
             _require_skill(network)
         with written_atomically(path) as temporary:
@@ -66,22 +65,13 @@ def class_map(labels: np.ndarray) -> np.ndarray:
     return np.array([0, 1, 1, 2], np.int16)[labels]
 
 
-@torch.no_grad()
-def segmented(network: nn.Module, volume: np.ndarray) -> np.ndarray:
-    """Class map (x, y, z) of a T2-like volume (x, y, z), z-scored."""
-    return network(tensor(volume.astype(np.float32)))[0].argmax(dim=0).numpy().transpose(2, 1, 0)
-
-
 def dice_of(found: np.ndarray, truth: np.ndarray, name: str) -> float:
     """Dice of one of `CLASSES` in two class maps."""
     return dice(found == CLASSES[name], truth == CLASSES[name])
 
 
 def _network() -> nn.Module:
-    return PlainConvUNet(
-        1, 4, (8, 16, 32, 64), nn.Conv3d, 3, ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2)), 2, len(CLASSES) + 1, 2,
-        conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"affine": True}, nonlin=nn.LeakyReLU,
-    )  # fmt: skip
+    return small_unet(len(CLASSES) + 1, 8)
 
 
 def _images(numbers: range) -> list[Image]:
@@ -100,36 +90,6 @@ def _require_skill(network: nn.Module) -> None:
         print(f"true T2 segmenter: Dice {found:.3f} of {name} in {UNSEEN} true T2 images it has not seen")
         if found < LEAST_DICE:
             sys.exit(f"expected at least {LEAST_DICE}: a judge must find the {name} in true T2")
-
-
-def _train(network: nn.Module, steps: int) -> None:
-    torch.manual_seed(SEED)
-    rng = np.random.default_rng(SEED)
-    images = _images(range(IMAGES))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
-    dice_settings = {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False}
-    weights = {"weight": torch.tensor(CLASS_WEIGHTS)}
-    loss_of = DC_and_CE_loss(dice_settings, weights, dice_class=MemoryEfficientSoftDiceLoss)
-    for _ in (progress := trange(steps, desc="true T2 segmenter")):
-        volumes, labels = _batch(rng, images)
-        loss = loss_of(network(volumes), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        progress.set_postfix(loss=round(loss.item(), 3))
-
-
-def _batch(rng: np.random.Generator, images: list[Image]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whole volumes, mirrored left-right by a coin toss, their contrast and brightness a little changed."""
-    volumes, labels = [], []
-    for index in rng.integers(len(images), size=BATCH):
-        volume, classes = images[index].volume, class_map(images[index].anatomy.labels)
-        side = rng.choice((-1, 1))
-        volumes.append(tensor((volume[::side] * rng.uniform(0.85, 1.15) + rng.normal(0, 0.1)).astype(np.float32)))
-        labels.append(tensor(classes[::side]))
-    return torch.cat(volumes), torch.cat(labels)
 
 
 def main() -> None:

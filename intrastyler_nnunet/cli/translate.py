@@ -29,7 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--exemplar2", type=Path, default=None, help="second image file, for a style between the two")
     parser.add_argument("-t", type=SHARE, default=0.5, help="0 is the first exemplar's style, 1 the second's")
-    parser.add_argument("--seed", type=SEED, default=0, help="of --random; change it for other exemplars")
+    parser.add_argument(
+        "--seed", type=SEED, default=0, help="of --random and of noise; change it for other exemplars or other noise"
+    )
+    parser.add_argument(
+        "--acquisition", action=argparse.BooleanOptionalAction, default=None,
+        help="whether translations get the exemplar's noise, sharpness and quantiles; none given: if the generator was "
+        "trained for it",
+    )  # fmt: skip
     parser.add_argument(
         "--bank", type=Path, default=None, help="style bank; none given: style_bank.safetensors beside the generator"
     )
@@ -73,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     translator = Translator(generator)
     for name, path in tqdm(part.of(list(images.items())), "translate", disable=not folder):
         labels = labels_of_image(name, label_maps) if folder else arguments.labels
-        translate_file(translator, path, labels, styles, outputs[name], arguments.slab)
+        translate_file(translator, path, labels, styles, outputs[name], arguments.slab, arguments.seed)
 
 
 def _outputs(output: Path, name: str, styles: list, folder: bool) -> list[Path]:
@@ -91,12 +98,14 @@ def _styles(arguments: argparse.Namespace, generator) -> list:
     if arguments.exemplar2 is not None and arguments.exemplar is None:
         raise InputError("--exemplar2 is given without --exemplar, expected both")
     if arguments.exemplar is not None:
-        first = style_of_file(generator, arguments.exemplar)
+        first = style_of_file(generator, arguments.exemplar, arguments.acquisition)
         if arguments.exemplar2 is None:
             return [first]
-        return [between(first, style_of_file(generator, arguments.exemplar2), arguments.t)]
+        second = style_of_file(generator, arguments.exemplar2, arguments.acquisition)
+        return [between(first, second, arguments.t)]
     path = arguments.bank or arguments.generator.with_name(BANK_FILE)
     bank = StyleBank.load(path)
+    rows = bank.acquisitions_for(generator.metadata, arguments.acquisition)
     if arguments.style:
-        return [style_from_bank(bank, name, path) for name in arguments.style]
-    return random_styles(bank, arguments.random, arguments.seed)
+        return [style_from_bank(bank, name, path, rows) for name in arguments.style]
+    return random_styles(bank, arguments.random, arguments.seed, rows)

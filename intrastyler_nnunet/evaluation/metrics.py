@@ -89,8 +89,8 @@ def evaluate_case(
 
     boundary = None
     if all(part in labels for part in BOUNDARY):
-        parts = [[masks[part] for part in BOUNDARY] for masks in (predicted, true)]
-        found, wanted = (interface_points(*masks, spacing) for masks in parts)
+        inner, outer = BOUNDARY
+        found, wanted = (interface_points(masks[inner], masks[outer], spacing) for masks in (predicted, true))
         if len(found) and len(wanted):
             boundary = BoundaryScores(mean_distance(*nearest_distances(found, wanted), assd_definition), False)
         else:

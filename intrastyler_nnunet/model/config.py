@@ -26,6 +26,7 @@ class GeneratorConfig:
     pixel_block: Triple = (1, 1, 1)  # voxels that these two take and give as channels of one; coarser is faster
     style_dim: Width = 256  # K, length of the style vector
     style_width: Width | Literal[0] = 64  # channels after the style encoder's first convolution; 0: styles are codes
+    label_channels: Annotated[int, Ge(0), Le(64)] = 0  # of the input beside the image: where structures are
     skip: bool = False  # the last decoder stage also sees the source: outlines need not pass the coarse features
     released_blur: bool = False  # the blur of the paper's released code, for its weights only
 
@@ -48,8 +49,13 @@ class GeneratorConfig:
 
     @property
     def pixel_channels(self) -> int:
-        """Channels that a block of voxels becomes."""
+        """Channels that a block of an image's voxels becomes."""
         return math.prod(self.pixel_block)
+
+    @property
+    def input_channels(self) -> int:
+        """Channels that a block of the input's voxels becomes, label channels included."""
+        return self.pixel_channels * (1 + self.label_channels)
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
@@ -63,6 +69,7 @@ class DiscriminatorConfig:
     width: int = 64
     levels: int = 3
     kernel: Triple = (4, 4, 3)
+    style_dim: int = 0  # length of the style vector that it is told; 0: none
     antialiased: bool = False  # smooths before it leaves out voxels, as the released code; takes more time and memory
 
 

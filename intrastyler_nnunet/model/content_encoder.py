@@ -41,7 +41,7 @@ class ContentEncoder(RecomputedInParts):
         super().__init__()
         layers: list[nn.Module] = [
             nn.Sequential(VoxelsToChannels(config.pixel_block), ReflectionPad(config.outer_kernel)),
-            nn.Conv3d(config.pixel_channels, config.width, config.outer_kernel),
+            nn.Conv3d(config.input_channels, config.width, config.outer_kernel),
             InstanceNorm(),
             nn.ReLU(),
         ]
@@ -72,7 +72,7 @@ class ContentEncoder(RecomputedInParts):
         """Content features, and the outputs of the layers `indices` on the way (for PatchNCE).
 
         Args:
-            x: (B, 1, X, Y, Z) in [-1, 1].
+            x: (B, 1 + label channels, X, Y, Z), the image in [-1, 1].
             indices: layers whose outputs are returned too.
             last: stop after this layer.
             inside: of `levels`; None: all of `x` is image.

@@ -55,7 +55,7 @@ class Decoder(RecomputedInParts):
         self.stages = nn.ModuleList()
         for strides in reversed(config.strides):
             last = len(self.stages) == len(config.strides) - 1
-            skipped = config.pixel_channels if last and config.skip else 0
+            skipped = config.input_channels if last and config.skip else 0
             self.stages.append(DecoderStage(channels, strides, config, skipped))
             channels //= 2
         self.from_voxels = VoxelsToChannels(config.pixel_block) if config.skip else None

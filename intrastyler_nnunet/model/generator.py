@@ -40,7 +40,7 @@ class Generator(nn.Module):
         """Translate images to styles.
 
         Args:
-            source: (B, 1, X, Y, Z) in [-1, 1], any size of at least 8 voxels an axis.
+            source: (B, 1, X, Y, Z) in [-1, 1], any size of at least 8 voxels an axis; label channels may follow.
             style: (B, K) unit vectors.
             inside: (B, 1, X, Y, Z), bool: which voxels are image (see `borders`); None: all.
 
@@ -57,7 +57,7 @@ class Generator(nn.Module):
         inside: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """`forward`, which also returns the content encoder's features of `source` at `feature_layers`."""
-        padded = self.pad_to_stride(source)
+        padded = self.pad_to_stride(self.with_label_channels(source))
         levels = None if inside is None else self.content_encoder.levels(self.pad_to_stride(inside.float()) > 0.5)
         content, features = self.content_encoder(padded, feature_layers, inside=levels)
         x, y, z = source.shape[2:]
@@ -65,7 +65,13 @@ class Generator(nn.Module):
 
     def content_features(self, image: torch.Tensor, feature_layers: tuple[int, ...]) -> list[torch.Tensor]:
         """The content encoder's features of `image` at `feature_layers`."""
-        return self.content_encoder(self.pad_to_stride(image), feature_layers, last=max(feature_layers))[1]
+        padded = self.pad_to_stride(self.with_label_channels(image))
+        return self.content_encoder(padded, feature_layers, last=max(feature_layers))[1]
+
+    def with_label_channels(self, image: torch.Tensor) -> torch.Tensor:
+        """An image (B, 1, X, Y, Z) without labels, or with them, as the generator takes it: (B, 1 + L, X, Y, Z)."""
+        missing = 1 + self.config.label_channels - image.shape[1]
+        return F.pad(image, (0,) * 7 + (missing,)) if missing else image
 
     def pad_to_stride(self, image: torch.Tensor) -> torch.Tensor:
         """Replicate the far borders until each axis is a multiple of the total down-sampling."""

@@ -35,6 +35,7 @@ class LabelHint:
     shift: float = -1.0
     mean: float | None = None  # then the tumour is shifted by as much as brings its mean over the image here
     soft: bool = False  # borders as of partial volume; the released code's are those of the voxels
+    channels: tuple[LabelValues, ...] = ()  # label values, each group with a channel of the generator's input
     levels: tuple[tuple[LabelValues, float], ...] = ()  # label values and their z-score, in nnU-Net space
 
 
@@ -54,6 +55,7 @@ class GeneratorMetadata:
     style_patch_size: Sizes | None = None  # of the style encoder
     codes: dict[FileName, tuple[float, ...]] = field(default_factory=dict)  # style by target case, where none is learnt
     label_hint: LabelHint | None = None  # the generator expects its input changed by this hint
+    acquisition: bool = False  # trained with blur and noise behind it, which translation then has to add
     training: dict = field(default_factory=dict)  # summary for people, never interpreted
 
     def to_dict(self) -> dict:

@@ -1,5 +1,6 @@
 """Translation to exemplars during nnU-Net's training: generators, style banks and source windows in one place."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ class ExemplarTranslation:
         source_windows: dict[str, tuple[float, float]],
         device: torch.device | str,
         channel: int = 0,
+        acquisition: bool | None = None,
     ):
         """
         Args:
@@ -45,6 +47,11 @@ class ExemplarTranslation:
             source_windows: intensity windows of the source cases.
             device: where batches are.
             channel: the image channel that is translated.
+            acquisition: whether translations get their exemplars' noise, sharpness and quantiles; None: those of
+                generators that were trained for it.
+
+        Raises:
+            InputError: they shall, and a bank does not have these.
         """
         self.translators = translators
         self.banks = banks
@@ -53,7 +60,12 @@ class ExemplarTranslation:
         self.channel = slice(channel, channel + 1)
         # Which generator each exemplar belongs to; needed several times in every step.
         self.generators = np.repeat(np.arange(len(banks)), [len(bank.names) for bank in banks])
-        self._on_device = [(bank.vectors.to(device), bank.windows.to(device)) for bank in banks]
+        self.tables = [
+            [bank.vectors, bank.windows, *([] if rows is None else [rows])]
+            for translator, bank in zip(translators, banks, strict=False)
+            for rows in [bank.acquisitions_for(translator.generator.metadata, acquisition)]
+        ]
+        self._on_device = [[table.to(device) for table in tables] for tables in self.tables]
 
     def __len__(self) -> int:
         """Number of exemplars in all banks."""
@@ -71,6 +83,7 @@ class ExemplarTranslation:
         labels: torch.Tensor | None,
         cases: Sequence[str],
         draw: StyleDraw,
+        noise: torch.Generator | None = None,
     ) -> torch.Tensor:
         """Translate one channel of each sample to its style.
 
@@ -80,6 +93,7 @@ class ExemplarTranslation:
             labels: (B, 1, *spatial) source labels; may be None unless `needs_labels`.
             cases: the B samples' case names.
             draw: the B samples' styles.
+            noise: on the device, random numbers for the acquisition; None: PyTorch's own.
 
         Returns:
             A new tensor like `images`.
@@ -88,7 +102,7 @@ class ExemplarTranslation:
             chosen, own = self._of(number, draw)
             if len(chosen) == 0:
                 continue
-            styles, target_windows = styles_of(own, *self._on_device[number])
+            styles, target_windows, *acquisitions = styles_of(own, *self._on_device[number])
             windows = torch.tensor([self.source_windows[cases[i]] for i in chosen])
             sample, windows = moved_together([torch.from_numpy(chosen), windows], self.device)
             translated = images.clone()
@@ -99,11 +113,15 @@ class ExemplarTranslation:
                 target_windows,
                 None if outside is None else outside[sample, self.channel],
                 None if labels is None else labels[sample],
+                *acquisitions,
+                noise=noise,
             )
             images = translated
         return images
 
-    def translate_case(self, image: np.ndarray, labels: np.ndarray, case: str, draw: StyleDraw) -> list[np.ndarray]:
+    def translate_case(
+        self, image: np.ndarray, labels: np.ndarray, case: str, draw: StyleDraw, seed: int = 0
+    ) -> list[np.ndarray]:
         """Translate a preprocessed case of any size.
 
         Args:
@@ -111,6 +129,7 @@ class ExemplarTranslation:
             labels: (1 or more, *spatial) as preprocessed, -1 outside the nonzero region.
             case: its name.
             draw: S styles.
+            seed: of the acquisition's noise, which is another one for each case and style.
 
         Returns:
             For each style, (C, *spatial), float32.
@@ -126,20 +145,24 @@ class ExemplarTranslation:
             chosen, own = self._of(number, draw)
             if len(chosen) == 0:
                 continue
-            styles, target_windows = styles_of(own, self.banks[number].vectors, self.banks[number].windows)
+            styles, target_windows, *rows = styles_of(own, *self.tables[number])
             given = (channel, window, styles, target_windows, outside if outside.any() else None, segmentation)
-            for place, translated in zip(chosen, self._volumes(translator, given), strict=True):
+            seeds = [_noise_seed(seed, case, draw, place) for place in chosen]
+            volumes = self._volumes(translator, given, *rows, seeds=seeds)
+            for place, translated in zip(chosen, volumes, strict=True):
                 results[place][self.channel] = translated[0].numpy()
         return results
 
-    def _volumes(self, translator: Translator, given: tuple) -> list[torch.Tensor]:
+    def _volumes(
+        self, translator: Translator, given: tuple, acquisitions: torch.Tensor | None = None, seeds: Sequence[int] = ()
+    ) -> list[torch.Tensor]:
         """`Translator.volume` with features in the memory of the GPU, or in that of the host if they do not fit."""
         if torch.device(self.device).type == "cuda":
             with suppress(torch.OutOfMemoryError):
                 moved = (None if part is None else part.to(self.device) for part in given)
-                return [volume.cpu() for volume in translator.volume(*moved)]
+                return [v.cpu() for v in translator.volume(*moved, acquisitions=acquisitions, seeds=seeds)]
             torch.cuda.empty_cache()
-        return list(translator.volume(*given))
+        return list(translator.volume(*given, acquisitions=acquisitions, seeds=seeds))
 
     def _of(self, number: int, draw: StyleDraw) -> tuple[np.ndarray, StyleDraw]:
         """Which samples are translated by one generator, and their styles in its own numbers."""
@@ -157,6 +180,7 @@ def load_exemplar_translation(
     regions: bool,
     channel: int = 0,
     bank_file: Path | None = None,
+    acquisition: bool | None = None,
     **translator_options,
 ) -> tuple[ExemplarTranslation, list[str]]:
     """Everything training needs from the files of one nnU-Net configuration.
@@ -169,6 +193,7 @@ def load_exemplar_translation(
         regions: whether nnU-Net trains on regions, which leaves no label values for a label hint.
         channel: the image channel that is translated.
         bank_file: style bank of the only generator, instead of the one of the target cases.
+        acquisition: of `ExemplarTranslation`.
         translator_options: of `Translator`.
 
     Returns:
@@ -203,7 +228,13 @@ def load_exemplar_translation(
                 banks.append(bank_of_generator(bank_file, path))
     with _first_rank_first():
         source_windows = read_windows(source_folder, channel=channel)
-    return ExemplarTranslation(translators, banks, source_windows, device, channel), warnings
+    return ExemplarTranslation(translators, banks, source_windows, device, channel, acquisition), warnings
+
+
+def _noise_seed(seed: int, case: str, draw: StyleDraw, place: int) -> int:
+    """A seed that does not depend on what else is translated."""
+    exemplar, partner, t = draw.exemplars[place], draw.partners[place], draw.t[place]
+    return zlib.crc32(f"{seed} {case} {exemplar} {partner if t else exemplar} {t:.6f}".encode())
 
 
 @contextmanager

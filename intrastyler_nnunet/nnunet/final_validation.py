@@ -121,7 +121,8 @@ class FinalValidation:
     def _translated(self, names: list[str], image: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
         case = os.path.basename(names[0])
         draws = [self._draw(case, self.exemplars[os.path.dirname(name).removeprefix("../") or OWN]) for name in names]
-        return self.trainer.translation.translate_case(image, labels, case, StyleDraw.together(draws))
+        seed = self.trainer.settings.seed
+        return self.trainer.translation.translate_case(image, labels, case, StyleDraw.together(draws), seed)
 
     def _draw(self, case: str, exemplar: int | None) -> StyleDraw:
         """The style of one exemplar; None: the case's own, drawn as in training."""

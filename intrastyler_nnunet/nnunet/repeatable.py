@@ -18,7 +18,7 @@ class RepeatableTraining(TrainingOnTranslations):
     - patches and spatial augmentation: drawn by the global generators of NumPy and torch in worker processes that
       seed themselves. With `nnUNet_n_proc_DA=0` the training process draws them, and the generators are seeded anew
       for every epoch;
-    - exemplars and intensity augmentation are seeded by the trainer itself, the noise's generator here, too.
+    - exemplars and intensity augmentation are seeded by the trainer itself.
 
     On a GPU, nnU-Net's workers augment and cuDNN chooses its algorithms by speed, so repeats differ there.
     """
@@ -29,13 +29,12 @@ class RepeatableTraining(TrainingOnTranslations):
 
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
-        self.noise_generator.manual_seed(seed_all(self.settings.seed, 1 + self.current_epoch))
+        seed_all(self.settings.seed, 1 + self.current_epoch)
 
 
-def seed_all(*numbers: int) -> int:
-    """Seed the global generators with a number made of `numbers`, and return it."""
+def seed_all(*numbers: int) -> None:
+    """Seed the global generators with a number made of `numbers`."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    return seed

@@ -22,7 +22,7 @@ RESOLVED_FILE = "intrastyler_settings.json"
 SHOWN = 5  # exemplars in a message
 # What a training keeps from beginning to end.
 FIXED = (
-    "seed", "p_translate", "policy", "p_slerp", "exemplars", "new_exemplars", "new_share", "channel",
+    "seed", "p_translate", "policy", "p_slerp", "exemplars", "new_exemplars", "new_share", "acquisition", "channel",
     "self_training_sha256", "generator_sha256",
 )  # fmt: skip
 
@@ -43,6 +43,8 @@ class TrainerSettings:
     new_share: Probability = 0.5
     # File, or files of several generators; None: where `pretrain` puts it.
     generator: Text | Annotated[list[Text], MinLen(1)] | None = None
+    # Whether translations get the exemplar's noise, sharpness and quantiles; None: if the generator was trained for it.
+    acquisition: bool | None = None
     channel: Text | None = None  # name of the image channel that is translated; needed when there are several
     translation_batch_size: Count | None = None  # samples translated at once; fewer than the batch when memory runs out
     compile_generator: bool = False  # torch.compile the generator; for long trainings on a GPU

@@ -1,9 +1,7 @@
-"""nnU-Net's training for minutes instead of days: AdamW in one cycle, half precision, and the same every time."""
+"""nnU-Net's training for minutes instead of days: AdamW in one cycle, half precision."""
 
 import math
-import random
 
-import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -17,16 +15,11 @@ FIRST_SHARE, LAST_SHARE = 1 / 25, 1e-4 / 25  # of the highest rate, at the begin
 class nnUNetTrainerShort(nnUNetTrainer):
     """AdamW in one cycle (Smith and Topin 2019), bfloat16 on processors with units for it, no best checkpoint.
 
-    For trainings of minutes, in which SGD finds small structures only by chance. Random numbers of this process are
-    seeded for each epoch: with `nnUNet_n_proc_DA=0` and one number of threads, a training on a CPU has the same weights
-    every time, also when it was interrupted.
+    For trainings of minutes, in which SGD finds small structures only by chance.
     """
 
-    seed = 0
-
     def initialize(self):
-        """Seed the weights, too, and let no epoch be better than the last, which a cycle is made for."""
-        self._seed(0)
+        """Let no epoch be better than the last, which a cycle is made for."""
         super().initialize()
         self._best_ema = math.inf
 
@@ -36,7 +29,6 @@ class nnUNetTrainerShort(nnUNetTrainer):
         return optimizer, OneCycle(optimizer, self.num_epochs)
 
     def on_train_epoch_start(self):
-        self._seed(1 + self.current_epoch)
         self.steps_of_epoch = 0
         super().on_train_epoch_start()
 
@@ -49,12 +41,6 @@ class nnUNetTrainerShort(nnUNetTrainer):
     def validation_step(self, batch: dict) -> dict:
         with translation_precision(self.device):
             return super().validation_step(batch)
-
-    def _seed(self, stream: int) -> None:
-        seed = int(np.random.SeedSequence([self.seed, self.local_rank, stream]).generate_state(1)[0])
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
 
 
 class OneCycle:

@@ -49,7 +49,8 @@ from intrastyler_nnunet.nnunet.style_validation import record as record_styles
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw, draw_styles, exemplar_probabilities
 
 # Independent random streams of one iteration.
-TRAINING_EXEMPLARS, INTENSITY, NOISE = range(3)
+TRAINING_EXEMPLARS, INTENSITY = range(2)
+TRAINING_NOISE, VALIDATION_NOISE, INTENSITY_NOISE = range(3, 6)  # after the final validation's
 
 
 class TrainingOnTranslations:
@@ -109,6 +110,7 @@ class TrainingOnTranslations:
             self.label_manager.has_regions,
             translated_channel(self.dataset_json, settings.channel),
             settings.style_bank and Path(settings.style_bank),
+            settings.acquisition,
             samples_at_once=settings.translation_batch_size,
             compiled=settings.compile_generator,
         )
@@ -155,7 +157,6 @@ class TrainingOnTranslations:
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
         self.iteration = 0
-        self.noise_generator.manual_seed(int(self._rng(NOISE).integers(2**32)))
         self.clock.begin()
 
     def on_train_epoch_end(self, train_outputs: list[dict]):
@@ -184,7 +185,7 @@ class TrainingOnTranslations:
         if self.translation is not None:
             draw = self._draw(batch["keys"])
             with self.clock.part("translation"):
-                images = self._translated_to(images, outside, batch, draw)
+                images = self._translated_to(images, outside, batch, draw, TRAINING_NOISE)
         with self.clock.part("augmentation"):
             images = self._augmented(images, outside)
         if draw is not None and self.iteration == 0 and self.local_rank == 0 and is_pictured(self.current_epoch):
@@ -199,7 +200,7 @@ class TrainingOnTranslations:
         parameters = sample_intensity_parameters(
             self._rng(INTENSITY), self.moved_transforms, len(images), channels, images.ndim - 2
         )
-        images = augment_intensity(images, parameters, channels, self.noise_generator)
+        images = augment_intensity(images, parameters, channels, self._noise(INTENSITY_NOISE))
         for channel in np.flatnonzero(masked_channels) if outside is not None else ():
             images[:, channel].masked_fill_(outside[:, channel], 0.0)
         return images
@@ -221,7 +222,7 @@ class TrainingOnTranslations:
         images, outside = split_outside(batch["data"], self.device)
         if self.translation is not None:
             draw = StyleDraw.of(np.full(len(images), self.validation_styles.exemplars[turn]))
-            images = self._translated_to(images, outside, batch, draw)
+            images = self._translated_to(images, outside, batch, draw, VALIDATION_NOISE)
         self.iteration += 1
         return batch | {"data": images}
 
@@ -262,17 +263,21 @@ class TrainingOnTranslations:
         return draw
 
     def _translated_to(
-        self, images: torch.Tensor, outside: torch.Tensor | None, batch: dict, draw: StyleDraw
+        self, images: torch.Tensor, outside: torch.Tensor | None, batch: dict, draw: StyleDraw, stream: int
     ) -> torch.Tensor:
         labels = None
         if self.translation.needs_labels:
             target = batch["target"]  # with deep supervision a list, full resolution first
             labels = (target[0] if isinstance(target, list) else target).to(self.device, non_blocking=True)
-        return self.translation.translate_batch(images, outside, labels, batch["keys"], draw)
+        return self.translation.translate_batch(images, outside, labels, batch["keys"], draw, self._noise(stream))
 
     def _rng(self, stream: int) -> np.random.Generator:
         """Random numbers that depend on where training stands, so that a resumed one goes on the same."""
         return np.random.default_rng([self.settings.seed, self.local_rank, self.current_epoch, self.iteration, stream])
+
+    def _noise(self, stream: int) -> torch.Generator:
+        """The source of as random numbers on the device."""
+        return self.noise_generator.manual_seed(int(self._rng(stream).integers(2**63)))
 
     def perform_actual_validation(self, save_probabilities: bool = False):
         """nnU-Net's final validation, on translated cases: each in a style of its own, and in those of the settings."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from intrastyler_nnunet.nnunet.repeatable import RepeatableTraining
 from intrastyler_nnunet.nnunet.settings import TrainerSettings
 from intrastyler_nnunet.nnunet.short_training import nnUNetTrainerShort
 from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
@@ -28,11 +29,13 @@ class nnUNetTrainerIntraStylerBalanced(nnUNetTrainerIntraStyler):
         return replace(super().choose_settings(), policy="balanced")
 
 
-class nnUNetTrainerIntraStylerShort(nnUNetTrainerIntraStyler, nnUNetTrainerShort):
-    """For trainings of minutes, see `nnUNetTrainerShort`."""
+class nnUNetTrainerIntraStylerShort(RepeatableTraining, nnUNetTrainerIntraStyler, nnUNetTrainerShort):
+    """For trainings of minutes, the same every time; see `nnUNetTrainerShort`."""
 
 
-class nnUNetTrainerIntraStylerNoTranslationShort(nnUNetTrainerIntraStylerNoTranslation, nnUNetTrainerShort):
+class nnUNetTrainerIntraStylerNoTranslationShort(
+    RepeatableTraining, nnUNetTrainerIntraStylerNoTranslation, nnUNetTrainerShort
+):
     """The NoAdapt baseline of `nnUNetTrainerIntraStylerShort`."""
 
 

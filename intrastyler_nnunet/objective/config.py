@@ -173,6 +173,8 @@ class PretrainingConfig(Objective):
                     raise InputError(f"a {name} term without {content}, expected at least one")
             if term.style_encoder and self.method in COMPETITORS and name in self.schedules:
                 raise InputError(f"method {self.method} has no style encoder, expected no schedule of {name}")
+        if self.conditional_discriminator and not self.uses("style"):
+            raise InputError("a conditional discriminator without style contrast, expected both or neither")
         if self.style_warmup and not self.weights(0)["style"]:
             raise InputError(
                 f"style warm-up of {self.style_warmup} steps without style contrast in the beginning, expected 0 steps"

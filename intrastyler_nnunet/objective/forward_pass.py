@@ -12,8 +12,10 @@ from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.recomputation import RecomputedInParts
 from intrastyler_nnunet.objective.patch_nce import PatchProjector, attention_rows, sample_places
 from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
-from intrastyler_nnunet.objective.restyling import RandomCurves, Restyling, restyle
+from intrastyler_nnunet.objective.restyling import RandomCurves, Restyling, WithoutShortcuts, restyle
+from intrastyler_nnunet.translation.acquisition import measured
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
+from intrastyler_nnunet.translation.rescanning import blurred, noisy, sample_noise
 
 if TYPE_CHECKING:
     from intrastyler_nnunet.objective.config import PretrainingConfig  # which is made of the terms
@@ -79,6 +81,7 @@ class StepPlan:
     output_start: tuple[int, int, int]  # where the style encoder looks at the output (generator axes)
     instance_noise: float  # deviation of the noise of this step
     weights: dict[str, float]  # of the generator's loss terms in this step
+    without_shortcuts: WithoutShortcuts | None = None  # of the restylings
 
 
 class StyleVectors(NamedTuple):
@@ -97,6 +100,14 @@ class Translation(NamedTuple):
     features: list[torch.Tensor]  # of what it was given, per layer (2 B, C, X', Y', Z')
     content: torch.Tensor  # what the decoder got of the sources (B, C, X', Y', Z')
     translated: torch.Tensor  # (B, 1, X, Y, Z), the sources alone
+
+
+class Judged(NamedTuple):
+    """What the discriminator's step needs of the generator's, without gradients."""
+
+    images: torch.Tensor  # (B, 1, X, Y, Z), translations as they were acquired
+    style: torch.Tensor | None  # (B, K) of their exemplars; None: the discriminator does not know styles
+    other_style: torch.Tensor | None  # (B, K) that the exemplars do not have
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +159,7 @@ class ForwardPass:
 
     @cached_property
     def source(self) -> torch.Tensor:
-        """The sources (B, 1, X, Y, Z) as the generator gets them."""
+        """The sources (B, 1 + L, X, Y, Z) as the generator gets them, with their L label channels."""
         batch = self.batch
         return apply_label_hint(batch.source, batch.source_window, batch.source_labels, self.config.label_hint)
 
@@ -164,7 +175,14 @@ class ForwardPass:
         if not self.restyles:
             return Restyling(exemplar, exemplar, style)
         change = self.plan.perturbation.every(self.config.negatives)
-        return restyle(exemplar, self.source, self.plan.curves, change, style, other_style)
+        return restyle(
+            exemplar, self.source[:, :1], self.plan.curves, change, style, other_style, self.plan.without_shortcuts
+        )
+
+    @cached_property
+    def given(self) -> torch.Tensor:
+        """What the generator gets, (2 B, 1 + L, X, Y, Z): the sources, and exemplars of which no label is known."""
+        return torch.cat([self.source, self.networks.generator.with_label_channels(self.restyling.given)])
 
     @cached_property
     def translation(self) -> Translation:
@@ -172,7 +190,7 @@ class ForwardPass:
         (style, _), restyling = self.styles, self.restyling
         generator, count = self.networks.generator, len(self.source)
         images, (*features, content) = generator.translate(
-            torch.cat([self.source, restyling.given]), torch.cat([style, restyling.style]),
+            self.given, torch.cat([style, restyling.style]),
             (*self.config.nce_layers, generator.content_encoder.last_layer),
         )  # fmt: skip
         return Translation(images, features, content[:count], images[:count])
@@ -193,9 +211,30 @@ class ForwardPass:
         ]
 
     @cached_property
+    def acquired(self) -> torch.Tensor:
+        """The translated images (B, 1, X, Y, Z) with their exemplar's blur and noise, if the generator makes none."""
+        images = self.translation.translated
+        if not self.config.acquisition:
+            return images
+        rows = measured(self.batch.target)
+        return noisy(blurred(images, rows), rows, sample_noise(images))
+
+    @property
+    def known_style(self) -> torch.Tensor | None:
+        """The style (B, K) that the discriminator is told, if it is told one."""
+        return self.styles[0].detach() if self.config.conditional_discriminator else None
+
+    @property
+    def judged(self) -> Judged:
+        """What goes to the discriminator's own step."""
+        style = self.known_style
+        other_style = None if style is None else self.style_vectors.negatives[:, -1].detach()
+        return Judged(self.acquired.detach(), style, other_style)
+
+    @cached_property
     def shown(self) -> torch.Tensor:
-        """The translated images (B, 1, X, Y, Z) with instance noise, as networks that judge them see them."""
-        return with_noise(self.translation.translated, self.plan.instance_noise)
+        """The acquired images (B, 1, X, Y, Z) with instance noise, as networks that judge them see them."""
+        return with_noise(self.acquired, self.plan.instance_noise)
 
 
 def with_noise(images: torch.Tensor, deviation: float) -> torch.Tensor:

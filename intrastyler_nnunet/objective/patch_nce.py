@@ -31,7 +31,7 @@ class PatchProjector(nn.Module):
 def layer_channels(config: GeneratorConfig, layer: int) -> int:
     """Channels of the content encoder's output at `layer` (numbering of `ContentEncoder`)."""
     if layer == 0:
-        return config.pixel_channels
+        return config.input_channels
     stage = (layer - 4) // 4 + 1 if layer >= 4 else 0
     return config.width * 2 ** min(stage, len(config.strides))
 

@@ -6,12 +6,13 @@ perceptibly. A field of `Perturbation` is all that there is to say about one eff
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+
+from intrastyler_nnunet.model.smoothing import CUT, gaussian_smooth
 
 BIAS_DEGREE = 3
 LEAST_BIAS = 0.35  # standard deviation of a bias field's logarithm: terms that cancel would leave it nearly flat
@@ -30,30 +31,9 @@ def _sample_smoothing(rng: np.random.Generator, count: int) -> np.ndarray:
     return rng.uniform(0.6, 1.6, (count, 1)) * np.ones(3)
 
 
-def gaussian_smooth(images: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
-    """Separable Gaussian smoothing, borders replicated, kernel cut at 4 sigma.
-
-    Args:
-        images: (N, 1, X, Y, Z).
-        sigma: (N, 3) voxels; a zero leaves its axis as it is.
-    """
-    for axis in range(3):
-        radius = int(np.ceil(4 * sigma[:, axis].max()))
-        if radius == 0:
-            continue
-        offsets = np.arange(-radius, radius + 1)
-        weights = np.exp(-0.5 * (offsets / np.maximum(sigma[:, axis : axis + 1], 1e-3)) ** 2)
-        weights *= np.abs(offsets) <= np.maximum(np.ceil(4 * sigma[:, axis : axis + 1]), 0)
-        kernel = torch.as_tensor(weights / weights.sum(axis=1, keepdims=True)).to(images)
-        padding = [0] * 6
-        padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = radius
-        shape = [len(images), 1, 1, 1, 1]
-        shape[2 + axis] = 2 * radius + 1
-        padded = F.pad(images, padding, mode="replicate")
-        # One group per image: each has its own kernel.
-        with torch.autocast(images.device.type, enabled=False):  # E_S would know negatives by their rounding
-            images = F.conv3d(padded.transpose(0, 1), kernel.reshape(shape), groups=len(images)).transpose(0, 1)
-    return images
+def _apply_smoothing(unit: torch.Tensor, sigma: np.ndarray) -> torch.Tensor:
+    reach = np.ceil(CUT * sigma.max(axis=0)).astype(int)
+    return gaussian_smooth(unit, torch.as_tensor(sigma).to(unit), reach.tolist())
 
 
 def _sample_noise(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -140,7 +120,7 @@ class Perturbation:
     """
 
     log_gamma: np.ndarray = _effect("contrast", _sample_contrast, _apply_contrast, place=0, in_style=True)
-    sigma: np.ndarray = _effect("smoothing", _sample_smoothing, gaussian_smooth, place=0.6, in_style=True)
+    sigma: np.ndarray = _effect("smoothing", _sample_smoothing, _apply_smoothing, place=0.6, in_style=True)
     # Noise cannot be foretold, and a style vector has no places for a bias field.
     noise: np.ndarray = _effect("noise", _sample_noise, _apply_noise, place=1, in_style=False)
     bias: np.ndarray = _effect("bias_field", _sample_bias_field, _apply_bias_field, place=0.3, in_style=False)
@@ -199,6 +179,32 @@ def sample_strengths(rng: np.random.Generator, count: int, negatives: int) -> np
     factors = rng.uniform(ranges[..., 0], ranges[..., 1])
     factors[:, 0] = 0
     return factors
+
+
+HARD_SIGMA, HARD_NOISE = (0.4, 1.0), (0.03, 0.1)  # of what query and positive have in common; voxels, of a range of 1
+HARDER = (1.3, 2.0)  # times as much, or as little, has a negative
+
+
+def sample_hard_negatives(rng: np.random.Generator, count: int, negatives: int) -> tuple[Perturbation, Perturbation]:
+    """Blur and noise that query and positive share, and what their negatives have instead.
+
+    A negative has more or less of one of the two: it may be noisier or cleaner, blurrier or sharper. The first one has
+    neither.
+
+    Returns:
+        For `count` exemplars, and for their `negatives` negatives each.
+    """
+    none = sample_perturbation(rng, count).only()
+    sigma, noise = rng.uniform(*HARD_SIGMA, (count, 1)) * np.ones(3), rng.uniform(*HARD_NOISE, count)
+    factors = rng.uniform(*HARDER, (count, negatives)) ** rng.choice((-1, 1), (count, negatives))
+    noisier = rng.random((count, negatives)) < 0.5
+    of_noise, of_sigma = np.where(noisier, factors, 1), np.where(noisier, 1, factors)
+    of_noise[:, 0] = of_sigma[:, 0] = 0
+    shared = replace(none, sigma=sigma, noise=noise)
+    return shared, replace(
+        shared.scaled(np.zeros((count, negatives))),
+        sigma=(sigma[:, None] * of_sigma[..., None]).reshape(-1, 3), noise=(noise[:, None] * of_noise).ravel(),
+    )  # fmt: skip
 
 
 RELEASED_SHARE = 0.25  # of images that each effect changes

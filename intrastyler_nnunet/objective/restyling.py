@@ -3,14 +3,15 @@
 Sampling is apart from application, as in `perturbations`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from intrastyler_nnunet.objective.perturbations import Perturbation, perturb
+from intrastyler_nnunet.objective.perturbations import Perturbation, perturb, sample_perturbation
+from intrastyler_nnunet.translation.curves import through_curves
 
 CANDIDATES = 512  # random curves to begin with
 ROUNDS, BEST, CHANGED = 4, 16, 128  # how often the best so far are changed, how many, and into how many others
@@ -40,6 +41,30 @@ def sample_curves(rng: np.random.Generator, count: int) -> RandomCurves:
     return RandomCurves(ranks, changes)
 
 
+@dataclass(frozen=True)
+class WithoutShortcuts:
+    """Random numbers for N restylings, whatever styles are wanted.
+
+    Otherwise noise in the input means that the exemplar itself is wanted, and the input is never blurrier than what is
+    wanted, so that a generator need neither sharpen nor look at the style's sharpness.
+    """
+
+    degradation: Perturbation  # of the input: blur and noise, each by a coin
+    itself: np.ndarray  # (N,) bool, where the exemplar itself is wanted, in its own style
+
+
+DEGRADED_SIGMA, DEGRADED_NOISE = (0.3, 1.2), (0.02, 0.1)  # voxels; of a range of 1
+ITSELF = 0.5  # share of restylings that want the exemplar itself
+
+
+def sample_without_shortcuts(rng: np.random.Generator, count: int) -> WithoutShortcuts:
+    """For `count` images."""
+    none = sample_perturbation(rng, count).only()
+    sigma = rng.uniform(*DEGRADED_SIGMA, (count, 1)) * (rng.random((count, 1)) < 0.5) * np.ones(3)
+    noise = rng.uniform(*DEGRADED_NOISE, count) * (rng.random(count) < 0.5)
+    return WithoutShortcuts(replace(none, sigma=sigma, noise=noise), rng.random(count) < ITSELF)
+
+
 class Restyling(NamedTuple):
     """What the generator gets, what it shall make of it, (B, 1, X, Y, Z), and in which style (B, K)."""
 
@@ -50,7 +75,7 @@ class Restyling(NamedTuple):
 
 def restyle(
     exemplar: torch.Tensor, source: torch.Tensor, curves: RandomCurves, change: Perturbation,
-    style: torch.Tensor, other_style: torch.Tensor,
+    style: torch.Tensor, other_style: torch.Tensor, shortcuts: "WithoutShortcuts | None" = None,
 ) -> Restyling:  # fmt: skip
     """An exemplar in a random contrast, of several the one most alike to what the generator has as `source`.
 
@@ -63,11 +88,15 @@ def restyle(
         curves: for as many images.
         change: the perturbation of the exemplars' first negatives.
         style, other_style: (B, K) of the exemplars and of their first negatives; one tensor if styles are not learnt.
+        shortcuts: what keeps the generator from telling by its input what is wanted; None: it may.
     """
-    given = perturb(apply_curves(exemplar, most_alike(curves, exemplar, source)), change.only("noise"))
+    degradation = change.only("noise") if shortcuts is None else shortcuts.degradation
+    given = perturb(apply_curves(exemplar, most_alike(curves, exemplar, source)), degradation)
     if other_style is style:
         return Restyling(given, exemplar, style)
     change, whole = change.only_in_style()
+    if shortcuts is not None:
+        whole = whole & ~shortcuts.itself
     restyled = torch.as_tensor(whole).to(style.device)[:, None]
     wanted = torch.where(restyled[..., None, None, None], perturb(exemplar, change), exemplar)
     return Restyling(given, wanted, torch.where(restyled, other_style, style))
@@ -108,7 +137,7 @@ def apply_curves(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
     """
     darkest, brightest = _neighbours(images)
     share = (images - darkest) / (brightest - darkest).clamp(min=1e-6)
-    return torch.lerp(_interpolated(darkest, curves), _interpolated(brightest, curves), share)
+    return torch.lerp(through_curves(darkest, curves), through_curves(brightest, curves), share)
 
 
 def _neighbours(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,19 +160,9 @@ def _curves(ranks: torch.Tensor, ordered: torch.Tensor) -> torch.Tensor:
 def _distances(curves: torch.Tensor, neighbours: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """How far each curve leaves the darkest and brightest neighbours (N, 2, COMPARED) from those wanted: (N, C)."""
     count = curves.shape[1]
-    mapped = _interpolated(neighbours.repeat_interleave(count, dim=0), curves.flatten(0, 1)).unflatten(0, (-1, count))
+    mapped = through_curves(neighbours.repeat_interleave(count, dim=0), curves.flatten(0, 1)).unflatten(0, (-1, count))
     found = mapped.sort(dim=2).values.sort(dim=-1).values  # first which one is the darker, then along the voxels
     return (found - wanted[:, None]).abs().mean(dim=-1).sum(dim=-1)
-
-
-def _interpolated(images: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
-    """The values of curves (N, 2, KNOTS) at intensities (N, ...): linear between knots, constant beyond."""
-    places, values = curves.to(images).unbind(1)
-    flat = images.flatten(1).contiguous()
-    right = torch.searchsorted(places.contiguous(), flat).clamp(1, KNOTS - 1)
-    (x0, x1), (y0, y1) = ((knots.gather(1, right - 1), knots.gather(1, right)) for knots in (places, values))
-    share = ((flat - x0) / (x1 - x0).clamp(min=1e-6)).clamp(0, 1)
-    return torch.lerp(y0, y1, share).view_as(images)
 
 
 def _evenly_spaced(images: torch.Tensor) -> torch.Tensor:

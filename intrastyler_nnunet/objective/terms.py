@@ -4,6 +4,7 @@ A weight of `Objective` is all that there is to say about a term: its default, i
 and what it needs. Command line, schedules, checks and the table in the docs are made from it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.smoothing import CUT, gaussian_smooth
 from intrastyler_nnunet.objective.adversarial import generator_loss
 from intrastyler_nnunet.objective.anatomy import (
     ContentHead,
@@ -24,7 +26,9 @@ from intrastyler_nnunet.objective.forward_pass import ForwardPass
 from intrastyler_nnunet.objective.options import NOT_NEGATIVE, POSITIVE, PROBABILITY, option
 from intrastyler_nnunet.objective.patch_nce import gather_places, patch_nce
 from intrastyler_nnunet.objective.style import style_consistency, style_contrast
+from intrastyler_nnunet.translation.acquisition import measured
 from intrastyler_nnunet.translation.label_hint import is_one_of
+from intrastyler_nnunet.translation.rescanning import blurred
 
 WEIGHT = "lambda_"  # begins the name of a term's weight
 
@@ -64,7 +68,8 @@ def _nce(forward: ForwardPass) -> torch.Tensor:
     """PatchNCE over translation and identity, averaged because both are in the batch."""
     networks, config = forward.networks, forward.config
     features = forward.translation.features
-    output_features = networks.generator.content_features(forward.translation.images, config.nce_layers)
+    labelled = torch.cat([forward.translation.images, forward.given[:, 1:]], dim=1)
+    output_features = networks.generator.content_features(labelled, config.nce_layers)
     queries = networks.projector(gather_places(output_features, forward.places))
     with torch.no_grad():
         keys = networks.projector(gather_places(features, forward.places))
@@ -72,12 +77,12 @@ def _nce(forward: ForwardPass) -> torch.Tensor:
 
 
 def _adversarial(forward: ForwardPass) -> torch.Tensor:
-    return generator_loss(forward.networks.discriminator(forward.shown))
+    return generator_loss(forward.networks.discriminator(forward.shown, forward.known_style))
 
 
 def _consistency(forward: ForwardPass) -> torch.Tensor:
     generator, size = forward.networks.generator, forward.batch.style_query.shape[2:]
-    output = _crop(forward.translation.translated, forward.plan.output_start, size)
+    output = _crop(forward.acquired, forward.plan.output_start, size)
     config = forward.config
     is_judge = config.style_by_contrast and config.uses("style")
     output_style = generator.encode_style(output, fixed=is_judge)
@@ -119,8 +124,15 @@ def _fluid(forward: ForwardPass) -> torch.Tensor:
 
 
 def _restyling(forward: ForwardPass) -> torch.Tensor:
-    restyled = forward.translation.images[len(forward.batch.source) :]
-    return (restyled.float() - forward.restyling.wanted).abs().mean()
+    restyled, wanted = forward.translation.images[len(forward.batch.source) :].float(), forward.restyling.wanted
+    if forward.config.acquisition:  # the generator makes sharp images, whatever it is shown
+        restyled = blurred(restyled, measured(wanted))
+    difference = restyled - wanted
+    if forward.config.restyling_smoothing:
+        sigma = forward.config.restyling_smoothing
+        widths = torch.full((len(difference), 3), sigma, device=difference.device)
+        difference = gaussian_smooth(difference, widths, (math.ceil(CUT * sigma),) * 3)
+    return difference.abs().mean()
 
 
 def _crop(images: torch.Tensor, start: tuple[int, int, int], size: torch.Size) -> torch.Tensor:
@@ -189,9 +201,34 @@ class Objective:
     shared_perturbation: float = option(  # whose patches then are recognised by its strength: a negative may be cleaner
         0.0, "share of steps in which query and positive are perturbed alike", range=PROBABILITY
     )
+    hard_negatives: float = option(
+        0.0,
+        "share of steps in which query and positive get the same blur and noise, and each negative 1.3 to 2 times as "
+        "much or as little of one of the two; try 0.3 when translations ignore how noisy or sharp their exemplar is",
+        range=PROBABILITY,
+    )  # fmt: skip
+    restyling_without_shortcuts: bool = option(
+        False,
+        "half of the restylings want the exemplar itself, and their input has blur and noise of its own, whatever is "
+        "wanted; try it when sharpness does not follow the exemplar",
+    )
+    restyling_smoothing: float = option(
+        0.0, "voxels, deviation of the Gaussian through which restylings are compared; 1 leaves noise out",
+        range=NOT_NEGATIVE,
+    )  # fmt: skip
+    conditional_discriminator: bool = option(
+        False,
+        "the discriminator is told the exemplar's style, and real images with another style are false; try it when "
+        "translations look like some exemplar, but not like theirs",
+    )
     style_by_contrast: bool = True  # the style encoder learns from the style contrast alone; False: from all terms
     fluid_labels: tuple[int, ...] = ()  # source labels
     classes: int = 2  # of the source labels, background included; for the segmentation term
+    acquisition: bool = option(
+        False,
+        "translations are blurred and given noise as their exemplar has it before anybody judges them, so that the "
+        "generator makes neither, and translation does the same; instead of instance noise",
+    )
     instance_noise: float = option(
         0.0,
         "deviation of noise shown to the discriminator and the segmenter, falling to 0; try 0.1 when the "

@@ -124,7 +124,7 @@ def _write_dataset(
         cases |= {name: _provenance(case, draw, number, translation) for number, name in enumerate(names)}
         written = all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in names)
         if not written and case in mine:
-            _write_case(source, case, names, draw, translation, plans, what.configuration, output)
+            _write_case(source, case, names, draw, translation, plans, what.configuration, output, what.seed)
     if not all((output / "imagesTr" / f"{name}_0000.nii.gz").is_file() for name in cases):
         return None
     for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
@@ -170,12 +170,12 @@ def _provenance(case: str, draw: StyleDraw, number: int, translation: ExemplarTr
 
 def _write_case(
     source: PreprocessedCases, case: str, names: list[str], draw: StyleDraw, translation: ExemplarTranslation,
-    plans: PlansManager, configuration_name: str, output: Path,
+    plans: PlansManager, configuration_name: str, output: Path, seed: int,
 ) -> None:  # fmt: skip
     with named_case(source.folder / case):
         image, labels, _, properties = source.dataset.load_case(case)
         image, labels = image[:], labels[:]
-    results = translation.translate_case(image, labels, case, draw)
+    results = translation.translate_case(image, labels, case, draw, seed)
     spacing = plans.get_configuration(configuration_name).spacing
     whole = np.maximum(np.asarray(labels[0]), 0)
     whole = whole.astype(label_type(whole))

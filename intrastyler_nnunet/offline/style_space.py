@@ -15,7 +15,14 @@ from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.exemplar_translation import check_generator_fits
 from intrastyler_nnunet.nnunet.settings import GENERATOR_FILE
 from intrastyler_nnunet.nnunet.target.raw_images import check_target_image, find_target_images
-from intrastyler_nnunet.styles.bank import BANK_FILE, StyleBank, bank_of_generator, exemplar_style, style_bank
+from intrastyler_nnunet.styles.bank import (
+    BANK_FILE,
+    StyleBank,
+    bank_of_generator,
+    exemplar_acquisition,
+    exemplar_style,
+    style_bank,
+)
 from intrastyler_nnunet.translation.windows import intensity_window
 
 
@@ -76,17 +83,19 @@ def open_style_space(
 @torch.no_grad()
 def image_bank(space: StyleSpace, image_folder: Path) -> StyleBank:
     """The styles of the images in a folder (see `preprocessed_images`)."""
-    names, windows, vectors, dispersions = [], [], [], []
+    names, windows, vectors, dispersions, acquisitions = [], [], [], [], []
     for name, volume in preprocessed_images(space, image_folder):
-        window = intensity_window(volume[0])
-        vector, dispersion = exemplar_style(
-            space.generator, torch.from_numpy(volume).to(space.device), window, space.patch_size
-        )
+        window, image = intensity_window(volume[0]), torch.from_numpy(volume).to(space.device)
+        vector, dispersion = exemplar_style(space.generator, image, window, space.patch_size)
         names.append(name)
         windows.append(window)
         vectors.append(vector.cpu())
         dispersions.append(dispersion.cpu())
-    return StyleBank(tuple(names), torch.stack(vectors), torch.tensor(windows), torch.stack(dispersions))
+        acquisitions.append(exemplar_acquisition(space.generator.metadata, image, window).cpu())
+    return StyleBank(
+        tuple(names), torch.stack(vectors), torch.tensor(windows), torch.stack(dispersions),
+        acquisitions=torch.stack(acquisitions),
+    )  # fmt: skip
 
 
 def preprocessed_images(space: StyleSpace, image_folder: Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -8,6 +8,7 @@ import torch
 from intrastyler_nnunet.files import written_atomically
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.pretraining.run import Run
+from intrastyler_nnunet.pretraining.validation import acquired_translation
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
 
 SOURCES, EXEMPLARS = 3, 6
@@ -28,7 +29,13 @@ def draw_panel(generator: Generator, run: Run, path: Path, device: torch.device)
         styles = [torch.tensor([target.codes[name]], device=device) for name in names]
     else:
         styles = [generator.encode_style(exemplar.to(device)) for exemplar in exemplars]
-    translations = [[generator(image.to(device), style).cpu() for style in styles] for image in inputs]
+    translations = [
+        [
+            acquired_translation(generator, image.to(device), style, exemplar.to(device)).cpu()
+            for style, exemplar in zip(styles, exemplars, strict=True)
+        ]
+        for image in inputs
+    ]
     save_panel(sources, exemplars, translations, path)
 
 

@@ -32,6 +32,7 @@ class StructureHint:
         tumour_mean: the tumour's mean becomes this, of generator space.
         tumour_level: its mean becomes this z-score.
         soft: borders as of partial volume.
+        channels: tumour and cochlea have a channel of the generator's input each.
     """
 
     cochlea_inverted: bool = False
@@ -39,6 +40,7 @@ class StructureHint:
     tumour_mean: float | None = None
     tumour_level: float | None = None
     soft: bool = True
+    channels: bool = False
 
     def of(self, structures: Structures) -> LabelHint:
         """The hint for these label values."""
@@ -49,6 +51,7 @@ class StructureHint:
             shifted=() if self.tumour_mean is None else tumour,
             mean=self.tumour_mean,
             soft=self.soft,
+            channels=(tumour, cochlea) if self.channels else (),
             levels=tuple((values, score) for values, score in scores if score is not None),
         )
 

@@ -84,6 +84,7 @@ def prepare_run(
         use_mask_for_norm=tuple(configuration.use_mask_for_norm),
         intensity_properties=_finite(plans.foreground_intensity_properties_per_channel["0"]),
         label_hint=recipe.label_hint.of(structures) if recipe.label_hint and structures else None,
+        acquisition=settings["acquisition"],
     )
     source_folder = folders.configuration_folder(dataset, plans, configuration_name)
     orientation, target_orientation = map(_orientation, (source_folder, target_folder))

@@ -186,6 +186,10 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
     if metadata.codes:
         length = len(next(iter(metadata.codes.values())))
         generator_config = replace(generator_config, style_dim=length, style_width=0)
+    if config.label_hint is not None:
+        generator_config = replace(generator_config, label_channels=len(config.label_hint.channels))
+    if config.conditional_discriminator:
+        discriminator_config = replace(discriminator_config, style_dim=generator_config.style_dim)
     with device:
         networks = Networks(
             Generator(generator_config, metadata),
@@ -221,7 +225,7 @@ def _pretrained(path: str, generator: Generator) -> dict[str, torch.Tensor]:
     ):
         if found != expected:
             raise InputError(f"{path}: {name} {found}, expected {expected}")
-    for name in ("spacing", "normalization", "label_hint"):
+    for name in ("spacing", "normalization", "label_hint", "acquisition"):
         found, here = getattr(other.metadata, name), getattr(generator.metadata, name)
         if found != here:
             print(f"{path}: trained with {name.replace('_', ' ')} {found}, here it is {here}", flush=True)

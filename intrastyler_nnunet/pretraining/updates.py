@@ -36,14 +36,14 @@ def warm_up_step(state: TrainingState, parts: list[Part], config: PretrainingCon
 def training_step(state: TrainingState, parts: list[Part], config: PretrainingConfig, ranks: Ranks) -> Terms:
     """One update of generator, projector and style encoder, then one of the discriminator."""
     set_learning_rate(state, config)
-    networks, translated = state.networks, {}
+    networks, judged = state.networks, {}
 
     def generator_loss(index: int, batch: TrainingPatches, plan: StepPlan) -> tuple[torch.Tensor, Terms]:
-        loss, terms, translated[index] = generator_step(networks, batch, plan, config)
+        loss, terms, judged[index] = generator_step(networks, batch, plan, config)
         return loss, terms
 
     def discriminator_loss(index: int, batch: TrainingPatches, plan: StepPlan) -> tuple[torch.Tensor, Terms]:
-        loss = discriminator_step(networks.discriminator, batch, translated[index], plan)
+        loss = discriminator_step(networks.discriminator, batch, judged[index], plan)
         return loss, {"discriminator": loss.detach()}
 
     networks.discriminator.requires_grad_(False)

@@ -21,7 +21,9 @@ from intrastyler_nnunet.nnunet.cases import PreprocessedCases
 from intrastyler_nnunet.objective.anatomy import sobel_strength
 from intrastyler_nnunet.objective.style import style_consistency
 from intrastyler_nnunet.pretraining.run import Run
+from intrastyler_nnunet.translation.acquisition import measured
 from intrastyler_nnunet.translation.label_hint import apply_label_hint
+from intrastyler_nnunet.translation.rescanning import rescanned, sample_noise
 
 STYLE_PATCHES = 4  # of each held-out exemplar
 
@@ -94,7 +96,8 @@ def truth_error(generator: Generator, run: Run, device: torch.device) -> float |
         for truth_name in truths.of(name):
             truth = truths.central_patch(truth_name, config.patch_size)[0].to(device)
             style = generator.encode_style(truths.central_patch(truth_name, config.style_patch_size)[0].to(device))
-            errors.append(float((generator(given, style) - truth).abs().mean()) / 2)
+            translated = acquired_translation(generator, given, style, truth)
+            errors.append(float((translated - truth).abs().mean()) / 2)
     return float(np.mean(errors)) if errors else None
 
 
@@ -106,18 +109,33 @@ def _measure(
     exemplar = target.central_patch(target_name, config.patch_size)[0].to(device)
     given = apply_label_hint(image, source.window(source_name).to(device), labels, config.label_hint)
     if target.codes:
-        translated = generator(given, torch.tensor([target.codes[target_name]], device=device))
+        vector = torch.tensor([target.codes[target_name]], device=device)
+        translated = acquired_translation(generator, given, vector, exemplar)
         style = {}
     else:
         patch = target.central_patch(target_name, config.style_patch_size)[0].to(device)
         vector = generator.encode_style(patch)
-        translated = generator(given, vector)
+        translated = acquired_translation(generator, given, vector, exemplar)
         output = _central(translated, patch.shape[2:])
         style = {"style_consistency": -float(style_consistency(generator.encode_style(output), vector))}
     return style | {
         "edge_correlation": float(edge_correlation(image, translated)),
         "intensity_distance": float(intensity_distance(translated, exemplar)),
     }
+
+
+def acquired_translation(
+    generator: Generator, given: torch.Tensor, style: torch.Tensor, exemplar: torch.Tensor
+) -> torch.Tensor:
+    """A translation (1, 1, X, Y, Z) of the generator's input, all in its space, with what it was trained to lack.
+
+    Noise is always the same. `exemplar`: (1, 1, X, Y, Z), whose acquisition is measured.
+    """
+    images = generator(given, style)
+    if not generator.metadata.acquisition:
+        return images
+    noise = sample_noise(images, torch.Generator(images.device).manual_seed(0))
+    return rescanned(images, measured(exemplar), noise, None, blurs=True)
 
 
 def edge_correlation(image: torch.Tensor, translated: torch.Tensor) -> torch.Tensor:

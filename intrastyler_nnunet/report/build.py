@@ -71,7 +71,9 @@ def build_report(
     )
     source_folder = folders.configuration_folder(dataset, space.plans, configuration)
     source = PreprocessedCases(source_folder, space.generator.metadata.axes)
-    translations = StyleMatrix(space, source, atlas.vectors[atlas.typical])
+    acquisitions = bank.acquisitions_for(space.generator.metadata, None)
+    rows = None if acquisitions is None else acquisitions[atlas.typical]
+    translations = StyleMatrix(space, source, atlas.vectors[atlas.typical], rows)
     _add_look(page, translations, target, atlas.names[atlas.typical[0]])
     _add_map(page, atlas, target, new, covered)
     _add_translations(page, atlas, translations)

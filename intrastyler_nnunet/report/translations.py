@@ -51,9 +51,11 @@ class SourceRow:
 class StyleMatrix:
     """Renders what the report shows of a generator."""
 
-    def __init__(self, space: StyleSpace, source: PreprocessedCases, typical: torch.Tensor):
-        """`typical`: (S, K) style vectors of the typical exemplars."""
-        self.space, self.source, self.typical = space, source, typical
+    def __init__(
+        self, space: StyleSpace, source: PreprocessedCases, typical: torch.Tensor, rows: torch.Tensor | None = None
+    ):
+        """`typical`, `rows`: (S, K) style vectors of the typical exemplars, and (S, COLUMNS) their acquisitions."""
+        self.space, self.source, self.typical, self.rows = space, source, typical, rows
         self.translator = Translator(space.generator)
         self.names = [source.names[int(i)] for i in np.linspace(0, len(source.names) - 1, SOURCES).round()]
         self.names = list(dict.fromkeys(self.names))
@@ -65,7 +67,8 @@ class StyleMatrix:
         """
         image, labels, level = self._load(self.names[0])
         source = self.translator.space.enter(image, torch.tensor([self.source.windows[self.names[0]]]))
-        translated = next(self.translated(self.names[0], image, labels, self.typical[:1]))
+        rows = None if self.rows is None else self.rows[:1]
+        translated = next(self.translated(self.names[0], image, labels, self.typical[:1], rows))
         plane = self.translator.space.turned(labels)[0, 0, :, :, level]
         labelled = (plane > 0).nonzero().float() if (plane > 0).any() else torch.tensor(plane.shape)[None] / 2
         middle = [*labelled.mean(dim=0).tolist(), level]
@@ -84,17 +87,28 @@ class StyleMatrix:
         styles = torch.cat(
             [slerp(*(self.typical[end].expand(len(steps), -1) for end in pair), steps) for pair in pairs]
         )
+        rows = None
+        if self.rows is not None:
+            rows = torch.cat([torch.lerp(*self.rows[list(pair), None], steps[:, None]) for pair in pairs])
         image, labels, level = self._load(self.names[0])
-        volumes = self.translated(self.names[0], image, labels, styles)
+        volumes = self.translated(self.names[0], image, labels, styles, rows)
         pictures = [slice_picture(v, level, PICTURE) for v in tqdm(volumes, "between styles", len(styles))]
         return {f"{a}-{b}": pictures[i * len(steps) : (i + 1) * len(steps)] for i, (a, b) in enumerate(pairs)}
 
     def translated(
-        self, name: str, image: torch.Tensor, labels: torch.Tensor, styles: torch.Tensor
+        self,
+        name: str,
+        image: torch.Tensor,
+        labels: torch.Tensor,
+        styles: torch.Tensor,
+        rows: torch.Tensor | None = None,
     ) -> Iterator[torch.Tensor]:
-        """(1, 1, X, Y, Z) in [-1, 1] for each style; the content is encoded once."""
+        """(1, 1, X, Y, Z) in [-1, 1] for each style; the content is encoded once, and the noise is the same for all."""
         windows = torch.tensor([self.source.windows[name]]), torch.tensor([GENERATOR_SPACE] * len(styles))
-        for volume in self.translator.volume(image, windows[0], styles, windows[1], labels=labels):
+        volumes = self.translator.volume(
+            image, windows[0], styles, windows[1], labels=labels, acquisitions=rows, seeds=[0] * len(styles)
+        )
+        for volume in volumes:
             yield self.translator.space.turned(volume)
 
     @torch.no_grad()
@@ -107,7 +121,8 @@ class StyleMatrix:
         image, labels, level = self._load(name)
         source = self.translator.space.enter(image, torch.tensor([self.source.windows[name]]))
         cells = []
-        for volume, style in zip(self.translated(name, image, labels, self.typical), self.typical, strict=True):
+        volumes = self.translated(name, image, labels, self.typical, self.rows)
+        for volume, style in zip(volumes, self.typical, strict=True):
             degrees = float(degrees_between(self.style_of(volume)[None], style[None]))
             edges = float(edge_correlation(source, volume))
             cells.append(MatrixCell(slice_picture(volume, level, PICTURE), degrees, edges))

@@ -1,4 +1,4 @@
-"""The style bank: one style vector per exemplar, with its intensity window and dispersion."""
+"""The style bank: one style vector per exemplar, with its intensity window, dispersion and acquisition."""
 
 import hashlib
 import json
@@ -16,8 +16,10 @@ import torch.nn.functional as F
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.locks import locked_in_turn
 from intrastyler_nnunet.model.generator import Generator
+from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.model.tensor_file import load_tensors, save_tensors
 from intrastyler_nnunet.styles.clusters import cluster_styles
+from intrastyler_nnunet.translation.acquisition import COLUMNS, measured
 from intrastyler_nnunet.translation.space import GeneratorSpace
 from intrastyler_nnunet.translation.windows import named_case, read_windows
 from intrastyler_nnunet.typed_json import FileName, decode_json
@@ -37,6 +39,7 @@ class StyleBank:
         dispersion: (N,) 1 - length of the mean unit vector over the exemplar's patches; 0 = one style everywhere.
         fingerprint: of the generator and of the target set the bank was built from, with a hyphen between them.
         clusters: (N,) cluster of each exemplar, from 0 (`clusters.cluster_styles`); made from the vectors if not given.
+        acquisitions: (N, COLUMNS) noise, sharpness and quantiles (`acquisition.measured`); None: not measured.
     """
 
     names: tuple[str, ...]
@@ -45,6 +48,7 @@ class StyleBank:
     dispersion: torch.Tensor
     fingerprint: str = ""
     clusters: np.ndarray | None = None
+    acquisitions: torch.Tensor | None = None
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -66,12 +70,32 @@ class StyleBank:
         vectors, windows, dispersion = (
             torch.cat([getattr(self, name), getattr(other, name)]) for name in ("vectors", "windows", "dispersion")
         )
-        return StyleBank((*self.names, *other.names), vectors, windows, dispersion, fingerprint)
+        measured_in = [bank.acquisitions for bank in (self, other) if bank.acquisitions is not None]
+        acquisitions = torch.cat(measured_in) if len(measured_in) == 2 else None
+        return StyleBank(
+            (*self.names, *other.names), vectors, windows, dispersion, fingerprint, acquisitions=acquisitions
+        )
+
+    def acquisitions_for(self, metadata: GeneratorMetadata, wanted: bool | None) -> torch.Tensor | None:
+        """What translations of a generator with these metadata are to be acquired with; None: nothing.
+
+        Args:
+            metadata: of the generator.
+            wanted: None: if the generator was trained for it, and the bank has it.
+
+        Raises:
+            InputError: wanted, and the bank does not have it.
+        """
+        if wanted and self.acquisitions is None:
+            raise InputError("acquisition: the style bank has none, expected one that this version built")
+        return self.acquisitions if (metadata.acquisition if wanted is None else wanted) else None
 
     def save(self, path: Path | str) -> None:
         """Write to one safetensors file."""
         tensors = {"vectors": self.vectors, "windows": self.windows, "dispersion": self.dispersion}
         tensors["clusters"] = torch.from_numpy(self.labels.astype(np.float32))
+        if self.acquisitions is not None:
+            tensors["acquisitions"] = self.acquisitions
         save_tensors(path, tensors, {"names": json.dumps(self.names), "fingerprint": self.fingerprint})
 
     @classmethod
@@ -83,7 +107,10 @@ class StyleBank:
         names = decode_json(header["names"], tuple[FileName, ...], f"{path}: names", expected)
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         count, length = len(set(names)), shapes.get("vectors", ())[-1:]
-        if count < len(names) or shapes != {"vectors": (count, *length), "windows": (count, 2), "dispersion": (count,)}:
+        expected_shapes = {"vectors": (count, *length), "windows": (count, 2), "dispersion": (count,)}
+        if "acquisitions" in shapes:  # banks of former versions have none
+            expected_shapes["acquisitions"] = (count, COLUMNS)
+        if count < len(names) or shapes != expected_shapes:
             raise InputError(f"{path}: found {count} names and tensors of shapes {shapes}, expected one row each")
         if clusters is not None and (
             clusters.shape != (count,) or sorted(set(clusters.tolist())) != list(range(int(clusters.max()) + 1))
@@ -116,20 +143,23 @@ def style_bank(generator: Generator, generator_path: Path, target_folder: Path, 
         return _bank_without_targets(path, target_folder, generator_sha256)
     patch_size = generator.metadata.style_patch_size or tuple(patch_size)
     fingerprint = f"{generator_sha256}-{_target_fingerprint(windows, patch_size)}"
-    bank = _bank_of(path, fingerprint)
+    measures = generator.metadata.acquisition or generator.style_encoder is not None
+    bank = _bank_of(path, fingerprint, measures)
     if bank is None:
         with locked_in_turn(path.with_name(f".{path.stem}")):  # several folds start at once, and one builds it
-            bank = _bank_of(path, fingerprint)
+            bank = _bank_of(path, fingerprint, measures)
             if bank is None:
                 bank = build_style_bank(generator, target_folder, windows, patch_size, device, fingerprint)
                 bank.save(path)
     return bank
 
 
-def _bank_of(path: Path, fingerprint: str) -> StyleBank | None:
-    """The bank at `path` if it is of this fingerprint and has its clusters."""
+def _bank_of(path: Path, fingerprint: str, measures: bool) -> StyleBank | None:
+    """The bank at `path` if it is of this fingerprint and has all that one of today has."""
     bank = StyleBank.load(path) if path.is_file() else None
-    return bank if bank is not None and bank.fingerprint == fingerprint and bank.clusters is not None else None
+    if bank is None or bank.fingerprint != fingerprint or bank.clusters is None:
+        return None
+    return bank if bank.acquisitions is not None or not measures else None
 
 
 def bank_of_generator(path: Path, generator_path: Path) -> StyleBank:
@@ -155,29 +185,38 @@ def _bank_without_targets(path: Path, target_folder: Path, generator_sha256: str
 def build_style_bank(generator: Generator, target_folder: Path, windows: dict[str, tuple[float, float]],
                      patch_size: tuple[int, ...], device: torch.device | str,
                      fingerprint: str = "") -> StyleBank:  # fmt: skip
-    """Style vector of each exemplar: mean of its patches' unit vectors, renormalised."""
-    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-
-    dataset = nnUNetDatasetBlosc2(str(target_folder), sorted(windows))
+    """Style vector of each exemplar: mean of its patches' unit vectors, renormalised; or its code."""
     codes = generator.metadata.codes
+    names = tuple(name for name in sorted(windows) if not codes or name in codes)
+    if not names:
+        raise InputError("the generator's styles are codes, and no preprocessed target image has one")
+    styles: list[tuple[torch.Tensor, torch.Tensor]] = []
+    rows: list[torch.Tensor] = []
     if codes:
-        return _bank_of_codes({name: codes[name] for name in sorted(windows) if name in codes}, windows, fingerprint)
-    vectors, dispersions = [], []
-    for name, volume in _read_ahead(dataset, target_folder):
-        vector, dispersion = exemplar_style(generator, volume.to(device), windows[name], patch_size)
-        vectors.append(vector.cpu())
-        dispersions.append(dispersion.cpu())
+        styles = [(torch.tensor(codes[name]), torch.zeros(())) for name in names]
+    if not codes or generator.metadata.acquisition:
+        for name, volume in _read_ahead(target_folder, names):
+            volume = volume.to(device)
+            rows.append(exemplar_acquisition(generator.metadata, volume, windows[name]).cpu())
+            if not codes:
+                vector, dispersion = exemplar_style(generator, volume, windows[name], patch_size)
+                styles.append((vector.cpu(), dispersion.cpu()))
+    vectors, dispersions = (torch.stack(column) for column in zip(*styles, strict=True))
     return StyleBank(
-        names=tuple(dataset.identifiers),
-        vectors=torch.stack(vectors),
-        windows=torch.tensor([windows[name] for name in dataset.identifiers]),
-        dispersion=torch.stack(dispersions),
+        names=names,
+        vectors=vectors,
+        windows=torch.tensor([windows[name] for name in names]),
+        dispersion=dispersions,
         fingerprint=fingerprint,
+        acquisitions=torch.stack(rows) if rows else None,
     )
 
 
-def _read_ahead(dataset, folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+def _read_ahead(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:
     """Names and volumes (1, *spatial) of the cases, in their order; the next ones are read meanwhile."""
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    dataset = nnUNetDatasetBlosc2(str(folder), list(names))
 
     def read(name: str) -> torch.Tensor:
         with named_case(folder / name):
@@ -185,26 +224,13 @@ def _read_ahead(dataset, folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 
     with ThreadPoolExecutor(READERS) as readers:
         waiting: deque[tuple[str, Future]] = deque()
-        for name in dataset.identifiers:
+        for name in names:
             waiting.append((name, readers.submit(read, name)))
             if len(waiting) > READERS:
                 first, volume = waiting.popleft()
                 yield first, volume.result()
         for name, volume in waiting:
             yield name, volume.result()
-
-
-def _bank_of_codes(codes: dict[str, tuple[float, ...]], windows: dict, fingerprint: str) -> StyleBank:
-    """The bank of a generator whose styles are codes; exemplars without a code are none of its styles."""
-    if not codes:
-        raise InputError("the generator's styles are codes, and no preprocessed target image has one")
-    return StyleBank(
-        names=tuple(codes),
-        vectors=torch.tensor([codes[name] for name in codes]),
-        windows=torch.tensor([windows[name] for name in codes]),
-        dispersion=torch.zeros(len(codes)),
-        fingerprint=fingerprint,
-    )
 
 
 def exemplar_style(generator: Generator, volume: torch.Tensor, window: tuple[float, float],
@@ -216,6 +242,14 @@ def exemplar_style(generator: Generator, volume: torch.Tensor, window: tuple[flo
     units = torch.cat([generator.encode_style(patch) for patch in grid_patches(image, size)])
     mean = units.mean(dim=0)
     return F.normalize(mean, dim=0), 1 - mean.norm()
+
+
+def exemplar_acquisition(
+    metadata: GeneratorMetadata, volume: torch.Tensor, window: tuple[float, float]
+) -> torch.Tensor:
+    """Noise, sharpness and quantiles (COLUMNS,) of one volume, as in `exemplar_style`."""
+    bounds = torch.tensor([window], device=volume.device)
+    return measured(GeneratorSpace.of(metadata).enter(volume[None], bounds))[0]
 
 
 def grid_patches(image: torch.Tensor, size: list[int]):

@@ -130,17 +130,18 @@ def _partner(rng: np.random.Generator, probabilities: np.ndarray, candidates: np
     return int(rng.choice(len(own), p=own / own.sum()))
 
 
-def styles_of(draw: StyleDraw, vectors: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Style vectors (B, K) and intensity windows (B, 2) of a draw without KEEP_SOURCE.
+def styles_of(draw: StyleDraw, vectors: torch.Tensor, *tables: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Style vectors (B, K) of a draw without KEEP_SOURCE, and its rows (B, ...) of other tables.
 
     Args:
         draw: B styles.
-        vectors, windows: the bank's, (N, K) and (N, 2), on the device of the result.
+        vectors: the bank's, (N, K), on the device of the result.
+        tables: its windows and acquisitions, (N, ...), between whose rows the way is a straight line.
     """
     drawn = (draw.exemplars, draw.partners, draw.t.astype(np.float32))
     exemplars, partners, t = moved_together([torch.from_numpy(values) for values in drawn], vectors.device)
     if not draw.t.any():
-        return vectors[exemplars], windows[exemplars]
-    # Windows linearly: they are positions on an intensity axis, not directions.
-    between = torch.lerp(windows[exemplars], windows[partners], t[:, None])
-    return slerp(vectors[exemplars], vectors[partners], t), between
+        return vectors[exemplars], *(table[exemplars] for table in tables)
+    # These linearly: they are positions on an axis of intensities or lengths, not directions.
+    between = (torch.lerp(table[exemplars], table[partners], t[:, None]) for table in tables)
+    return slerp(vectors[exemplars], vectors[partners], t), *between

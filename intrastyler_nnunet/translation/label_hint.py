@@ -23,7 +23,7 @@ def apply_label_hint(
         hint: which labels, and what is done to them.
 
     Returns:
-        (B, 1, *spatial) in [-1, 1].
+        (B, 1 + channels, *spatial): the image in [-1, 1], and how much of each voxel is of each group of labels.
     """
     if hint is None:
         return images
@@ -38,7 +38,7 @@ def apply_label_hint(
         mean = mean_inside(hinted, inside)
         level = to_generator_space(torch.full_like(mean, score), windows)
         hinted = torch.where(inside, level, hinted + (level - mean) * _share(inside, hint).to(images)).clamp(-1, 1)
-    return hinted
+    return torch.cat([hinted, *(_share(is_one_of(labels, values), hint).to(images) for values in hint.channels)], dim=1)
 
 
 def is_one_of(labels: torch.Tensor, values: tuple[int, ...]) -> torch.Tensor:

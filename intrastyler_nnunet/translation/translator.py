@@ -1,12 +1,13 @@
 """Translation of nnU-Net batches: source images in nnU-Net space -> target style in nnU-Net space."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from intrastyler_nnunet.model.generator import Generator
 from intrastyler_nnunet.model.resampling import lay_weights_channels_last
 from intrastyler_nnunet.translation.precision import translation_precision
+from intrastyler_nnunet.translation.rescanning import rescanned, sample_noise
 from intrastyler_nnunet.translation.space import GeneratorSpace
 from intrastyler_nnunet.translation.streaming import translate_streamed
 
@@ -41,6 +42,8 @@ class Translator:
         target_windows: torch.Tensor,
         outside: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        acquisitions: torch.Tensor | None = None,
+        noise: torch.Generator | None = None,
     ) -> torch.Tensor:
         """Translate a batch; everything on the generator's device.
 
@@ -52,6 +55,9 @@ class Translator:
             outside: (B, 1, *spatial) bool, voxels outside the image, which do not enter the generator's norms and
                 become exactly 0 like padding. None: there are none, which takes less time than a mask of none.
             labels: (B, 1, *spatial) source labels, needed by a generator trained with a label hint.
+            acquisitions: (B, COLUMNS) what the exemplars were acquired with, to acquire the translations so, too
+                (`acquisition`, `rescanning`); None: they stay as they are.
+            noise: random numbers for it; None: PyTorch's own.
 
         Returns:
             (B, 1, *spatial), float32, in nnU-Net space and axis order.
@@ -63,6 +69,7 @@ class Translator:
         parts = zip(*(values.split(size) for values in inputs), strict=True)
         target = torch.cat([self._generated(*part) for part in parts])
         # Outside inference mode, whose tensors may not enter the segmenter's autograd graph.
+        target = self._acquired(target, acquisitions, noise, inputs[2] if outside is not None else None)
         return self._output(target, target_windows, outside)
 
     @torch.no_grad()
@@ -75,6 +82,8 @@ class Translator:
         outside: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         slab: int = 64,
+        acquisitions: torch.Tensor | None = None,
+        seeds: Sequence[int] = (),
     ) -> Iterator[torch.Tensor]:
         """Translate one volume of any size to S styles, slab by slab and yet without seams (`streaming`).
 
@@ -86,6 +95,8 @@ class Translator:
             outside: (1, 1, *spatial) bool, as in `__call__`.
             labels: (1, 1, *spatial), needed by a generator trained with a label hint.
             slab: slices computed at once; fewer need less memory.
+            acquisitions: (S, COLUMNS), as in `__call__`; measured and applied over the whole volume.
+            seeds: S seeds of the noise, if there are acquisitions.
 
         Yields:
             S translations (1, 1, *spatial), float32, where `image` is.
@@ -93,8 +104,23 @@ class Translator:
         source = self._input(image, source_window, outside, labels)
         inside = None if outside is None else self.space.turned(~outside)
         results = translate_streamed(self.generator, source, styles, slab, inside)
-        for result, window in zip(results, target_windows, strict=True):
+        for number, (result, window) in enumerate(zip(results, target_windows, strict=True)):
+            if acquisitions is not None:
+                noise = torch.Generator(result.device).manual_seed(seeds[number])
+                result = self._acquired(result, acquisitions[number : number + 1].to(result.device), noise, inside)
             yield self._output(result, window[None], outside)
+
+    def _acquired(
+        self,
+        images: torch.Tensor,
+        acquisitions: torch.Tensor | None,
+        noise: torch.Generator | None,
+        inside: torch.Tensor | None,
+    ) -> torch.Tensor:
+        if acquisitions is None:
+            return images
+        blurs = self.generator.metadata.acquisition
+        return rescanned(images, acquisitions, sample_noise(images, noise), inside, blurs)
 
     def _output(self, images: torch.Tensor, windows: torch.Tensor, outside: torch.Tensor | None) -> torch.Tensor:
         translated = self.space.leave(images, windows)

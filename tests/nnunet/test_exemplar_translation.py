@@ -1,5 +1,7 @@
 """Several generators and several channels in one batch, against each generator's translator called alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch.nn.functional as F
 from fake_cuda import fake_cuda
 from tiny_dataset import tiny_generator
 
+from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import KEEP_SOURCE, StyleDraw
@@ -110,3 +113,47 @@ def test_features_of_whole_cases_stay_on_a_cuda_device_that_holds_them(monkeypat
         assert [tuple(volume.shape) for volume in volumes] == [(1, 1, *SPATIAL)] * 2
     assert {device for device, _ in seen} == {"cuda"}
     assert len(encoded) == 1
+
+
+def acquiring(acquisition: bool | None, trained: bool) -> ExemplarTranslation:
+    """A generator with two styles whose exemplars differ in their noise alone."""
+    rows = torch.tensor([[0.3, *[0.0] * 6, -0.8, -0.6, -0.4, 0.0, 0.4, 0.6, 0.8]] * 2)
+    rows[1, 0] = 0.1
+    styles = replace(bank(F.normalize(torch.ones(2, 8), dim=1)), acquisitions=rows)
+    translator = Translator(tiny_generator(acquisition=trained))
+    return ExemplarTranslation([translator], [styles], WINDOWS, "cpu", acquisition=acquisition)
+
+
+@pytest.mark.parametrize(("acquisition", "trained", "used"), [
+    (None, False, False), (None, True, True), (False, True, False), (True, False, True),
+])  # fmt: skip
+def test_translations_are_acquired_if_the_generator_was_trained_for_it_or_the_settings_say_so(
+    acquisition, trained, used
+):
+    images = torch.randn(2, 1, *SPATIAL, generator=torch.Generator().manual_seed(0))
+    draw = StyleDraw(np.array([0, 0]), np.array([0, 1]), np.array([0.0, 0.5]))
+    given, plain = acquiring(acquisition, trained), acquiring(False, trained)
+    first, again, other, without = (
+        translation.translate_batch(images, None, None, list("ab"), draw, torch.Generator().manual_seed(seed))
+        for translation, seed in ((given, 1), (given, 1), (given, 2), (plain, 1))
+    )
+    assert torch.equal(first, again)
+    assert torch.equal(first, other) != used
+    assert torch.equal(first, without) != used
+    if used:  # half-way between two exemplars there is half-way as much noise
+        spread = (first - other).std(dim=(1, 2, 3, 4)) / torch.tensor([2.0, 2.5])  # of windows of this width
+        assert spread[1] / spread[0] == pytest.approx(0.2 / 0.3, abs=0.1)
+
+
+def test_a_case_has_its_own_noise_whatever_else_it_is_translated_to():
+    given = acquiring(True, True)
+    image = np.random.default_rng(0).normal(size=(1, *SPATIAL)).astype(np.float32)
+    labels = np.zeros((1, *SPATIAL), np.int16)
+    both, first, seeded = (
+        given.translate_case(image, labels, "b", StyleDraw.of(np.array(exemplars)), seed)
+        for exemplars, seed in (([0, 1], 0), ([1], 0), ([1], 1))
+    )
+    assert np.array_equal(both[1], first[0])
+    assert not np.array_equal(first[0], seeded[0])
+    with pytest.raises(InputError, match="the style bank has none"):
+        ExemplarTranslation(given.translators, [bank(torch.eye(2, 8))], WINDOWS, "cpu", acquisition=True)

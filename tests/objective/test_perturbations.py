@@ -9,10 +9,10 @@ import torch
 from fake_cuda import fake_cuda
 from scipy.ndimage import gaussian_filter
 
+from intrastyler_nnunet.model.smoothing import gaussian_smooth
 from intrastyler_nnunet.objective.perturbations import (
     Perturbation,
     bias_field,
-    gaussian_smooth,
     perturb,
     sample_perturbation,
 )
@@ -43,7 +43,7 @@ def test_contrast_is_monais(images):
 
 def test_smoothing_is_scipys_with_each_image_its_own_sigma(images):
     sigma = np.array([[1.2, 0.6, 0.0], [0.5, 1.7, 0.8]])
-    result = gaussian_smooth(images, sigma)
+    result = gaussian_smooth(images, torch.from_numpy(sigma), (5, 7, 4))
     for image, output, own in zip(images, result, sigma, strict=True):
         expected = gaussian_filter(image[0].numpy().astype(float), own, mode="nearest", truncate=4)
         # radii are rounded up here and to the nearest in SciPy: the difference is in the far tail
@@ -52,7 +52,7 @@ def test_smoothing_is_scipys_with_each_image_its_own_sigma(images):
 
 def test_smoothing_is_monais_away_from_the_border(images):
     sigma = (1.3, 1.1, 1.0)  # MONAI does not normalise its kernel, which matters below 1
-    result = gaussian_smooth(images, np.array([sigma, sigma]))
+    result = gaussian_smooth(images, torch.tensor([sigma, sigma]), (6, 5, 4))
     expected = monai.GaussianSmooth(sigma, approx="sampled")(images[0])
     inside = (slice(6, -6), slice(5, -5), slice(4, -4))
     torch.testing.assert_close(result[0, 0][inside], expected[0][inside], atol=1e-4, rtol=0)
@@ -111,7 +111,7 @@ def test_bias_fields_are_never_nearly_flat():
 
 @pytest.mark.parametrize("seed", range(40))
 def test_every_draw_changes_the_image_perceptibly(images, seed):
-    smooth = gaussian_smooth(images[:1], np.full((1, 3), 1.0)).repeat(8, 1, 1, 1, 1)
+    smooth = gaussian_smooth(images[:1], torch.ones(1, 3), (4, 4, 4)).repeat(8, 1, 1, 1, 1)
     smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min()) * 2 - 1
     torch.manual_seed(seed)
     result = perturb(smooth, sample_perturbation(np.random.default_rng(seed), 8))

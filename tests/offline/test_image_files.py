@@ -1,5 +1,6 @@
 """`intrastyler translate` on files: against the generator itself, in every orientation and format."""
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -80,6 +81,30 @@ def test_an_exemplar_file_gives_style_and_intensities(folder, tmp_path):
     result = array_of(tmp_path / "out.nii.gz")
     assert low - 1e-3 <= result.min()
     assert result.max() <= high + 1e-3
+
+
+@pytest.mark.parametrize("options", [["--exemplar", "exemplar.nii.gz"], ["--style", "tilburg"]])
+def test_noise_is_added_on_demand_and_seeded(folder, tmp_path, options):
+    if options[0] == "--exemplar":
+        noise = np.random.default_rng(0).normal(0, 300, SHAPE).astype(np.float32)
+        exemplar = SimpleITK.GetImageFromArray(array_of(folder / "exemplar.nii.gz") + noise)
+        SimpleITK.WriteImage(exemplar, str(tmp_path / options[1]))
+        options = [options[0], tmp_path / options[1]]
+    if options[0] == "--style":
+        rows = torch.tensor([[0.2, *[0.0] * 6, -0.8, -0.6, -0.4, 0.0, 0.4, 0.6, 0.8]] * 3)
+        replace(StyleBank.load(folder / "style_bank.safetensors"), acquisitions=rows).save(
+            tmp_path / "bank.safetensors"
+        )
+        options += ["--bank", tmp_path / "bank.safetensors"]
+    images = []
+    for number, more in enumerate(([], ["--acquisition"], ["--acquisition"], ["--acquisition", "--seed", 1])):
+        path = tmp_path / f"{number}.nii.gz"
+        translate(folder, "-i", folder / "source.nii.gz", "-o", path, *options, *more)
+        images.append(array_of(path))
+    plain, first, again, other = images
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.abs(first - plain).max() > 1e-3 * np.ptp(plain)
 
 
 @pytest.mark.parametrize(("t", "same_as"), [(0.0, "exemplar"), (1.0, "exemplar2")])

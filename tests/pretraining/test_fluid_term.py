@@ -21,9 +21,9 @@ def test_it_judges_the_translation_by_its_exemplar_and_reaches_the_generator(cas
     batch = sample_patches(np.random.default_rng(0), run_on(cases, config))
     plan = sample_plan(np.random.default_rng(0), config, METADATA.axes, 0)
     alone = replace(plan, weights=dict.fromkeys(plan.weights, 0.0) | {"fluid": plan.weights["fluid"]})
-    loss, _, translated = generator_step(networks, batch, alone, config)
+    loss, _, judged = generator_step(networks, batch, alone, config)
     labels = batch.source_labels
-    expected = 5 * fluid_brightness(translated, batch.target, labels == 3, labels == 0)
+    expected = 5 * fluid_brightness(judged.images, batch.target, labels == 3, labels == 0)
     torch.testing.assert_close(loss.detach(), expected)
     loss.backward()
     assert all(weight.grad.abs().sum() > 0 for weight in networks.generator.content_encoder.parameters())

@@ -3,12 +3,14 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from scipy.ndimage import uniform_filter
 
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.model.config import GeneratorConfig
@@ -17,6 +19,7 @@ from intrastyler_nnunet.model.metadata import GeneratorMetadata
 from intrastyler_nnunet.model.tensor_file import save_tensors
 from intrastyler_nnunet.styles.bank import StyleBank, bank_of_generator, grid_patches, style_bank
 from intrastyler_nnunet.styles.clusters import cluster_styles
+from intrastyler_nnunet.translation.acquisition import PROBABILITIES, Acquisition
 from intrastyler_nnunet.translation.windows import intensity_window
 
 PATCH = (8, 12, 12)  # nnU-Net axis order
@@ -61,6 +64,47 @@ def test_a_vector_is_the_mean_of_its_patches_unit_vectors(generator, target_fold
     torch.testing.assert_close(bank.vectors[1], F.normalize(mean, dim=0), atol=1e-5, rtol=0)
     torch.testing.assert_close(bank.dispersion[1], 1 - mean.norm(), atol=1e-5, rtol=0)
     torch.testing.assert_close(bank.windows[1], torch.tensor([lo, hi]))
+
+
+def test_it_keeps_how_exemplars_were_acquired(generator, target_folder, tmp_path):
+    bank = built(generator, target_folder, tmp_path)
+    volume = np.array(nnUNetDatasetBlosc2(str(target_folder), ["case_2"]).load_case("case_2")[0][0])
+    lo, hi = intensity_window(volume)
+    image = np.clip((volume - lo) / (hi - lo), 0, 1).transpose(2, 1, 0) * 2 - 1
+    means = uniform_filter(image, (3, 3, 1), mode="nearest")[1:-1, 1:-1]
+    found = Acquisition.of(bank.acquisitions[2:])
+    np.testing.assert_allclose(found.quantiles[0].numpy(), np.quantile(means, PROBABILITIES), atol=1e-3)
+    assert found.noise.item() > 0.1  # of cases that are noise
+    assert torch.equal(StyleBank.load(tmp_path / "bank.safetensors").acquisitions, bank.acquisitions)
+    trained, plain = GeneratorMetadata(acquisition=True), GeneratorMetadata()
+    assert bank.acquisitions_for(trained, None) is bank.acquisitions_for(plain, True) is bank.acquisitions
+    assert bank.acquisitions_for(plain, None) is bank.acquisitions_for(trained, False) is None
+
+
+def test_a_bank_of_a_former_version_does_without_acquisitions_until_it_is_built_anew(
+    generator, target_folder, tmp_path
+):
+    bank = built(generator, target_folder, tmp_path)
+    former, path = replace(bank, acquisitions=None), tmp_path / "bank.safetensors"
+    former.save(path)
+    loaded = StyleBank.load(path)
+    assert loaded.acquisitions is None
+    assert loaded.acquisitions_for(GeneratorMetadata(acquisition=True), None) is None
+    with pytest.raises(InputError, match="the style bank has none"):
+        loaded.acquisitions_for(GeneratorMetadata(), True)
+    assert torch.equal(built(generator, target_folder, tmp_path).acquisitions, bank.acquisitions)
+
+
+def test_a_bank_of_codes_has_acquisitions_if_the_generator_was_trained_for_it(target_folder, tmp_path):
+    codes = {"case_0": (1.0, 0.0), "case_2": (0.0, 1.0)}
+    for trained in (False, True):
+        metadata = GeneratorMetadata(codes=codes, acquisition=trained, method="unified")
+        made = Generator(GeneratorConfig(width=4, style_width=0, style_dim=2), metadata)
+        made.save(tmp_path / "generator.safetensors")
+        bank = built(made, target_folder, tmp_path)
+        assert bank.names == ("case_0", "case_2")
+        assert (bank.acquisitions is not None) == trained
+        assert bank.vectors.tolist() == [[1, 0], [0, 1]]
 
 
 def test_patches_cover_every_voxel():

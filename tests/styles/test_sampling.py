@@ -116,7 +116,9 @@ def test_interpolated_styles_lie_on_the_arc_and_their_windows_on_the_line():
     assert draw.t[draw.t > 0].min() >= 0.2
     assert draw.t.max() <= 0.8
     draw = StyleDraw(np.array([0, 1]), np.array([1, 1]), np.array([0.3, 0.0]))
-    vectors, windows = styles_of(draw, styles.vectors, styles.windows)
+    rows = torch.rand(2, 14)
+    vectors, windows, between = styles_of(draw, styles.vectors, styles.windows, rows)
+    torch.testing.assert_close(between, torch.stack([0.7 * rows[0] + 0.3 * rows[1], rows[1]]))
     angle = torch.acos(styles.vectors[0] @ styles.vectors[1])
     torch.testing.assert_close(torch.acos(vectors[0] @ styles.vectors[0]), 0.3 * angle)
     torch.testing.assert_close(torch.acos(vectors[0] @ styles.vectors[1]), 0.7 * angle)

@@ -2,16 +2,17 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from benchmarks.comparison import pretraining
 from benchmarks.comparison.own_data import OwnData, find_own_data, link
 from benchmarks.comparison.plan import METHODS, SCALES, SYNTHESIZERS, chosen_methods
-from benchmarks.comparison.pretraining import pretraining_stages
-from benchmarks.comparison.results import Results
+from benchmarks.comparison.pretraining import pretrain, steps_of
 from benchmarks.comparison.run import Run
-from benchmarks.comparison.simulated import cases_by_test_set, oracle_cases, training_cases
+from benchmarks.comparison.simulated import TEST_SEED, cases_by_test_set, oracle_cases, training_cases
 from benchmarks.comparison.stages import trainer_settings
 from intrastyler_nnunet.errors import InputError
 from intrastyler_nnunet.nnunet.settings import TrainerSettings
@@ -29,21 +30,21 @@ def test_exemplars_are_shared_out_among_the_seen_sub_datasets(scale):
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
 def test_no_subject_is_tested_that_was_trained_on(scale):
     training = training_cases(scale, 3)
-    tests = [case for cases in cases_by_test_set(scale, 3).values() for case in cases]
-    subjects = [case.subject for case in [*training, *tests]]
-    assert len(set(subjects)) == len(subjects)
-    assert len({case.case for case in [*training, *tests]}) == len(subjects)
+    tests = [case for cases in cases_by_test_set(scale).values() for case in cases]
+    for cases in (training, tests):
+        assert len({case.subject for case in cases}) == len({case.case for case in cases}) == len(cases)
+    assert TEST_SEED not in range(1000)  # the seeds of trainings
 
 
 def test_test_sets_differ_in_site_or_head():
-    sets = cases_by_test_set(SCALES["small"], 3)
+    sets = cases_by_test_set(SCALES["small"])
     training = training_cases(SCALES["small"], 3)
     seen_sites, seen_heads = ({getattr(case, name) for case in training} for name in ("site", "head"))
     assert {name: {case.site for case in cases} <= seen_sites for name, cases in sets.items()} == {
-        "seen sites": True, "interpolation": False, "extrapolation": False, "unseen head": True,
+        "seen scanners": True, "interpolation": False, "extrapolation": False, "unseen head": True,
     }  # fmt: skip
     assert {name: {case.head for case in cases} <= seen_heads for name, cases in sets.items()} == {
-        "seen sites": True, "interpolation": True, "extrapolation": True, "unseen head": False,
+        "seen scanners": True, "interpolation": True, "extrapolation": True, "unseen head": False,
     }  # fmt: skip
 
 
@@ -56,52 +57,61 @@ def test_the_oracle_sees_the_source_subjects_at_every_seen_target_site():
     assert {(case.subject, case.site) for case in oracle} == {(s, t) for s in source_subjects for t in target_sites}
 
 
-def test_methods_differ_in_images_and_styles_alone(tmp_path):
+@pytest.fixture
+def three_sites(monkeypatch):
+    """Ten target cases of three sub-datasets."""
+    sites = {str(number): site for number, site in enumerate("aaabbbmmmm")}
+    monkeypatch.setattr(pretraining, "subdomain_of_targets", lambda run: sites)
+
+
+def test_methods_differ_in_images_and_styles_alone(tmp_path, three_sites):
     run = Run(tmp_path, 4, SCALES["small"], "cpu")
-    settings = {key: trainer_settings(run, METHODS[key]) for key in METHODS if METHODS[key].synthesizer != "multinets"}
-    may_differ = {"p_translate", "policy", "p_slerp", "generator", "self_training"}
+    settings = {key: trainer_settings(run, method) for key, method in METHODS.items()}
+    may_differ = {"p_translate", "policy", "p_slerp", "generator"}
     common = [{name: v for name, v in entry.items() if name not in may_differ} for entry in settings.values()]
     assert all(entry == common[0] for entry in common)
     assert common[0]["seed"] == 4
-    assert {key for key, entry in settings.items() if entry["p_translate"] == 0} == {"noadapt", "offline", "oracle"}
+    untranslated = {key for key, entry in settings.items() if entry["p_translate"] == 0}
+    assert untranslated == {"noadapt", "da5", "gin", "offline", "oracle"}
     assert [settings[key].get("policy") for key in ("intrastyler", "balanced")] == ["uniform", "balanced"]
     assert settings["slerp"]["p_slerp"] == 1
-    assert settings["self-training"]["self_training"]
     for entry in settings.values():
         decode_json(json.dumps(entry), TrainerSettings, "settings", "settings")
+    generators = settings["multinets"]["generator"]
+    assert generators == [str(run.generator(SYNTHESIZERS["multinets"], name)) for name in "abm"]
 
 
-def test_multinets_has_a_generator_for_each_site(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "benchmarks.comparison.pretraining.subdomain_of_targets", lambda run: {"a": "north", "b": "south", "c": "north"}
-    )
+def test_all_generators_have_as_many_steps_and_draw_every_image_as_often(tmp_path, three_sites):
     run = Run(tmp_path, 4, SCALES["small"], "cpu")
-    multinets = SYNTHESIZERS["multinets"]
-    generators = trainer_settings(run, METHODS["multinets"])["generator"]
-    assert generators == [str(run.generator(multinets, name)) for name in ("north", "south")]
+    steps = {key: steps_of(run, synthesizer) for key, synthesizer in SYNTHESIZERS.items()}
+    assert {sum(networks.values()) for networks in steps.values()} == {SCALES["small"].pretraining.steps}
+    assert steps["multinets"] == steps["multinets-plain"] == {"a": 90, "b": 90, "m": 120}
+    run = Run(tmp_path, 4, SCALES["tiny"], "cpu")
+    assert sum(steps_of(run, SYNTHESIZERS["multinets"]).values()) == SCALES["tiny"].pretraining.steps
 
 
-def test_a_longer_training_has_multinets_steps_of_three_sites_and_only_intrastyler_a_warm_up():
-    trained = {key: synthesizer for key, synthesizer in SYNTHESIZERS.items() if not synthesizer.shipped}
-    trainings = {key: SCALES["small"].pretraining.of(synthesizer) for key, synthesizer in trained.items()}
-    assert {key: training.steps for key, training in trainings.items() if training.steps != 400} == {"longer": 1200}
-    assert {key for key, training in trainings.items() if training.style_warmup} == {"intrastyler", "longer"}
-
-
-def test_a_shipped_generator_is_translated_with_and_scored_but_not_trained(tmp_path):
-    run, shipped = Run(tmp_path, 4, SCALES["small"], "cpu"), SYNTHESIZERS["shipped"]
-    stages = pretraining_stages(run, shipped, Results(tmp_path / "results.jsonl"))
-    assert [stage.name for stage in stages] == ["score-translations-shipped"]
-    generator = Path(trainer_settings(run, METHODS["shipped"])["generator"])
-    assert generator.is_file()
-    assert generator.parent.name == "pretrained"
+def test_generators_differ_in_method_steps_and_restyling_alone(tmp_path, three_sites, monkeypatch):
+    lines = []
+    monkeypatch.setattr(pretraining, "run_command", lines.append)
+    run = Run(tmp_path, 4, SCALES["small"], "cpu")
+    for synthesizer in SYNTHESIZERS.values():
+        pretrain(run, synthesizer, "m" if synthesizer.per_subdomain else None)
+    options = [dict(pairwise(words)) for words in (line.split() for line in lines)]
+    for synthesizer, line, given in zip(SYNTHESIZERS.values(), lines, options, strict=True):
+        assert given["--method"] == synthesizer.method
+        warmup = 200 if synthesizer.method == "intrastyler" else 0
+        assert given["--style-warmup"] == str(warmup)
+        assert int(given["--iterations"]) == (120 if synthesizer.per_subdomain else 300) + warmup
+        assert (given.get("--weight") == "restyling=0") is not synthesizer.restyling
+        assert ("--subdomain m" in line) is synthesizer.per_subdomain
+    assert len({(given["--seed"], given["--recipe"], given["--held-out"]) for given in options}) == 1
 
 
 def test_choice_of_methods():
     assert [method.key for method in chosen_methods(["oracle", "noadapt"], own_data=False)] == ["noadapt", "oracle"]
     assert len(chosen_methods(None, own_data=False)) == len(METHODS)
     left_out = set(METHODS) - {method.key for method in chosen_methods(None, own_data=True)}
-    assert left_out == {"oracle", "shipped"}
+    assert left_out == {"oracle"}
     with pytest.raises(InputError, match="'oracel' is not known"):
         chosen_methods(["oracel"], own_data=False)
     for key in left_out:

@@ -1,27 +1,41 @@
-"""Tables and page of the comparison, from rows made by hand."""
+"""Verdicts, tables and page of the comparison, from rows made by hand."""
 
+import json
+
+import numpy as np
 import pytest
-from comparison_rows import row
+from comparison_rows import judged_row, row
 
 from benchmarks.comparison import tables
-from benchmarks.comparison.claims import claims
-from benchmarks.comparison.page import BEGIN, END, write_page
+from benchmarks.comparison.ceiling_table import ceiling_sections
+from benchmarks.comparison.endpoints import PRIMARY, SEGMENTATION, TRANSLATIONS, claims_of, endpoints_of
+from benchmarks.comparison.page import CEILING, LADDER, PAGE, page
 from benchmarks.comparison.plan import METHODS
 from benchmarks.comparison.results import Results
-from benchmarks.comparison.tables import Segmentation
+from benchmarks.comparison.tables import NAMES
+from benchmarks.comparison.verdicts import values_of, verdicts
+from intrastyler_nnunet.errors import InputError
 
-# Two cases and two seeds of three methods; mean Dice of a case is what stands here.
-DICE = {
-    ("noadapt", 0): (0.0, 0.2), ("noadapt", 1): (0.2, 0.4),
-    ("intrastyler", 0): (0.6, 0.7), ("intrastyler", 1): (0.8, 0.9),
-    ("oracle", 0): (0.7, 0.8), ("oracle", 1): (0.8, 0.9),
-}  # fmt: skip
-ROWS = [
-    row(method, test_set, f"case_{number}", (value,) * 3, seed)
-    for test_set in ("interpolation", "seen sites")
-    for (method, seed), values in DICE.items()
-    for number, value in enumerate(values)
-]
+ENDPOINTS = endpoints_of(own_data=False)
+NOISE = (0.0, 0.01, -0.01)  # of three seeds
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Three seeds: IntraStyler has more style control than NoDiverse and a larger error, and is like Unified."""
+    results = Results(tmp_path / "results.jsonl")
+    results.put([{"dataset": None}], table="comparison")
+    level = {"intrastyler": (0.8, 0.50), "nodiverse": (0.2, 0.30), "unified": (0.8, 0.501)}
+    for number, (method, (style, error)) in enumerate(level.items()):
+        for seed in range(3):
+            noise = NOISE[(seed + number) % 3]
+            made = judged_row(method, seed, style + noise, error + noise)
+            results.put([made], table=TRANSLATIONS, method=method, seed=seed)
+            scored = [row(method, "seen scanners", f"case_{n}", (style + noise,) * 3, seed) for n in range(2)]
+            results.put(scored, table=SEGMENTATION, method=method, seed=seed)
+            cost = {"seconds": 90.0, "machine": "a laptop", "software": "Python"}
+            results.put([cost], table="cost", kind="generator", method=method, seed=seed)
+    return results
 
 
 def cells(table: str) -> dict[str, list[str]]:
@@ -30,130 +44,106 @@ def cells(table: str) -> dict[str, list[str]]:
     return {line[0]: line[1:] for line in lines}
 
 
-def test_overview():
-    lines = cells(tables.overview(Segmentation(ROWS), "seen sites"))
-    assert lines[""] == ["mean Dice", "median", "worst decile", "failures", "p", "seed 0", "seed 1"]
-    # The smallest two-sided p of four pairs is 2 / 2^4.
-    assert lines["NoAdapt"] == ["0.200", "0.200", "0.000", "3 of 12", "0.1250", "0.100", "0.300"]
-    assert lines["IntraStyler"] == ["0.750", "0.750", "0.600", "0 of 12", "", "0.650", "0.850"]
-    assert list(lines)[2:] == ["NoAdapt", "IntraStyler", "Oracle"]
+def words(results: Results) -> dict[tuple[str, str, str], str]:
+    found = verdicts(results, ENDPOINTS)
+    return {(v.claim.method, v.claim.rival, v.claim.endpoint.name): v.word for v in found}
 
 
-def test_a_small_p_is_given_as_a_bound():
-    values = {"noadapt": 0.2, "intrastyler": 0.6}
-    rows = [
-        row(method, "seen sites", f"case_{number}", (value * (1 + number / 100),) * 3, 0)
-        for method, value in values.items()
-        for number in range(15)
-    ]  # no two differences are equal, so the test is exact: 2 / 2^15 = 0.00006
-    assert cells(tables.overview(Segmentation(rows), "seen sites"))["NoAdapt"][4] == "< 0.0001"
+def test_an_interval_without_zero_confirms_or_refutes_and_another_does_neither(results):
+    found = words(results)
+    style, error = "style control within scanners", "error on sub-dataset m"
+    assert found["intrastyler", "nodiverse", style] == "confirmed"
+    assert found["intrastyler", "nodiverse", error] == "refuted"
+    assert found["intrastyler", "unified", style] == "undecided"
+    assert found["intrastyler", "unified", error] == "undecided"
+    assert found["intrastyler", "nodiverse", "Dice, seen scanners"] == "confirmed"
+    assert not any("multinets" in pair for *pair, _ in found)
 
 
-def test_tables_by_structure():
-    results = Segmentation(ROWS)
-    dice = cells(tables.by_structure(results, "seen sites", "dice"))
-    assert dice["IntraStyler"] == ["0.750 / 0.750 / 0.600"] * 3
-    assd = cells(tables.by_structure(results, "seen sites", "assd"))
-    assert assd["NoAdapt"] == ["88.25 / 1.00 / 350.00 (1)"] * 3 + ["2.00 / 2.00 / 2.00"]
+def test_undecided_says_how_many_seeds_it_would_take(results):
+    (verdict,) = (v for v in verdicts(results, ENDPOINTS) if v.claim.rival == "unified" and v.claim.endpoint.primary
+                  and v.claim.endpoint.measure == "error")  # fmt: skip
+    assert verdict.interval.estimate == pytest.approx(-0.001)
+    assert verdict.needed > 100
+    assert f"undecided, {verdict.needed} seeds" in tables.differences([verdict])
 
 
-def test_test_sets_stand_in_their_own_order():
-    assert Segmentation(ROWS).test_sets == ["seen sites", "interpolation"]
+def test_values_are_one_for_each_generator(results):
+    values = {e.name: values_of(results, e) for e in ENDPOINTS}
+    assert values["style control within scanners"]["nodiverse", 1] == pytest.approx(0.2 - 0.01)
+    assert values["error in tumour and cochleae"]["intrastyler", 0] == pytest.approx(1.0)
+    assert values["intra-meatal Dice, seen scanners"]["intrastyler", 1] == pytest.approx(0.81)
+    assert values["boundary ASSD (mm), seen scanners"]["intrastyler", 1] == 2.0
+    assert set(values["Dice, seen scanners"]) == {
+        (m, s) for m in ("intrastyler", "nodiverse", "unified") for s in range(3)
+    }
 
 
-def test_claims_are_confirmed_or_refuted_by_the_figures():
-    assert [line.split(":")[0] for line in claims(Segmentation(ROWS))] == ["- Confirmed"] * 4
-    worse = [dict(row, method={"intrastyler": "noadapt", "noadapt": "intrastyler"}.get(row["method"], row["method"]))
-             for row in ROWS]  # fmt: skip
-    assert [line.split(":")[0] for line in claims(Segmentation(worse))] == ["- Refuted"] * 4
-    oracle = [row for row in ROWS if row["method"] == "oracle"]
-    equal = [dict(row, method=method) for row in oracle for method in ("noadapt", "intrastyler")]
-    assert [line.split(":")[0] for line in claims(Segmentation(equal))] == ["- Tied"] * 3
-    assert claims(Segmentation([row for row in ROWS if row["method"] != "intrastyler"])) == []
+def test_means_over_seeds_and_their_deviation(results):
+    lines = cells(tables.means(results, tables.of_table(ENDPOINTS, TRANSLATIONS), NAMES))
+    assert list(lines)[2:] == ["NoDiverse", "Unified", "IntraStyler"]
+    assert lines["IntraStyler"][:3] == ["3", "0.800 (0.010)", "0.500 (0.010)"]
 
 
-def test_claims_count_the_seeds_that_all_methods_have():
-    def rows(method: str, seeds: dict[int, tuple[float, float]]) -> list[dict]:
-        return [
-            row(method, test_set, f"case_{number}", (value,) * 3, seed)
-            for seed, values in seeds.items()
-            for number, value in enumerate(values)
-            for test_set in ("interpolation", "seen sites")
-        ]
-
-    # IntraStyler fails in seed 1, which its competitor does not have.
-    both = rows("intrastyler", {0: (0.6, 0.7), 1: (0.0, 0.0)}) + rows("noadapt", {0: (0.0, 0.2)})
-    lines = claims(Segmentation(both))
-    assert len(lines) == 3
-    assert all(line.startswith("- Confirmed") for line in lines)
-    assert "IntraStyler (0.650)" in lines[0]
-    assert "IntraStyler (0) " in lines[2]
-    assert "NoAdapt (3)" in lines[2]
-    assert claims(Segmentation(rows("intrastyler", {0: (0.6, 0.7)}) + rows("noadapt", {1: (0.0, 0.2)}))) == []
+def test_the_first_lines_of_the_page_say_what_was_decided(results, tmp_path):
+    text = page(results.path, tmp_path / "none.jsonl")
+    first = text.partition("## ")[0]
+    assert "**Decided**, with 3 seeds" in first
+    assert "- Confirmed: IntraStyler better than NoDiverse in style control within scanners" in first
+    assert "- Refuted: IntraStyler better than NoDiverse in error on sub-dataset m" in first
+    assert first.index("**Not decided**") < first.index("- Undecided: IntraStyler better than Unified in error")
+    assert "seeds would decide it" in first
+    assert "MultiNets" not in first
+    assert "| generator | 9 | 1.5 | 0.2 | a laptop | Python |" in text
+    assert "## Segmenters on seen scanners" in text
+    assert "interpolation" not in text.partition("## How long")[2]
+    assert "p =" not in text
 
 
-def test_ones_own_test_images_are_tested_once_though_every_seed_has_them():
-    def p(seeds: tuple[int, ...]) -> str:
-        rows = [
-            row(method, "target test images", f"case_{number}", (value * (1 + number / 10),) * 3, seed)
-            for method, value in (("noadapt", 0.2), ("intrastyler", 0.6))
-            for number in range(5)
-            for seed in seeds
-        ]
-        return cells(tables.overview(Segmentation(rows), "target test images"))["NoAdapt"][4]
-
-    assert p((0,)) == p((0, 1, 2)) == "0.0625"  # 2 / 2^5: five cases of one sign
+def test_without_results_the_page_says_so(tmp_path):
+    text = page(tmp_path / "none.jsonl", tmp_path / "none.jsonl")
+    assert "**Nothing is decided yet**" in text
+    assert all(f"{measure}" in text for measure, _ in PRIMARY)
 
 
-def test_the_page_says_whether_dice_follows_the_generators_error():
-    # Seen sites: NoAdapt 0.1, 0.3, IntraStyler 0.65, 0.85 in the two seeds; on a line with the errors, but for one.
-    errors = {("intrastyler", 0): 0.35, ("intrastyler", 1): 0.15, ("none", 0): 3.0, ("unified", 0): 0.5}
-    synthesis = [{"synthesizer": key, "seed": seed, "structure_error": e} for (key, seed), e in errors.items()]
-    assert tables.does_dice_follow_the_error(Segmentation(ROWS), synthesis) == []
-    three = [*synthesis, {"synthesizer": "noadapt", "seed": 0, "structure_error": 0.9}]
-    (line,) = tables.does_dice_follow_the_error(Segmentation(ROWS), three)
-    assert line.startswith("Over 3 methods and seeds")
-    assert "on seen sites is -1.00 (p < 0.0001)" in line
-    four = [*three, {"synthesizer": "noadapt", "seed": 1, "structure_error": 0.5}]
-    # Sums of products and squares are -0.3075, 0.3425 and 0.3025; with four points p is 1 - |r|.
-    (line,) = tables.does_dice_follow_the_error(Segmentation(ROWS), four)
-    assert "Over 4 methods and seeds" in line
-    assert "is -0.96 (p 0.0447)" in line
+def test_the_page_is_made_from_the_result_files():
+    assert PAGE.read_text() == page(LADDER, CEILING), "run python -m benchmarks.comparison.page"
 
 
-def test_page_keeps_the_text_around_the_results(tmp_path):
-    results = Results(tmp_path / "results.jsonl")
-    for method, seed in DICE:
-        own = [row for row in ROWS if (row["method"], row["seed"]) == (method, seed)]
-        results.put(own, table="segmentation", method=method, seed=seed)
-    results.put([{"reason": "no prediction was good enough"}], table="skipped", method="self-training", seed=1)
-    measures = {"error": 0.5, "structure_error": 1.0, "orders_right": 0.75, "style_control": float("nan")}
-    results.put([measures], table="synthesis", synthesizer="unified", seed=0)
-    cost = {"networks": 3, "steps": 30, "style_warmup": 0, "seconds": 90.0}
-    results.put([cost], table="cost", synthesizer="multinets", seed=0)
-    for method, seconds in (("oracle", 3600.0), ("noadapt", 1800.0)):
-        run = {"seconds": seconds, "machine": "a laptop", "software": "Python"}
-        results.put([run], table="run", seed=0, methods=[method])
-    results.put([run | {"machine": "a desktop"}], table="run", seed=0, methods=["unified"])
-    page = tmp_path / "benchmark.md"
-    page.write_text(f"# Title\n\nWhat we found.\n\n{BEGIN}\nold figures\n{END}\n\nWhat to do next.\n")
-    write_page(results, "python -m benchmarks.comparison", page)
-    first = page.read_text()
-    assert first.startswith("# Title\n\nWhat we found.\n")
-    assert first.endswith("\n\nWhat to do next.\n")
-    assert "old figures" not in first
-    assert "`python -m benchmarks.comparison`" in first
-    assert "IntraStyler + self-training, seed 1: no prediction was good enough" in first
-    assert "| Unified | 0.500 | 1.000 | 0.750 | – |" in first
-    assert "| MultiNets | 3 | 30 | 0 | 1.5 |" in first
-    assert "| 0 | NoAdapt, Oracle | 1.5 | a laptop | Python |" in first
-    assert "| 0 | Unified | 0.5 | a desktop | Python |" in first
-    row = {"seed": 1, "methods": list(METHODS), "seconds": 7200.0, "machine": "a server", "software": "Python"}
-    assert cells(tables.runs([row]))["1"][:2] == ["all", "2.0"]
-    for metric in ("dice", "assd"):
-        assert (tmp_path / f"benchmark_{metric}.png").stat().st_size > 10_000
-    write_page(results, "python -m benchmarks.comparison", page)
-    assert page.read_text() == first
+def test_endpoints_are_stated_and_every_claim_has_names():
+    primary = [endpoint.name for endpoint in ENDPOINTS if endpoint.primary]
+    assert primary == ["style control within scanners", "error on sub-dataset m"]
+    claims = claims_of(ENDPOINTS)
+    assert all({claim.method, claim.rival} <= NAMES.keys() for claim in claims)
+    assert len(set(claims)) == len(claims)
+    judged = {claim.rival for claim in claims if claim.endpoint.table == TRANSLATIONS}
+    assert judged == {
+        "nodiverse", "multinets", "unified", "nodiverse-plain", "multinets-plain", "unified-plain", "intrastyler-plain",
+    }  # fmt: skip
+    segmenters = {key for claim in claims for key in (claim.method, claim.rival)}
+    assert segmenters == METHODS.keys() - {"oracle"}
+    own = endpoints_of(own_data=True)
+    assert all(endpoint.table == SEGMENTATION for endpoint in own)
+    assert [endpoint.measure for endpoint in own if endpoint.primary] == ["Dice"]
+
+
+def test_the_ceiling_says_what_seeds_can_separate(tmp_path):
+    results = Results(tmp_path / "ceiling.jsonl")
+    rng = np.random.default_rng(0)
+    for kind, level in (("rescan", 0.7), ("sub_dataset", 0.6), ("one_style", 0.5)):
+        for seed in range(10):
+            value = level + rng.normal(0, 0.02)
+            rows = [row(kind, name, "case", (value,) * 3, seed) for name in ("seen scanners", "interpolation")]
+            results.put(rows, table=SEGMENTATION, method=kind, seed=seed)
+    text = "\n".join(ceiling_sections(results))
+    assert "| perfect, of the exemplar's scanner | 10 | 0.7" in text
+    deviation, ten = (
+        next(line.split("|")[2].split()[0] for line in text.splitlines() if line.startswith(f"| {start}"))
+        for start in ("deviation", "separable with 10")
+    )
+    assert float(deviation) == pytest.approx(0.02, abs=0.008)
+    assert float(ten) == pytest.approx(2.1 * float(deviation) * np.sqrt(2 / 10), abs=0.002)  # t of 18 degrees is 2.10
+    assert ceiling_sections(Results(tmp_path / "none.jsonl")) == []
 
 
 def test_rows_replace_those_of_the_same_keys(tmp_path):
@@ -162,17 +152,19 @@ def test_rows_replace_those_of_the_same_keys(tmp_path):
     results.put([{"dice": 0.3}], table="segmentation", method="noadapt", seed=1)
     results.put([{"dice": 0.4}], table="segmentation", method="noadapt", seed=0)
     assert [(row["seed"], row["dice"]) for row in results.rows("segmentation")] == [(1, 0.3), (0, 0.4)]
-    results.put([], table="segmentation", method="noadapt", seed=0)
-    assert [row["seed"] for row in results.rows("segmentation")] == [1]
-    assert results.rows("cost") == []
+    assert results.hold("segmentation", "noadapt", 1)
+    assert not results.hold("segmentation", "noadapt", 2)
+    assert not results.hold("translations", "noadapt", 1)
 
 
-def test_what_has_been_run_is_held(tmp_path):
+def test_results_of_another_plan_are_refused(tmp_path):
     results = Results(tmp_path / "results.jsonl")
-    results.put([{"seconds": 1.0}], table="run", seed=1, methods=["noadapt"])
-    results.put([{"seconds": 2.0}], table="run", seed=1, methods=["slerp", "offline"])
-    held = [(key, seed) for key in METHODS for seed in (0, 1) if results.hold(METHODS[key], seed)]
-    assert held == [("noadapt", 1), ("slerp", 1), ("offline", 1)]
+    plan = {"scale": "tiny", "endpoints": [json.loads(json.dumps("style"))]}
+    results.start(plan)
+    results.start(plan)
+    assert len(results.rows("comparison")) == 1
+    with pytest.raises(InputError, match=r"found results with endpoints \['style'\], expected \['Dice'\]"):
+        results.start(plan | {"endpoints": ["Dice"]})
 
 
 @pytest.mark.parametrize(("value", "digits", "text"), [(0.1234, 3, "0.123"), (float("nan"), 2, "–"), (12.0, 0, "12")])

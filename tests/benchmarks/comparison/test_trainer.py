@@ -6,7 +6,15 @@ import pytest
 import torch
 from tiny_dataset import CONFIGURATION, tiny_generator
 
-from benchmarks.comparison.trainer import nnUNetTrainerRepeatable, nnUNetTrainerShort
+from benchmarks.comparison import trainer as trainer_module
+from benchmarks.comparison.random_convolutions import apply_random_convolutions
+from benchmarks.comparison.trainer import (
+    nnUNetTrainerRepeatable,
+    nnUNetTrainerRepeatableShort,
+    nnUNetTrainerRepeatableShortDA5,
+    nnUNetTrainerRepeatableShortGIN,
+)
+from intrastyler_nnunet.nnunet.augmentation.parameters import leaves
 
 
 @pytest.fixture
@@ -83,8 +91,58 @@ def test_the_same_weights_at_the_start_whether_translated_or_not(trainer_of):
     assert torch.equal(vector(translated), vector(as_they_are))
 
 
-def test_a_short_training_has_adamw(trainer_of):
-    trainer = trainer_of("short", trainer=nnUNetTrainerShort)
+def test_a_short_training_has_adamw_and_one_cycle(trainer_of):
+    trainer = trainer_of("short", trainer=nnUNetTrainerRepeatableShort)
     trainer.initialize()
     assert type(trainer.optimizer) is torch.optim.AdamW
-    assert trainer.optimizer.param_groups[0]["lr"] == 1e-3
+    trainer.num_epochs = 10
+    trainer.optimizer, trainer.lr_scheduler = trainer.configure_optimizers()
+    rates = []
+    for epoch in range(10):
+        trainer.lr_scheduler.step(epoch)  # as nnU-Net does, also after a stop
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    assert max(rates) == pytest.approx(3e-3, rel=0.1)
+    assert rates.index(max(rates)) == 3
+    assert rates[0] == pytest.approx(3e-3 / 25)
+    assert 1e-5 < rates[-1] < 3e-4
+
+
+@pytest.mark.half_precision
+def test_bfloat16_is_close_to_float32_and_comes_back_as_float32(trainer_of):
+    trainer = trainer_of("short", trainer=nnUNetTrainerRepeatableShort)
+    trainer.initialize()
+    images = torch.randn(1, 1, *trainer.configuration_manager.patch_size)
+    quick, exact = trainer.network(images), type(trainer.network).forward(trainer.network, images)
+    for one, other in zip(quick, exact, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=0.1, atol=0.1)
+
+
+def test_gin_changes_every_batch_by_networks_of_its_own(trainer_of, monkeypatch):
+    drawn = []
+
+    def remembered(images, networks):
+        drawn.append(networks.shares)
+        return apply_random_convolutions(images, networks)
+
+    monkeypatch.setattr(trainer_module, "apply_random_convolutions", remembered)
+    trainer = trainer_of("gin", trainer=nnUNetTrainerRepeatableShortGIN, p_translate=0.0)
+    trainer.run_training()
+    assert len(drawn) == 4  # two epochs of two batches
+    assert len({tuple(shares.tolist()) for shares in drawn}) == 4
+    images = torch.randn(2, 1, 4, 6, 6)
+    outside = torch.zeros_like(images, dtype=torch.bool)
+    outside[..., :2] = True
+    trainer.moved_transforms = []
+    made = trainer._augmented(images, outside)
+    assert not made[outside].any()
+    assert not torch.allclose(made[~outside], images[~outside])
+
+
+def test_da5_trains_on_images_as_they_are(trainer_of):
+    trainer = trainer_of("da5", trainer=nnUNetTrainerRepeatableShortDA5, p_translate=0.0)
+    trainer.run_training()
+    assert trainer.translation is None
+    assert {"LocalGammaTransform", "SharpeningTransform"} <= {
+        type(leaf).__name__ for transform in trainer.moved_transforms for leaf in leaves(transform)
+    }
