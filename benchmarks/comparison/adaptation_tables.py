@@ -44,7 +44,7 @@ def _models(rows: list[dict], scanner: str) -> list[dict]:
 def _measures(rows: list[dict], before: list[dict], scanner: str) -> dict:
     new, old, old_before = (_in(part, test_set) for part, test_set in ((rows, scanner), (rows, SEEN), (before, SEEN)))
     return {
-        "dice": _mean(new), "failures": failures(new), "structures": sum(len(row["structures"]) for row in new),
+        "dice": _mean(new), "failures": round(failures(new), 4),
         "dice_seen": _mean(old), "change_seen": round(_mean(old) - _mean(old_before), 4),
         "minutes": round(float(np.mean([row["seconds"] for row in rows])) / 60, 2),
     }  # fmt: skip
@@ -99,7 +99,7 @@ def lines_of(found: dict) -> list[str]:
     lines = ["{:14} {:10} {:>6} {:>6} {:>11} {:>6} {:>7} {:>6} {:>10}".format(*header)]
     lines += [
         f"{row['scanner']:14} {row['kind']:10} {row['images']:6} {row['dice']:6.3f} "
-        f"{row['failures']:4} of {row['structures']:3} {row['dice_seen']:6.3f} {row['change_seen']:+7.3f} "
+        f"{row['failures']:11.0%} {row['dice_seen']:6.3f} {row['change_seen']:+7.3f} "
         f"{row['minutes']:6.1f} {_percent(row.get('gap_closed')):>10}"
         for row in found["models"]
     ]

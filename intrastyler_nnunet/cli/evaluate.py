@@ -5,7 +5,7 @@ from pathlib import Path
 
 from intrastyler_nnunet.cli.options import POSITIVE, add_processes
 
-HELP = "score predicted label maps against the ground truth: Dice, NSD, ASSD, 95 % Hausdorff distance, boundary ASSD"
+HELP = "score predicted label maps against the ground truth: Dice, NSD, ASSD, HD95 (Hausdorff distance), boundary ASSD"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

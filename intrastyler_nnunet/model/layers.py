@@ -27,7 +27,7 @@ class InstanceNorm(nn.Module):
         """(B, C, X, Y, Z) -> the same shape and dtype, by the statistics of what is `inside`; None: of all."""
         with torch.autocast(x.device.type, enabled=False):
             if inside is None and x.device.type == "cpu" and x.is_contiguous():
-                return F.group_norm(x, x.shape[1], eps=EPSILON)
+                return torch.group_norm(x, x.shape[1], eps=EPSILON)
             if inside is None:
                 return _Normalised.apply(x)
             x32 = x.float()

@@ -11,6 +11,7 @@ from tiny_dataset import CONFIGURATION
 
 from intrastyler_nnunet.nnunet import folders
 from intrastyler_nnunet.nnunet.target.case import TargetCase, preprocess
+from intrastyler_nnunet.nnunet.trainer import TRAINING_NOISE
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_loader_draws_by_weight_and_only_source_samples_are_translated(make_trai
     for _ in range(30):
         batch = next(trainer.dataloader_train)
         images, outside = batch["data"].nan_to_num(0), batch["data"].isnan()
-        result = trainer._translated_to(images, outside, batch, trainer._draw(batch["keys"]))
+        result = trainer._translated_to(images, outside, batch, trainer._draw(batch["keys"]), TRAINING_NOISE)
         for key, before, after in zip(batch["keys"], images, result, strict=True):
             draws, targets = draws + 1, targets + key.startswith("target")
             kept += key.startswith("target") and torch.equal(before, after)

@@ -17,7 +17,7 @@ from intrastyler_nnunet.nnunet.augmentation.intensity import augment_intensity
 from intrastyler_nnunet.nnunet.augmentation.parameters import sample_intensity_parameters
 from intrastyler_nnunet.nnunet.exemplar_translation import ExemplarTranslation
 from intrastyler_nnunet.nnunet.final_validation import FinalValidation
-from intrastyler_nnunet.nnunet.trainer import nnUNetTrainerIntraStyler
+from intrastyler_nnunet.nnunet.trainer import TRAINING_NOISE, nnUNetTrainerIntraStyler
 from intrastyler_nnunet.styles.bank import StyleBank
 from intrastyler_nnunet.styles.sampling import draw_styles
 from intrastyler_nnunet.translation.translator import Translator
@@ -158,7 +158,7 @@ def test_share_of_translated_samples_follows_the_setting(make_trainer):
     kept = 0
     for trainer.iteration in range(40):
         images, outside = source.clone(), batch["data"].isnan()
-        translated = trainer._translated_to(images, outside, batch, trainer._draw(batch["keys"]))
+        translated = trainer._translated_to(images, outside, batch, trainer._draw(batch["keys"]), TRAINING_NOISE)
         kept += sum(torch.equal(a, b) for a, b in zip(translated, source, strict=True))
     assert 20 <= kept <= 60
 

@@ -54,7 +54,7 @@ def page() -> Page:
     data = {"points": points, "typical": atlas.typical, "ends": [picture] * 2, "panels": [[1, picture], [2, picture]]}
     data["frames"] = {"0-1": [picture] * 9}
     parts = [Section(identifier, NAMES[i], NAMES[i], bodies[identifier]) for i, identifier in enumerate(bodies)]
-    return Page(NAMES[0], NAMES[1], parts, drawn, data)
+    return Page(NAMES[0], NAMES[1], NAMES[0], sections.look([(name, name) for name in NAMES]), parts, drawn, data)
 
 
 class Elements(HTMLParser):

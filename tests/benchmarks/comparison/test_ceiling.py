@@ -67,6 +67,7 @@ def test_networks_of_one_seed_begin_alike_and_are_tested_on_the_same_images(imag
     assert scores["rescan", 0] != scores["rescan", 1]
 
 
+@pytest.mark.matrix
 def test_the_command_trains_two_seeds_and_prints_the_table(tmp_path, monkeypatch, capsys):
     options = ("--seeds", "2", "--steps", "1", "--pairs", "18", "--tests", "1", "--scale", "tiny", "--processes", "1")
     monkeypatch.setattr(sys, "argv", ["ceiling", *options, "-o", str(tmp_path / "ceiling.jsonl")])

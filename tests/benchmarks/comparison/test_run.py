@@ -32,7 +32,7 @@ def benchmark(*options: str) -> str:
     return finished.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 def test_one_method_then_another_then_nothing_left_to_do(tmp_path):
     folder, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     options = ("--scale", "tiny", "--seeds", "1", "--methods", "gin")
