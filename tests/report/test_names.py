@@ -10,7 +10,7 @@ import torch
 from intrastyler_nnunet.report import figures, sections
 from intrastyler_nnunet.report.atlas import make_atlas
 from intrastyler_nnunet.report.page import Page, Section
-from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture
+from intrastyler_nnunet.report.pictures import THUMBNAIL, slice_picture, voxels_of
 from intrastyler_nnunet.report.translations import MatrixCell, SourceRow
 from intrastyler_nnunet.styles.coverage import coverage
 
@@ -53,6 +53,8 @@ def page() -> Page:
     points = [{"name": name, "picture": picture, "place": [0.0, 0.0], "facts": name} for name in NAMES * 2]
     data = {"points": points, "typical": atlas.typical, "ends": [picture] * 2, "panels": [[1, picture], [2, picture]]}
     data["frames"] = {"0-1": [picture] * 9}
+    volume = voxels_of(torch.zeros(1, 1, 8, 8, 1), (1.0, 1.0, 1.0))
+    data["viewer"] = {"volumes": [volume] * len(NAMES), "place": [0.5, 0.5, 0.5]}
     parts = [Section(identifier, NAMES[i], NAMES[i], bodies[identifier]) for i, identifier in enumerate(bodies)]
     return Page(NAMES[0], NAMES[1], NAMES[0], sections.look([(name, name) for name in NAMES]), parts, drawn, data)
 
@@ -77,7 +79,7 @@ class Elements(HTMLParser):
 def test_no_name_becomes_an_element_or_an_attribute(page):
     found = Elements(page.html())
     assert found.active == []
-    assert found.counts["script"] == 3
+    assert found.counts["script"] == 4
     assert "b" not in found.counts
     assert found.counts["a"] == len(page.sections)
     assert all(name in found.text for name in NAMES)
@@ -85,7 +87,7 @@ def test_no_name_becomes_an_element_or_an_attribute(page):
 
 def test_a_name_that_is_no_utf_8_can_be_written(page):
     name = "case_\udcff"  # how Python spells the byte 255 of a file's name
-    other = Page(name, name, page.sections, {}, {"points": [{"name": name}]})
+    other = Page(name, name, name, page.look, page.sections, {}, {"points": [{"name": name}]})
     assert "case_" in other.html().encode(errors="backslashreplace").decode()
 
 
