@@ -153,7 +153,9 @@ def _is_free(file: int) -> bool:
         return False
     except OSError:  # no locks here
         holder = _holder(file)
-        return holder is None or holder[0] != socket.gethostname() or not is_alive(holder[1])
+        if holder is None or holder[0] != socket.gethostname():
+            return True
+        return holder[1] == os.getpid() or not is_alive(holder[1])  # a container's processes often have one number
     return True
 
 

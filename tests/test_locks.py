@@ -97,3 +97,18 @@ def test_a_file_in_the_place_of_a_lock_is_not_waited_for(tmp_path):
     (tmp_path / "out").touch()
     with pytest.raises(InputError, match="found a file there"), locked_in_turn(tmp_path / "out"):
         pass
+
+
+def test_a_record_of_this_very_process_is_of_an_earlier_one(tmp_path, monkeypatch):
+    """Without locks, as in a container that was killed, whose process had the number that this one has."""
+
+    def no_locks(*_):
+        raise OSError
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    (tmp_path / LOCK_FILE).write_text(f"{socket.gethostname()} {os.getpid()}\n")
+    with locked(tmp_path):
+        pass
+    (tmp_path / LOCK_FILE).write_text(f"{socket.gethostname()} {os.getppid()}\n")
+    with pytest.raises(InputError, match="is writing here"), locked(tmp_path):
+        pass

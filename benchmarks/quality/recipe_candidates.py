@@ -2,7 +2,8 @@
 
     python -m benchmarks.quality.recipe_candidates -w FOLDER -o benchmarks/results/recipe_candidates.json
 
-Data: `intrastyler simulate --scale small` of each seed; preset compact, patches of 16 x 48 x 48, without checkpointing.
+Data: `intrastyler simulate --scale small` of each seed; preset compact, patches of 16 x 48 x 48 (8 x 48 x 48 for the
+released recipe, which is made for 8 slices), without checkpointing.
 Judged within scanners (`judge`) on subjects of another simulation. Differences to `paper` are paired by seed, with 95 %
 intervals over seeds (t distribution). A stopped run goes on. Three seeds of four candidates take an hour and a half on
 two cores.
@@ -35,7 +36,6 @@ from intrastyler_nnunet.workflow import Stage, run_command, run_stages
 
 DATASET = 900  # and the seed
 CONFIGURATION = "3d_fullres"
-PATCH = "16 48 48"
 BASELINE = "paper"
 MEASURES = ("error", "error_structures", "orders_right", "slope", "within_r")
 
@@ -46,6 +46,7 @@ class Candidate:
 
     recipe: str
     settings: tuple[tuple[str, object], ...] = ()
+    patch: str = "16 48 48"
 
     def write(self, folder: Path, name: str) -> Path:
         """The candidate as a recipe's file."""
@@ -57,7 +58,7 @@ class Candidate:
 
 CANDIDATES = {
     "paper": Candidate("paper"),
-    "released": Candidate("released", (("precision", "float32"),)),
+    "released": Candidate("released", (("precision", "float32"),), "8 48 48"),
     "ours": Candidate("default", (("style_by_contrast", True),)),
     "ours_style_by_all": Candidate("default", (("style_by_contrast", False),)),
 }
@@ -84,7 +85,7 @@ def main() -> None:
         runs = [(name, seed) for seed, name in product(range(arguments.seeds), CANDIDATES)]
         with ThreadPoolExecutor(arguments.processes) as trainings:
             list(trainings.map(lambda run: _train(folder, *run, arguments.iterations), runs))
-        rows = _judge(folder, runs, arguments.pairs)
+        rows = _judge(folder, runs, arguments.iterations, arguments.pairs)
         about = {"iterations": arguments.iterations, "pairs": arguments.pairs, "judge_seed": SEED, **machine("cpu")}
         result = about | {"floors": rows.pop("floors"), "generators": rows} | {"differences": differences(rows)}
         write_json(result, arguments.output)
@@ -105,8 +106,8 @@ def _train(folder: Path, name: str, seed: int, iterations: int) -> None:
     recipe = CANDIDATES[name].write(folder, name)
     run_command(
         f"intrastyler pretrain -d {DATASET + seed} -c {CONFIGURATION} -o {_run_folder(folder, name, seed)} "
-        f"--recipe {recipe} --preset compact --patch-size {PATCH} --iterations {iterations} --seed {seed} "
-        "-device cpu -np 0"
+        f"--recipe {recipe} --preset compact --patch-size {CANDIDATES[name].patch} --iterations {iterations} "
+        f"--seed {seed} -device cpu -np 0"
     )
 
 
@@ -114,12 +115,12 @@ def _run_folder(folder: Path, name: str, seed: int) -> Path:
     return folder / f"{name}_{seed}"
 
 
-def _judge(folder: Path, runs: list[tuple[str, int]], count: int) -> dict:
+def _judge(folder: Path, runs: list[tuple[str, int]], iterations: int, count: int) -> dict:
     """`{candidate: {seed: measures}}` and the floors; what was judged before is read."""
     rows: dict = {name: {} for name in CANDIDATES}
     pairs, segmenter = judged_pairs(SEED, count), frozen_segmenter()
     for name, seed in runs:
-        path = _run_folder(folder, name, seed) / "judged.json"
+        path = _run_folder(folder, name, seed) / f"judged_{iterations}_{count}.json"
         if not path.is_file():
             translator = Translator(Generator.load(path.with_name("generator.safetensors")))
             images = [translated(translator, pair.source, pair.exemplar) for pair in pairs]

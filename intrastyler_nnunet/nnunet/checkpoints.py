@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
+from importlib.metadata import files
 from typing import BinaryIO
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -86,4 +88,13 @@ def provenance(resolved: ResolvedSettings, translation: ExemplarTranslation | No
 
 
 def _is_stock(base: type) -> bool:
-    return base.__module__.split(".")[0] == STOCK
+    """Whether a class came with nnU-Net; people put trainers of their own into its folder, too."""
+    module = base.__module__.replace(".", "/")
+    own = _stock_files()
+    return module.split("/")[0] == STOCK and (not own or f"{module}.py" in own)
+
+
+@cache
+def _stock_files() -> frozenset[str]:
+    """The files that nnU-Net was installed with; none where it is installed from a checkout."""
+    return frozenset(str(path) for path in files(STOCK) or () if str(path).startswith(f"{STOCK}/"))

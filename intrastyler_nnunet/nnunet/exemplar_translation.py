@@ -1,14 +1,13 @@
 """Translation to exemplars during nnU-Net's training: generators, style banks and source windows in one place."""
 
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
-from torch import distributed
 
 from intrastyler_nnunet.devices import moved_together
 from intrastyler_nnunet.errors import InputError
@@ -220,14 +219,13 @@ def load_exemplar_translation(
             raise InputError(f"{path}: trained with a label hint, but the dataset trains on regions")
         translators.append(Translator(generator, **translator_options))
         bank_path = bank_folder / (BANK_FILE if len(generator_paths) == 1 else f"style_bank_{number}.safetensors")
-        with _first_rank_first():
-            if bank_file is None:
-                patch_size = tuple(configuration.patch_size)
-                banks.append(style_bank(generator, path, target_folder, patch_size, bank_path, device))
-            else:
-                banks.append(bank_of_generator(bank_file, path))
-    with _first_rank_first():
-        source_windows = read_windows(source_folder, channel=channel)
+        # Ranks and folds wait for each other by the bank's lock, which has no time limit as a barrier has.
+        if bank_file is None:
+            patch_size = tuple(configuration.patch_size)
+            banks.append(style_bank(generator, path, target_folder, patch_size, bank_path, device))
+        else:
+            banks.append(bank_of_generator(bank_file, path))
+    source_windows = read_windows(source_folder, channel=channel)
     return ExemplarTranslation(translators, banks, source_windows, device, channel, acquisition), warnings
 
 
@@ -235,17 +233,6 @@ def _noise_seed(seed: int, case: str, draw: StyleDraw, place: int) -> int:
     """A seed that does not depend on what else is translated."""
     exemplar, partner, t = draw.exemplars[place], draw.partners[place], draw.t[place]
     return zlib.crc32(f"{seed} {case} {exemplar} {partner if t else exemplar} {t:.6f}".encode())
-
-
-@contextmanager
-def _first_rank_first() -> Iterator[None]:
-    """Rank 0 runs the block before the other ranks do, which then find its files."""
-    distributed_run = distributed.is_available() and distributed.is_initialized()
-    if distributed_run and distributed.get_rank() != 0:
-        distributed.barrier()
-    yield
-    if distributed_run and distributed.get_rank() == 0:
-        distributed.barrier()
 
 
 def check_volumes(configuration: ConfigurationManager) -> None:

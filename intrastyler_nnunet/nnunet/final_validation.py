@@ -102,7 +102,13 @@ class FinalValidation:
     def _pending(self, case: str) -> list[str]:
         """Names, in the dataset, of the case's translations that have not been segmented."""
         ending = self.trainer.dataset_json["file_ending"]
-        folders = [name for name in self.exemplars if not self._is_whole(self.folder / name / f"{case}{ending}")]
+        # nnU-Net writes a cascade's input after the segmentation, so that does not tell whether it is whole.
+        again = {OWN} if self.trainer.configuration_manager.next_stage_names else set()
+        folders = [
+            name
+            for name in self.exemplars
+            if name in again or not self._is_whole(self.folder / name / f"{case}{ending}")
+        ]
         return [case if name == OWN else f"../{name}/{case}" for name in folders]
 
     def _is_whole(self, path: Path) -> bool:

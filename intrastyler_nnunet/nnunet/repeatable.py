@@ -29,7 +29,7 @@ class RepeatableTraining(TrainingOnTranslations):
 
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
-        seed_all(self.settings.seed, 1 + self.current_epoch)
+        seed_all(self.settings.seed, 1 + self.current_epoch, self.local_rank)
 
 
 def seed_all(*numbers: int) -> None:

@@ -60,6 +60,8 @@ class TrainingOnTranslations:
     the image alone. The network, the loss and the checkpoints are the base's. Settings: see `settings.TrainerSettings`.
     """
 
+    moved_transforms: list[BasicTransform] | None = None  # behind translation
+
     def initialize(self):
         """Read settings and generators before anything is trained; bad input ends it with one line."""
         with _one_line_errors():
@@ -138,7 +140,12 @@ class TrainingOnTranslations:
     def get_dataloaders(self):
         """nnU-Net's; a pipeline that cannot be split ends it with one line."""
         with _one_line_errors():
-            return super().get_dataloaders()
+            loaders = super().get_dataloaders()
+            if self.moved_transforms is None:
+                raise InputError(
+                    f"{type(self).__name__} loads no images through nnU-Net's augmentation, which we split"
+                )
+            return loaders
 
     def get_training_transforms(self, *args, **kwargs) -> BasicTransform:
         """The base's pipeline for the workers without what changes the image alone, which follows the translation."""
@@ -235,7 +242,7 @@ class TrainingOnTranslations:
                 record_styles(folder, scores.rows, names)
             self.print_to_log_file(f"Pseudo dice by style: {scores}")
             self._log_elsewhere(scores.curves())
-            if self.settings.best_style == "worst":
+            if self.settings.best_style == "worst" and np.isfinite(scores.dice[scores.worst]):
                 val_outputs = val_outputs[scores.worst :: len(names)]
         super().on_validation_epoch_end(val_outputs)
 

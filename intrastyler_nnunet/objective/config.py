@@ -88,7 +88,7 @@ class PretrainingConfig(Objective):
         group="method",
     )
     preset: str = option(
-        "reference", "architecture: reference | compact | light | mini; smaller is faster", group="method"
+        "reference", "architecture: reference | released | compact | light | mini; smaller is faster", group="method"
     )
     label_hint: LabelHint | None = None
     pretrained_weights: str | None = option(  # of the same preset
@@ -129,8 +129,8 @@ class PretrainingConfig(Objective):
     )  # fmt: skip
     checkpointing: bool = option(
         False,
-        "compute activations anew for the gradient instead of keeping them: about half the memory for a third more "
-        "time; nothing else changes",
+        "compute activations anew for the gradient instead of keeping them: about half the memory for a fifth more "
+        "arithmetic; nothing else changes",
     )
     ema_decay: float = 0.995  # the saved generator is this moving average of the trained one; 0: the trained one
     initial_weights: str = option(
@@ -162,6 +162,8 @@ class PretrainingConfig(Objective):
             raise InputError(f"style patch {self.style_patch_size} is larger than the patch {self.patch_size}")
         if self.method in COMPETITORS and self.style_warmup:
             raise InputError(f"method {self.method} has no style encoder to warm up, expected --style-warmup 0")
+        if not set(self.attention_layers) <= set(self.nce_layers):
+            raise InputError(f"attention in layers {self.attention_layers}, expected some of {self.nce_layers}")
         check_schedules(self.schedules, tuple(TERMS))
         defaults = default_settings()
         for weight in (WEIGHT + term for term in self.schedules):

@@ -73,7 +73,7 @@ def sample_plan(
     if config.hard_negatives and rng.random() < config.hard_negatives:
         shared, perturbation = sample_hard_negatives(rng, count, config.negatives)
     x, y, z = (int(rng.integers(0, config.patch_size[a] - config.style_patch_size[a] + 1)) for a in axes)
-    # Gone before the end, so that the exemplar's own noise can be learned too.
+    # Falling to none, so that the exemplar's own noise can be learned too.
     left = 0.0 if config.acquisition else max(0.0, 1 - config.progress(iteration) / config.noise_until)
     noise = config.instance_noise * left
     curves = sample_curves(rng, config.batch_size)

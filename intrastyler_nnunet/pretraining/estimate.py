@@ -175,7 +175,7 @@ def cost_of_step(config: PretrainingConfig, metadata: GeneratorMetadata) -> Step
     """Of a step in which every term counts that has a weight at any time."""
     random = torch.get_rng_state()  # which tensors without content would advance
     with FakeTensorMode(), TensorCost() as cost:
-        state = initial_state(config, metadata, torch.device("cpu"))
+        state = initial_state(replace(config, pretrained_weights=None), metadata, torch.device("cpu"))
         fill_optimizers(state)
         before = cost.flop
         training_step(state, [full_step(config, metadata)], config, ALONE)
@@ -195,10 +195,11 @@ def fill_optimizers(state: TrainingState) -> None:
 def full_step(config: PretrainingConfig, metadata: GeneratorMetadata) -> Part:
     """A batch of noise and the most expensive plan for it: all perturbations, all terms that have a weight."""
     rng, count = np.random.default_rng(0), config.batch_size
+    shares = config.shared_perturbation or config.hard_negatives
     plan = replace(
         sample_plan(rng, config, metadata.axes, 0),
         perturbation=sample_perturbation(rng, count * config.negatives, MIXTURE),
-        shared=sample_perturbation(rng, count, MIXTURE) if config.shared_perturbation else None,
+        shared=sample_perturbation(rng, count, MIXTURE) if shares else None,
         weights={term: float(config.uses(term)) for term in config.weights(0)},
     )
     shape, style_shape = (

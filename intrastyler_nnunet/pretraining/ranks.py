@@ -45,6 +45,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], ranks: Ranks) -> None:
     if ranks.count == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = nn.utils.parameters_to_vector(gradients)
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])  # whatever layout each lies in
     distributed.all_reduce(flat)
-    nn.utils.vector_to_parameters(flat / ranks.count, gradients)
+    for gradient, mean in zip(gradients, (flat / ranks.count).split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))

@@ -80,14 +80,19 @@ class Recipe:
         return tuple(min(pair) for pair in zip(patch_size, shares, strict=True))
 
 
-LONGEST_WARMUP = 0.2  # of the steps, where the recipe's warm-up was made for more of them
+SHORT_WARMUP = 0.2  # of the steps, where a recipe says nothing of this length
 
 
 def resolved(recipe: Recipe, weights: dict[str, float | Schedule], given: dict[str, Any]) -> dict[str, Any]:
     """The settings of a recipe but for these weights and settings, with the defaults of all others."""
     settings = default_settings() | _with_weights(recipe.settings, weights)
     iterations, method = (given.get(name, settings[name]) for name in ("iterations", "method"))
-    settings["style_warmup"] = min(settings["style_warmup"], int(LONGEST_WARMUP * iterations))
+    warmup, planned = settings["style_warmup"], settings["iterations"]
+    short = min(warmup, int(SHORT_WARMUP * iterations))
+    if "style_warmup" not in recipe.settings:
+        settings["style_warmup"] = short
+    elif iterations < planned:  # as long a part of the run, but not too short to tell styles apart
+        settings["style_warmup"] = max(warmup * iterations // planned, short)
     if method in COMPETITORS:
         settings["style_warmup"] = 0
         settings["schedules"] = {x: y for x, y in settings["schedules"].items() if not TERMS[x].style_encoder}
@@ -132,5 +137,7 @@ def read_recipe(name: str) -> Recipe:
     for entry in FROM_DATA:
         if entry in recipe.settings:
             raise InputError(f"{path}: {entry} depends on the data, expected a recipe without")
-    configured(recipe.settings | {"patch_size": (8, 8, 8), "style_patch_size": (8, 8, 8), "fluid_labels": (1,)}, name)
+    configured(
+        resolved(recipe, {}, {}) | {"patch_size": (8, 8, 8), "style_patch_size": (8, 8, 8), "fluid_labels": (1,)}, name
+    )
     return recipe

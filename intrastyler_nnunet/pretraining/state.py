@@ -203,6 +203,8 @@ def initial_state(config: PretrainingConfig, metadata: GeneratorMetadata, device
     initialise = _xavier if config.initial_weights == "xavier" else _spread
     for module in (networks.generator, networks.projector, networks.discriminator):
         module.apply(initialise)
+    if config.initial_weights == "xavier" and "content" in networks.of_terms:  # in the released code a part of G
+        networks.of_terms["content"].apply(initialise)
     if config.pretrained_weights is not None:
         networks.generator.load_state_dict(_pretrained(config.pretrained_weights, networks.generator))
     average.load_state_dict(networks.generator.state_dict())

@@ -56,10 +56,8 @@ class StyleBank:
         return cluster_styles(self.vectors).labels if self.clusters is None else self.clusters
 
     def labels_of(self, chosen: np.ndarray) -> np.ndarray:
-        """Clusters of some exemplars alone, from 0; `chosen` are their numbers, (M,)."""
-        if len(chosen) == len(self.names):
-            return self.labels
-        return cluster_styles(self.vectors[torch.from_numpy(chosen)]).labels
+        """Clusters of some exemplars, numbered from 0 without those that none of them is in; `chosen`: (M,) numbers."""
+        return np.unique(self.labels[chosen], return_inverse=True)[1]
 
     def joined(self, other: "StyleBank", fingerprint: str = "") -> "StyleBank":
         """The exemplars of this bank, then those of another one of the same generator. Raises InputError for one name

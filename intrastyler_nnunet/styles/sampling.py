@@ -97,14 +97,18 @@ def exemplar_probabilities(
         new_share: of all draws, the share of `new`, among which the policy counts as among the others.
 
     Raises:
-        InputError: a name is in no bank.
+        InputError: a name is in no bank; nothing is left for the share of those that are not new.
     """
     known = [name for bank in banks for name in bank.names]
+    present = set(known)
     for name in [*(names or ()), *(new or ())]:
-        if name not in known:
+        if name not in present:
             raise InputError(f"exemplars: {name!r} is no target case, expected names such as {known[0]}")
     if new:
-        old = [name for name in names or known if name not in new]
+        apart = set(new)
+        old = [name for name in names or known if name not in apart]
+        if not old and new_share < 1:
+            raise InputError(f"exemplars: all are new, expected others too, or new_share 1 instead of {new_share:g}")
         parts = ((old, 1 - new_share), (new, new_share))
         return np.sum([share * exemplar_probabilities(banks, policy, part) for part, share in parts if share], axis=0)
     weights = {policy: 1.0} if isinstance(policy, str) else policy
@@ -113,9 +117,9 @@ def exemplar_probabilities(
 
 
 def _probabilities(banks: Sequence[StyleBank], policy: str, names: list[str] | None) -> np.ndarray:
-    of_banks = []
+    of_banks, wanted = [], set(names or ())
     for bank in banks:
-        chosen = np.array([names is None or name in names for name in bank.names])
+        chosen = np.array([names is None or name in wanted for name in bank.names])
         of_bank = chosen.astype(float)
         if policy == "balanced" and chosen.any():
             labels = bank.labels_of(np.flatnonzero(chosen))

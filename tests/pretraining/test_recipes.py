@@ -36,7 +36,7 @@ def test_the_released_schedule_by_epochs():
 def test_what_is_given_wins(name):
     config = config_of(name, {"nce": 3.0, "consistency": ((0.0, 1.0), (1.0, 2.0))}, preset="mini", iterations=40)
     assert (config.preset, config.iterations) == ("mini", 40)
-    assert config.style_warmup <= 8
+    assert config.style_warmup < 20
     assert [config.weights(i)["nce"] for i in (0, 40)] == [3, 3]
     assert [config.weights(i)["consistency"] for i in (0, 40)] == [1, 2]
 
@@ -67,3 +67,22 @@ def test_files_that_are_no_recipes_are_refused(tmp_path, content, expected):
         read_recipe(str(path))
     assert expected in str(refused.value)
     assert "mine.json" in str(refused.value)
+
+
+@pytest.mark.parametrize(("iterations", "warmup"), [(3500, 1500), (7000, 1500), (1750, 750), (600, 257), (5, 2)])
+def test_shorter_runs_warm_up_for_as_long_a_part(iterations, warmup):
+    assert config_of("minutes", iterations=iterations).style_warmup == warmup
+
+
+def test_shorter_runs_of_long_recipes_warm_up_for_a_fifth_at_most():
+    assert [config_of("paper", iterations=n).style_warmup for n in (100, 600, 5000, 100_000)] == [20, 120, 1000, 1000]
+
+
+def test_a_recipe_may_leave_the_warm_up_to_its_length(tmp_path):
+    (tmp_path / "short.json").write_text(json.dumps({"purpose": "short", "settings": {"iterations": 800}}))
+    assert resolved(read_recipe(str(tmp_path / "short.json")), {}, {})["style_warmup"] < 800
+
+
+def test_attention_is_asked_for_in_layers_that_are_compared():
+    with pytest.raises(InputError, match="attention in layers"):
+        configured(SIZES | {"attention_layers": (20,)}, "own")

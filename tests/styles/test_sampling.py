@@ -146,3 +146,10 @@ def test_new_exemplars_have_their_share_however_few_they_are():
     }  # fmt: skip
     with pytest.raises(InputError, match="'other' is no target case"):
         exemplar_probabilities([bank], "uniform", new=["other"])
+
+
+def test_a_share_for_old_exemplars_needs_some():
+    bank = StyleBank(("a", "b"), torch.eye(2), torch.zeros(2, 2), torch.zeros(2))
+    with pytest.raises(InputError, match=r"^exemplars: all are new"):
+        exemplar_probabilities([bank], "uniform", ["a"], ["a"], 0.5)
+    np.testing.assert_allclose(exemplar_probabilities([bank], "uniform", ["a"], ["a"], 1.0), [1, 0])
