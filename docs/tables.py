@@ -20,8 +20,9 @@ Made by `python docs/tables.py`. How the settings differ from the paper and why:
 
 `intrastyler pretrain --recipe NAME`, or a JSON file like those in `intrastyler_nnunet/pretraining/recipes`. Options
 given beside it count instead of its entries. The resolved settings are saved as `config.json` beside the generator and
-in its metadata. On CPUs with AMX some versions of oneDNN return NaN from bfloat16 convolutions whose result is one voxel
-thick, as the discriminator's are in the recipe `released`: its steps are skipped there, and `--precision float32` helps.
+in its metadata. On CPUs with AMX some versions of oneDNN return NaN from bfloat16 convolutions whose result is one
+voxel thick, as the discriminator's are in the recipe `released`: its steps are skipped there, and `--precision float32`
+helps.
 
 {recipes}
 
