@@ -152,8 +152,8 @@ def interval(values: list[float]) -> tuple[float, float, float]:
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, -np.inf, np.inf
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return mean, float(mean - half), float(mean + half)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    return mean, float(low), float(high)
 
 
 def print_table(result: dict) -> None:

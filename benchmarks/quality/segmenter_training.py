@@ -3,7 +3,7 @@
 AdamW with one cycle and, on processors that have units for it, bfloat16.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -48,37 +48,22 @@ def fit(
         columns: of the volumes' x that a batch gets, at a random place; None: all.
     """
     rng = np.random.default_rng(seed)
-    optimizer, schedule = one_cycle(network, steps)
+    optimizer = AdamW(network.parameters(), lr=LEARNING_RATE)
+    # Rises in the first 30 % of the steps and falls to nothing in the others.
+    schedule = OneCycleLR(optimizer, max_lr=LEARNING_RATE, total_steps=steps)
     dice_settings = {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False}
     weights = {"weight": torch.tensor(class_weights)}
     loss_of = DC_and_CE_loss(dice_settings, weights, dice_class=MemoryEfficientSoftDiceLoss)
-    forward = quick_forward(network)
     for _ in (progress := trange(steps, desc="segmenter", leave=False)):
         volumes, labels = _batch(rng, images, columns)
-        loss = loss_of(forward(volumes), labels)
+        with translation_precision(volumes.device):
+            outputs = network(volumes)
+        loss = loss_of(outputs.float(), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         progress.set_postfix(loss=round(loss.item(), 3))
-
-
-def one_cycle(network: nn.Module, steps: int) -> tuple[AdamW, OneCycleLR]:
-    """AdamW whose learning rate rises in the first 30 % of the steps and falls to nothing in the others."""
-    optimizer = AdamW(network.parameters(), lr=LEARNING_RATE)
-    return optimizer, OneCycleLR(optimizer, max_lr=LEARNING_RATE, total_steps=steps)
-
-
-def quick_forward(network: nn.Module) -> Callable:
-    """The network's `forward` on a CPU in bfloat16, if it has units for it; what it returns is float32."""
-    forward = network.forward
-
-    def compute(images: torch.Tensor):
-        with translation_precision(images.device):
-            outputs = forward(images)
-        return [part.float() for part in outputs] if isinstance(outputs, list) else outputs.float()
-
-    return compute
 
 
 @torch.no_grad()

@@ -170,36 +170,32 @@ class ImageConv3d(nn.Conv3d):
         return image if self.bias is None else image + self.bias
 
 
-class _VoxelBlocks(nn.Module):
-    """A rearrangement between voxels and channels, block by block; blocks of one voxel change nothing."""
+class VoxelsToChannels(nn.Module):
+    """(B, C, aX, bY, cZ) -> (B, C * abc, X, Y, Z) for a block (a, b, c); each axis must be a multiple of its block."""
 
     def __init__(self, block: Triple):
         super().__init__()
         self.block = block
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Rearrange (B, C, X, Y, Z) as the class says."""
-        return x if self.block == (1, 1, 1) else self.rearranged(x)
-
-    def rearranged(self, x: torch.Tensor) -> torch.Tensor:
-        """What differs between the two ways."""
-        raise NotImplementedError
-
-
-class VoxelsToChannels(_VoxelBlocks):
-    """(B, C, aX, bY, cZ) -> (B, C * abc, X, Y, Z) for a block (a, b, c); each axis must be a multiple of its block."""
-
-    def rearranged(self, x: torch.Tensor) -> torch.Tensor:
-        """Split each axis and join the parts to the channels."""
+        """Split each axis and join the parts to the channels; blocks of one voxel change nothing."""
+        if self.block == (1, 1, 1):
+            return x
         batch, channels, *sizes = x.shape
         split = [n for size, step in zip(sizes, self.block, strict=True) for n in (size // step, step)]
         return x.reshape(batch, channels, *split).permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
 
 
-class ChannelsToVoxels(_VoxelBlocks):
+class ChannelsToVoxels(nn.Module):
     """Inverse of `VoxelsToChannels`."""
 
-    def rearranged(self, x: torch.Tensor) -> torch.Tensor:
-        """Split the channels and join the parts to the axes."""
+    def __init__(self, block: Triple):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Split the channels and join the parts to the axes; blocks of one voxel change nothing."""
+        if self.block == (1, 1, 1):
+            return x
         x = x.unflatten(1, (-1, *self.block)).permute(0, 1, 5, 2, 6, 3, 7, 4)
         return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)
