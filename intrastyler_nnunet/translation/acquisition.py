@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from intrastyler_nnunet.model.borders import Inside
 from intrastyler_nnunet.model.smoothing import CUT, gaussian_kernels
 from intrastyler_nnunet.translation.curves import through_curves
+from intrastyler_nnunet.translation.label_hint import mean_inside
 
 WIDEST = 2.0  # voxels, of grain and blur
 REACH = int(CUT * WIDEST)  # voxels that such a Gaussian looks at on either side
@@ -142,7 +143,7 @@ def _grain(differences: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:
     for axis, table in enumerate(expected):
         length = signs.shape[2 + axis] - 1
         products = signs.narrow(2 + axis, 0, length) * signs.narrow(2 + axis, 1, length)
-        alike = _mean(products, _both(flat, axis, 1))
+        alike = mean_inside(products, _both(flat, axis, 1)).flatten()
         grains.append(_looked_up(torch.sin(torch.pi / 2 * alike), table, widths))
     return torch.stack(grains, dim=1)
 
@@ -159,7 +160,7 @@ def _blur(images: torch.Tensor, flat: torch.Tensor, inside: torch.Tensor | None)
         x, y, z = (size // 2 for size in across)
         means = F.avg_pool3d(F.pad(images, (z, z, y, y, x, x), mode="replicate"), across, 1)
         powers = [
-            _mean((changes := _changes(means, axis, lag)).square(), _both(inside, axis, lag))
+            mean_inside((changes := _changes(means, axis, lag)).square(), _both(inside, axis, lag)).flatten()
             - _level(changes, _both(flat, axis, lag))[:, 0].square()
             for lag in (1, 2)
         ]
@@ -176,11 +177,6 @@ def _both(mask: torch.Tensor, axis: int, lag: int) -> torch.Tensor:
     """Where a voxel and the one that is `lag` further along the axis are in a mask (B, 1, X, Y, Z)."""
     length = mask.shape[2 + axis] - lag
     return mask.narrow(2 + axis, lag, length) & mask.narrow(2 + axis, 0, length)
-
-
-def _mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(B,), where the mask is true."""
-    return (values * mask).sum(dim=(1, 2, 3, 4)) / mask.sum(dim=(1, 2, 3, 4)).clamp(min=1)
 
 
 def _edge_power(lag: int, width: torch.Tensor) -> torch.Tensor:
